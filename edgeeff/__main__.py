@@ -1,0 +1,3 @@
+from edgeeff.cli import main
+
+main()

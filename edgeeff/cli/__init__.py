@@ -1,0 +1,106 @@
+"""The command line: parses, calls the Python API, prints. One file per command."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Any
+
+import click
+
+from edgeeff import __version__
+from edgeeff.errors import EdgeeffError, unknown_name
+
+COMMANDS = {
+    "variants": "edgeeff.cli.variants",
+    "convert": "edgeeff.cli.convert",
+    "quantize": "edgeeff.cli.quantize",
+    "recipes": "edgeeff.cli.recipes",
+    "evaluate": "edgeeff.cli.evaluate",
+    "inspect": "edgeeff.cli.inspect",
+    "benchmark": "edgeeff.cli.benchmark",
+    "compare": "edgeeff.cli.compare",
+    "compile": "edgeeff.cli.compile",
+    "doctor": "edgeeff.cli.doctor",
+}
+"""Command name to the module whose ``command`` attribute is it."""
+
+
+class LazyCommands(click.Group):
+    """Imports a command's module only when it is asked for, in the order of ``COMMANDS``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All command names, in the order a user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name, or an error with the nearest names."""
+        if name not in COMMANDS:
+            raise unknown_name("command", name, COMMANDS, "edgeeff --help lists the commands")
+        command: click.Command = importlib.import_module(COMMANDS[name]).command
+        return command
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgeeff")
+def edgeeff() -> None:
+    """Turn an EfficientNet into an int8 .tflite that a mobile engineer can ship and trust.
+
+    \b
+    Example:
+      edgeeff convert --variant b0 --int8
+      edgeeff inspect artifacts/efficientnet-b0-int8.tflite
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit status.
+
+    Status: 0 done, 1 unexpected failure, 2 wrong usage or bad input, 3 a gate failed,
+    4 a target is not available, 130 interrupted.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_run(words))
+
+
+def _run(words: list[str]) -> int:
+    as_json = "--json" in words
+    try:
+        edgeeff.main(args=words, prog_name="edgeeff", standalone_mode=False)
+    except EdgeeffError as error:
+        return _fail(error.message, error.hint, error.exit_status, as_json)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "edgeeff"
+        return _fail(error.format_message(), f"{where} --help shows its options", 2, as_json)
+    except click.exceptions.Exit as finished:
+        return finished.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", "nothing half-written was left behind", 130, as_json)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    except Exception as error:
+        if {"-v", "--verbose"} & set(words):
+            traceback.print_exc()
+        hint = "this is a bug of edgeeff: please report it with the output of the command with -v"
+        return _fail(f"unexpected {type(error).__name__}: {error}", hint, 1, as_json)
+    return 0
+
+
+def _fail(message: str, hint: str, status: int, as_json: bool) -> int:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    if as_json:
+        fields = {"error": message, "hint": hint, "exit": status}
+        click.echo(json.dumps({"schema": "edgeeff.error/1", **fields}))
+    return status
+
+
+def _terminate(signum: int, frame: FrameType | None) -> Any:
+    raise KeyboardInterrupt
