@@ -51,7 +51,9 @@ def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise ``OutputError`` if ``path`` exists and may not be replaced."""
     if path.exists() and not force:
-        raise OutputError(f"{path} exists already", "--force replaces it, --output DIR goes elsewhere")
+        raise OutputError(
+            f"{path} exists already", "--force replaces it, --output DIR goes elsewhere"
+        )
 
 
 def read_bytes(path: Path) -> bytes:
@@ -87,7 +89,9 @@ def read_document(path: Path, schema: str) -> dict[str, Any]:
         return dict(content)
     name = schema.partition("/")[0]
     if isinstance(found, str) and found.partition("/")[0] == name:
-        raise InputError(f"{path} is of version {found}, this edgeeff reads {schema}", "update edgeeff")
+        raise InputError(
+            f"{path} is of version {found}, this edgeeff reads {schema}", "update edgeeff"
+        )
     raise InputError(f"{path} is not an {name} document", f"its schema field says {found!r}")
 
 

@@ -48,7 +48,7 @@ class LazyCommands(click.Group):
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgeeff")
 def edgeeff() -> None:
-    """Turn an EfficientNet into an int8 .tflite that a mobile engineer can ship and trust.
+    r"""Turn an EfficientNet into an int8 .tflite that a mobile engineer can ship and trust.
 
     \b
     Example:
