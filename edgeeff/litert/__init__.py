@@ -1,0 +1,1 @@
+"""Reading the flatbuffer of a ``.tflite`` model, and running it."""
