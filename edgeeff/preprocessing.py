@@ -1,0 +1,231 @@
+"""From a picture to what a network takes: crop, resize, mean and std, as data.
+
+The rule is that of the code which trained the networks and made their published figures
+(tensorflow/tpu, models/official/efficientnet/preprocessing.py, evaluation): a centre square
+of ``size / (size + 32)`` of the short side, resized with TensorFlow's first resize kernels.
+Those put output pixel ``i`` at input position ``i * scale`` (no half-pixel centres), take two
+(bilinear) or four (bicubic, a = -0.75) taps whatever the scale (no antialiasing), and clamp at
+the border. Following them to the pixel keeps published accuracies comparable; Pillow's and
+``tf.image.resize``'s own kernels differ. The one difference: the result is rounded to bytes,
+because bytes are what an app gives an integer network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeeff.errors import InputError, UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+CROP_PADDING = 32
+"""Published figures leave out a border of 16 pixels of the network's size on each side."""
+
+FLAT_CROP = 0.875
+"""The share of the short side that the reference code keeps since 2021, for every size."""
+
+# (mean, std) on 0..255 and the interpolation, by the key that a variant names.
+FAMILIES: dict[str, tuple[tuple[float, ...], tuple[float, ...], str]] = {
+    "imagenet": (
+        tuple(255 * value for value in (0.485, 0.456, 0.406)),
+        tuple(255 * value for value in (0.229, 0.224, 0.225)),
+        "bicubic",
+    ),
+    "advprop": ((127.5,) * 3, (127.5,) * 3, "bicubic"),
+    "lite": ((127.0,) * 3, (128.0,) * 3, "bilinear"),
+}
+
+
+class Preprocessed(Protocol):
+    """What has a preprocessing and a resolution: a ``Variant``."""
+
+    @property
+    def preprocessing(self) -> str:
+        """A key of ``FAMILIES``."""
+
+    @property
+    def resolution(self) -> int:
+        """Height and width of the network's input in pixels."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes a network's input.
+
+    Attributes:
+        resolution: height and width of the input in pixels.
+        mean: per channel (R, G, B), on the scale 0..255.
+        std: per channel, on the same scale; ``(pixel - mean) / std`` is the input.
+        interpolation: a key of ``KERNELS``.
+        crop: the share of the short side that the centre square keeps, in (0, 1].
+    """
+
+    resolution: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str
+    crop: float
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in KERNELS:
+            raise unknown_name("interpolation", self.interpolation, KERNELS)
+        if self.resolution < 1:
+            raise UsageError(f"a resolution of {self.resolution} pixels", "it is at least 1")
+        if not 0 < self.crop <= 1:
+            raise UsageError(f"a crop of {self.crop:g} of the short side", "it lies in 0..1")
+        if len(self.mean) != 3 or len(self.std) != 3 or not np.all(np.isfinite(self.mean)):
+            raise UsageError(f"mean {self.mean}, std {self.std}", "both have 3 finite numbers")
+        if not all(0 < value < np.inf for value in self.std):
+            raise UsageError(f"std {self.std}", "each of the three is above 0")
+
+    @staticmethod
+    def of(variant: Preprocessed, resolution: int | None = None) -> Preprocessing:
+        """The preprocessing a variant was trained with, at its or another resolution."""
+        return of_family(variant.preprocessing, resolution or variant.resolution)
+
+    def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Crop and resize an RGB picture.
+
+        Returns:
+            uint8 [resolution, resolution, 3], the raw bytes a uint8 network takes.
+
+        Raises:
+            InputError: the picture is not RGB (``images.rgb`` makes it so) or not readable.
+        """
+        if image.mode != "RGB":
+            raise InputError(f"a picture of mode {image.mode}", "images.rgb(picture) makes it RGB")
+        left, top, side = centre_square(image.width, image.height, self.crop)
+        square = np.asarray(image.crop((left, top, left + side, top + side)))
+        return resize(square, self.resolution, self.interpolation)
+
+    def normalised(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What a float network takes: ``(pixels - mean) / std``, float32 of the same shape."""
+        mean, std = (np.asarray(value, np.float32) for value in (self.mean, self.std))
+        return (pixels.astype(np.float32) - mean) / std
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> Preprocessing:
+        """Read what ``to_json`` gave. Raises ``InputError`` that names the field."""
+        try:
+            return Preprocessing(
+                resolution=int(fields["resolution"]),
+                mean=_triple(fields["mean"]),
+                std=_triple(fields["std"]),
+                interpolation=str(fields["interpolation"]),
+                crop=float(fields["crop"]),
+            )
+        except KeyError as missing:
+            raise InputError(f"a preprocessing without {missing.args[0]}") from missing
+        except (TypeError, ValueError) as error:
+            raise InputError(f"a preprocessing that is malformed: {error}") from error
+
+
+def of_family(key: str, resolution: int) -> Preprocessing:
+    """The preprocessing of a key of ``FAMILIES`` with the default crop. ``UsageError``."""
+    if key not in FAMILIES:
+        raise unknown_name("preprocessing", key, FAMILIES)
+    mean, std, interpolation = FAMILIES[key]
+    crop = resolution / (resolution + CROP_PADDING)
+    return Preprocessing(resolution, _triple(mean), _triple(std), interpolation, crop)
+
+
+def from_options(resolution: int, mean: str, std: str, resize: str = "bilinear") -> Preprocessing:
+    """Read ``--mean``, ``--std`` and ``--resize`` of a model that does not say itself.
+
+    Args:
+        resolution: of the model's input.
+        mean: one number, or three separated by commas (R,G,B), on the scale 0..255.
+        std: the same.
+        resize: ``bilinear`` or ``bicubic``, or with a crop such as ``bicubic:0.875``.
+
+    Raises:
+        UsageError: not such values.
+    """
+    interpolation, _, share = resize.partition(":")
+    crop = _number("--resize", share) if share else resolution / (resolution + CROP_PADDING)
+    values = (_numbers("--mean", mean), _numbers("--std", std))
+    return Preprocessing(resolution, *values, interpolation, crop)
+
+
+def centre_square(width: int, height: int, crop: float) -> tuple[int, int, int]:
+    """Left, top and side in pixels of the square that the rule keeps of a picture."""
+    # The reference multiplies in float32: in float64 some sizes come out one pixel different.
+    side = max(1, int(np.float32(crop) * np.float32(min(width, height))))
+    return (width - side + 1) // 2, (height - side + 1) // 2, side
+
+
+def resize(image: NDArray[np.uint8], size: int, interpolation: str) -> NDArray[np.uint8]:
+    """Resize [height, width, channels] to [size, size, channels], rounded to bytes."""
+    kernel = KERNELS[interpolation]
+    rows, row_weights = _taps(image.shape[0], size, kernel)
+    columns, column_weights = _taps(image.shape[1], size, kernel)
+    # Only the rows and columns that are tapped are ever made float.
+    narrow = np.zeros((*rows.shape, size, image.shape[2]), np.float32)
+    for tap in range(columns.shape[1]):
+        taken = image[rows[:, :, None], columns[None, None, :, tap]]
+        narrow += taken * column_weights[None, None, :, tap, None]
+    resized: NDArray[np.float32] = np.einsum("yt,ytxc->yxc", row_weights, narrow)
+    return np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+
+
+def _linear(offset: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.stack([1 - offset, offset], axis=-1)
+
+
+def _cubic(offset: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Keys' cubic kernel, a = -0.75, at distances 1 + t, t, 1 - t, 2 - t."""
+    a = np.float32(-0.75)
+    t = np.rint(offset * 1024) / np.float32(1024)  # TensorFlow reads it off a table of 1024 steps
+    near, far = [], []
+    for x in (t, 1 - t):
+        near.append(((a + 2) * x - (a + 3)) * x * x + 1)
+        far.append(((a * (x + 1) - 5 * a) * (x + 1) + 8 * a) * (x + 1) - 4 * a)
+    return np.stack([far[0], near[0], near[1], far[1]], axis=-1)
+
+
+KERNELS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "bilinear": _linear,
+    "bicubic": _cubic,
+}
+"""Interpolation to the weights of its taps, given the offset from the pixel before, in 0..1."""
+
+
+def _taps(
+    length: int, size: int, kernel: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Input indices [size, taps] and their weights for one axis."""
+    position = np.arange(size, dtype=np.float32) * np.float32(length / size)
+    before = np.floor(position).astype(np.int64)
+    weights = kernel(position - before.astype(np.float32))
+    first = 1 - weights.shape[-1] // 2
+    indices = before[:, None] + np.arange(first, first + weights.shape[-1])
+    return np.clip(indices, 0, length - 1), weights.astype(np.float32)
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    first, second, third = (float(value) for value in values)
+    return first, second, third
+
+
+def _numbers(option: str, text: str) -> tuple[float, float, float]:
+    values = [_number(option, word) for word in text.split(",")]
+    if len(values) not in (1, 3):
+        raise UsageError(f"{option} {text}", "give one number, or three as R,G,B")
+    return _triple(values * 3 if len(values) == 1 else values)
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {text!r} is not a number", "such as 127.5") from error
