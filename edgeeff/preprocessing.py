@@ -169,13 +169,23 @@ def resize(image: NDArray[np.uint8], size: int, interpolation: str) -> NDArray[n
     kernel = KERNELS[interpolation]
     rows, row_weights = _taps(image.shape[0], size, kernel)
     columns, column_weights = _taps(image.shape[1], size, kernel)
-    # Only the rows and columns that are tapped are ever made float.
-    narrow = np.zeros((*rows.shape, size, image.shape[2]), np.float32)
-    for tap in range(columns.shape[1]):
-        taken = image[rows[:, :, None], columns[None, None, :, tap]]
-        narrow += taken * column_weights[None, None, :, tap, None]
-    resized: NDArray[np.float32] = np.einsum("yt,ytxc->yxc", row_weights, narrow)
+    # Across first, on the rows that any output needs: the rest is never made float.
+    needed, places = np.unique(rows, return_inverse=True)
+    picked = image[needed]
+    narrow = _weighted(picked, columns, column_weights, axis=1)
+    resized = _weighted(narrow, places.reshape(rows.shape), row_weights, axis=0)
     return np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+
+
+def _weighted(
+    values: NDArray[Any], indices: NDArray[np.int64], weights: NDArray[np.float32], axis: int
+) -> NDArray[np.float32]:
+    """Sum of taps along an axis of [height, width, channels]; float32."""
+    shape = (1, -1, 1) if axis == 1 else (-1, 1, 1)
+    total = np.take(values, indices[:, 0], axis) * weights[:, 0].reshape(shape)
+    for tap in range(1, indices.shape[1]):
+        total += np.take(values, indices[:, tap], axis) * weights[:, tap].reshape(shape)
+    return total
 
 
 def _linear(offset: NDArray[np.float32]) -> NDArray[np.float32]:
