@@ -1,0 +1,94 @@
+"""``edgeeff compile``: an int8 model for the Edge TPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeeff.cli.terminal import Terminal, common_options
+
+if TYPE_CHECKING:
+    from edgeeff.targets.edgetpu_compiler import Compilation
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(name="compile")
+@common_options
+@click.argument("model", type=_PATH)
+@click.option("--compiler", type=_PATH, help="The edgetpu_compiler program; default: on PATH.")
+@click.option("--output", type=_PATH, help="Directory of the results; default: the model's own.")
+@click.option(
+    "--min-mapped",
+    type=click.FloatRange(0, 100),
+    default=0,
+    metavar="PERCENT",
+    help="Status 3 if a smaller share of the operators runs on the Edge TPU.",
+)
+@click.option(
+    "--min-runtime",
+    type=click.IntRange(10, 14),
+    help="Oldest Edge TPU runtime to run on; default: the compiler's.",
+)
+@click.option("--search", is_flag=True, help="Map the longest part that works, if not all does.")
+@click.option("--timeout", type=click.IntRange(1), default=180, help="Seconds for one attempt.")
+@click.option("--force", is_flag=True, help="Replace existing results.")
+def command(
+    terminal: Terminal,
+    model: Path,
+    compiler: Path | None,
+    output: Path | None,
+    min_mapped: float,
+    min_runtime: int | None,
+    search: bool,
+    timeout: int,
+    force: bool,
+) -> None:
+    """Compile an int8 model for the Edge TPU, and say what runs there and what does not.
+
+    Drives Google's edgetpu_compiler, which you install yourself: see docs/edge-tpu.md. Without
+    it, edgeeff inspect MODEL.tflite --check edgetpu predicts the mapping.
+
+    \b
+    Example:
+      edgeeff compile artifacts/efficientnet-lite0-int8.tflite --min-mapped 95
+    """
+    from edgeeff import files
+    from edgeeff.targets.edgetpu_compiler import CompilerOptions, compile_model, find_compiler
+
+    with terminal.progress().stage("compiling for the Edge TPU"):
+        result = compile_model(
+            model,
+            output or model.parent,
+            find_compiler(compiler),
+            CompilerOptions(min_runtime, search, timeout),
+            min_mapped=min_mapped / 100,
+            force=force,
+        )
+    terminal.document(files.document("edgeeff.compilation/1", result.to_json()))
+    if not terminal.json:
+        _show(terminal, result)
+
+
+def _show(terminal: Terminal, result: Compilation) -> None:
+    log = result.log
+    rows = [
+        (line.operator, line.count, "Edge TPU" if line.mapped else "CPU", line.meaning)
+        for line in sorted(log.operators, key=lambda line: (line.mapped, line.operator))
+    ]
+    terminal.table(["operator", ">count", "runs on", "why"], rows)
+    for name, size in (
+        ("kept on the chip", log.on_chip_used),
+        ("free on the chip", log.on_chip_remaining),
+        ("sent for every inference", log.streamed),
+    ):
+        if size is not None:
+            terminal.say(f"parameters {name}: {size / 2**20:.2f} MiB")
+    share = log.mapped_share
+    if share is not None:
+        terminal.say(f"{log.mapped} of {log.mapped + log.on_cpu} operators on the Edge TPU")
+    if not log.mapped:
+        terminal.warn("warning: nothing is mapped: this file runs on the CPU, as before")
+    terminal.say(f"wrote {result.model} and {result.log_file}")
