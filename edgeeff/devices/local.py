@@ -1,0 +1,60 @@
+"""The machine edgeeff runs on."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from edgeeff.devices.worker_bench import WorkerBench, bench_of, crash_hint
+from edgeeff.errors import TargetUnavailable
+from edgeeff.targets.channel import Channel, local_command, local_environment
+from edgeeff.targets.machine import read_machine
+from edgeeff.targets.plan import Plan, TargetStatus
+
+PROBE_SECONDS = 60.0
+
+
+class Local:
+    """The machine itself: every model runs in a worker process of its own."""
+
+    name = "local"
+
+    def probe(self, target: str) -> TargetStatus:
+        """Ask a worker; one that crashes or hangs makes the target unavailable."""
+        try:
+            with self.channel(target, PROBE_SECONDS) as channel:
+                return TargetStatus.from_json(channel.ask("probe", target=target))
+        except TargetUnavailable as error:
+            return TargetStatus(target, "unavailable", reason=error.message, fix=error.hint)
+
+    def machine(self) -> dict[str, Any]:
+        """The machine now."""
+        return read_machine()
+
+    def ready(self, plan: Plan) -> tuple[str, ...]:
+        """A machine on a desk is always ready."""
+        return ()
+
+    def bench(self, model: Path, target: str, plan: Plan) -> AbstractContextManager[WorkerBench]:
+        """A worker with nothing loaded yet."""
+        channel = self.channel(target, plan.timeout)
+        return bench_of(channel, str(model.resolve()), target, plan)
+
+    def channel(self, target: str, timeout: float) -> Channel:
+        """Start a worker for a target."""
+        return Channel(
+            local_command(),
+            name=f"the {target} target",
+            timeout=timeout,
+            environment=local_environment(),
+            crash_hint=crash_hint(target),
+        )
+
+    def close(self) -> None:
+        """Nothing is left behind."""
+
+
+def connect(address: str) -> list[Local]:
+    """The machine itself, whatever the address says."""
+    return [Local()]

@@ -1,0 +1,80 @@
+"""A bench over a worker's channel: the same for a local pipe and an ssh connection."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edgeeff.targets import find_target
+from edgeeff.targets.channel import Channel, Progress
+from edgeeff.targets.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
+
+
+@dataclass(frozen=True)
+class WorkerBench:
+    """A ``devices.Bench`` that asks a worker; ``model`` is its path where the worker runs."""
+
+    channel: Channel
+    model: str
+    target: str
+    plan: Plan
+
+    def load(self) -> Loaded:
+        """Open the model."""
+        reply = self.channel.ask("load", **self._what())
+        return Loaded(reply["load_ns"], Facts.from_json(reply["facts"]))
+
+    def warm_up(self, progress: Progress | None = None) -> WarmedUp:
+        """Run until timings settle, as the plan says."""
+        return WarmedUp(**self.channel.ask("warm_up", progress=progress))
+
+    def verify(self) -> dict[str, Any]:
+        """What ``Session.verify`` of the target says. Raises ``GateFailed``."""
+        checked: dict[str, Any] = self.channel.ask("verify")
+        return checked
+
+    def sample(
+        self,
+        *,
+        min_runs: int,
+        min_seconds: float,
+        max_seconds: float,
+        progress: Progress | None = None,
+    ) -> Samples:
+        """Time inferences until both minima are reached, or ``max_seconds``."""
+        reply = self.channel.ask(
+            "sample",
+            progress=progress,
+            min_runs=min_runs,
+            min_seconds=min_seconds,
+            max_seconds=max_seconds,
+        )
+        return Samples(tuple(reply["samples_ns"]), reply["stopped_by"])
+
+    def memory(self) -> int | None:
+        """Growth of peak resident memory by loading and running, in bytes."""
+        grown: int | None = self.channel.ask("memory")
+        return grown
+
+    def profile(self) -> Profile:
+        """Time per operator. Raises ``TargetUnavailable`` if the target cannot tell."""
+        return Profile.from_json(self.channel.ask("profile", **self._what()))
+
+    def _what(self) -> dict[str, Any]:
+        return {"target": self.target, "model": self.model, "plan": self.plan.to_json()}
+
+
+def crash_hint(target: str) -> str:
+    """What to do when the native code of a target crashes."""
+    return str(getattr(find_target(target), "CRASH_HINT", ""))
+
+
+@contextlib.contextmanager
+def bench_of(
+    channel: contextlib.AbstractContextManager[Channel], model: str, target: str, plan: Plan
+) -> Iterator[WorkerBench]:
+    """A bench that ends its worker when the context is left."""
+    with channel as opened:
+        yield WorkerBench(opened, model, target, plan)
