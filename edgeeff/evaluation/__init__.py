@@ -1,0 +1,1 @@
+"""How good a model is: accuracy on labels, fidelity to a float reference."""

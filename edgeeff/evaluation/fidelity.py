@@ -1,0 +1,139 @@
+"""How close a quantized network's answers are to those of the float network it came from.
+
+Everything is measured at the logits: after a softmax nearly all of a thousand values are 0,
+and an error of the network disappears with them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeeff.errors import InputError
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How a network's logits compare with the reference's, over a set of images.
+
+    Attributes:
+        images: how many were compared.
+        agreement: the share of images with the same most likely class, 0..1.
+        sqnr_db: 10 log10(sum reference^2 / sum (reference - logits)^2) over all logits of all
+            images; infinite if they are equal.
+        median_image_sqnr_db: the median over images of the same ratio of one image; a few
+            images can own most of the sum above.
+        kl: mean Kullback-Leibler divergence of the softmaxes, reference to network, in nats.
+    """
+
+    images: int
+    agreement: float
+    sqnr_db: float
+    median_image_sqnr_db: float
+    kl: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values; an infinite ratio is null."""
+        return {
+            "images": self.images,
+            "agreement": self.agreement,
+            "sqnr_db": _finite(self.sqnr_db),
+            "median_image_sqnr_db": _finite(self.median_image_sqnr_db),
+            "kl": self.kl,
+        }
+
+
+@dataclass(frozen=True)
+class ImageErrors:
+    """What ``summary`` needs of each image, so that no logits have to be kept.
+
+    Attributes:
+        signal: sum of the reference's squares, float64 [images].
+        noise: sum of the squared differences, float64 [images].
+        same: whether the most likely class is the same, bool [images].
+        kl: divergence of the softmaxes in nats, float64 [images].
+    """
+
+    signal: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    same: NDArray[np.bool_]
+    kl: NDArray[np.float64]
+
+
+def fidelity(reference: NDArray[Any], logits: NDArray[Any]) -> Fidelity:
+    """Compare two networks' logits of the same images.
+
+    Args:
+        reference: real values [images, classes] of the float network.
+        logits: the same of the quantized network, dequantized.
+
+    Raises:
+        InputError: other shapes, no images, or values that are not finite.
+    """
+    return summary([image_errors(reference, logits)])
+
+
+def image_errors(reference: NDArray[Any], logits: NDArray[Any]) -> ImageErrors:
+    """The errors of each image; arguments and errors as for ``fidelity``."""
+    if reference.ndim != 2 or reference.shape != logits.shape:
+        shapes = f"{list(reference.shape)} against {list(logits.shape)}"
+        raise InputError(f"logits of different shapes: {shapes}", "are the classes the same?")
+    truth, found = reference.astype(np.float64), logits.astype(np.float64)
+    if not (np.isfinite(truth).all() and np.isfinite(found).all()):
+        raise InputError("logits that are not finite numbers", "the model is damaged")
+    log_truth, log_found = _log_softmax(truth), _log_softmax(found)
+    divergence = (np.exp(log_truth) * (log_truth - log_found)).sum(axis=1)
+    return ImageErrors(
+        signal=np.square(truth).sum(axis=1),
+        noise=np.square(truth - found).sum(axis=1),
+        same=truth.argmax(axis=1) == found.argmax(axis=1),
+        # Rounding can leave equal distributions a hair below 0.
+        kl=np.maximum(divergence, 0.0),
+    )
+
+
+def summary(parts: Iterable[ImageErrors]) -> Fidelity:
+    """The fidelity over the images of all parts. Raises ``InputError`` if there are none."""
+    kept = list(parts)
+    if not any(len(part.same) for part in kept):
+        raise InputError("no images to compare")
+    signal, noise, same, kl = (
+        np.concatenate([getattr(part, name) for part in kept])
+        for name in ("signal", "noise", "same", "kl")
+    )
+    each = [sqnr_db(*pair) for pair in zip(signal.tolist(), noise.tolist(), strict=True)]
+    return Fidelity(
+        images=len(same),
+        agreement=float(same.mean()),
+        sqnr_db=sqnr_db(float(signal.sum()), float(noise.sum())),
+        median_image_sqnr_db=_median(each),
+        kl=float(kl.mean()),
+    )
+
+
+def sqnr_db(signal: float, noise: float) -> float:
+    """10 log10(signal / noise): infinite without noise, minus infinite without signal."""
+    if noise == 0:
+        return math.inf
+    return 10 * (math.log10(signal) - math.log10(noise)) if signal > 0 else -math.inf
+
+
+def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    shifted: NDArray[np.float64] = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def _median(values: list[float]) -> float:
+    """The median; between two infinities of one sign it is that infinity."""
+    ordered = sorted(values)
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return low if low == high else (low + high) / 2
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
