@@ -82,7 +82,8 @@ class Channel:
         self.greeting: dict[str, Any] = {}
         self._buffer = bytearray()
         self._resources = contextlib.ExitStack()
-        self._errors: IO[bytes] = self._resources.enter_context(tempfile.TemporaryFile())
+        captured = tempfile.TemporaryFile()  # noqa: SIM115 - the exit stack closes it
+        self._errors: IO[bytes] = self._resources.enter_context(captured)
         self._process = self._start(command, environment)
         self._input = cast("IO[bytes]", self._process.stdin)
         self._output = cast("IO[bytes]", self._process.stdout)
