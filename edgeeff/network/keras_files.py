@@ -1,0 +1,205 @@
+"""Weights from the files that Keras saves: .h5, .weights.h5 and .keras.
+
+Three layouts exist. The older .h5 (whole model or weights only) has a path
+``layer/layer/variable`` for each tensor. ``.weights.h5`` and the archive ``.keras`` that
+wraps one number layers by class instead: ``layers/conv2d_3/vars/0``; the archive's
+config.json says which layer that is. Keras builds the layers that such a configuration
+describes, custom code included; here it is only looked through for names.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff import files
+from edgeeff.errors import InputError
+from edgeeff.network.named_tensors import (
+    VARIABLES,
+    NamedTensors,
+    Scaling,
+    check_size,
+)
+
+IMAGENET_STDDEV = (0.229, 0.224, 0.225)
+"""Keras' ImageNet files hold these as variances, and its network divides by their root again."""
+
+CONFIG_LIMIT = 64 << 20
+"""Bytes of a config.json; that of B7 has half a million."""
+
+ARCHIVED_LIMIT = 1 << 30
+"""Bytes of the weights in a .keras; B7 has 270 million, 800 with its optimizer's state."""
+
+NUMBERED = re.compile(r"layers/([a-z0-9_]+?)(?:_(\d+))?/vars/(\d+)")
+
+
+@dataclass(frozen=True)
+class LayerNames:
+    """Layers in the order of a network, as (class such as ``conv2d``, name)."""
+
+    layers: Sequence[tuple[str, str]]
+
+    def of_class(self, kind: str) -> list[str]:
+        """Names of the layers of one class, in order."""
+        return [name for found, name in self.layers if found == kind]
+
+
+def read(path: Path, network: LayerNames, *, rescaled: bool | None = None) -> NamedTensors:
+    """Read any of Keras' files.
+
+    Args:
+        path: the file.
+        network: the layers of the network that the weights are for; they name the layers of
+            a .weights.h5, which has no names.
+        rescaled: the file's network divides its normalised input by the root of
+            ``IMAGENET_STDDEV`` once more; ``None``: look in the file.
+
+    Raises:
+        InputError: not such a file, cut short, or a tensor too large.
+    """
+    content = files.read_bytes(path)
+    try:
+        config, content = _unwrapped(content)
+        with h5py.File(io.BytesIO(content), "r") as stored:
+            group = stored.get("model_weights", stored)
+            tensors = dict(_tensors(path, group, config or network))
+            layers = None if config is None else [name for _, name in config.layers]
+            layers = layers or _layer_names(group)
+    except _MALFORMED as error:
+        raise InputError(
+            f"{path} is not a readable Keras file: {error}",
+            "it may be cut short: compare its size with that of the original",
+        ) from error
+    if rescaled is None:
+        rescaled = _rescaled(layers, tensors)
+    scaling = _scaling(path, tensors, rescaled=rescaled)
+    weights = {name: values for name, values in tensors.items() if not _is_input(name)}
+    return NamedTensors(weights, scaling)
+
+
+_MALFORMED = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
+"""What h5py, zipfile and json raise on damaged files."""
+
+
+def snake_case(name: str) -> str:
+    """``BatchNormalization`` is ``batch_normalization``: Keras' rule for its paths."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _unwrapped(content: bytes) -> tuple[LayerNames | None, bytes]:
+    """The layers that a .keras archive names and the h5 file inside; or the h5 file itself."""
+    if not content.startswith(b"PK"):
+        return None, content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entry = archive.getinfo("config.json")
+        weights = archive.getinfo("model.weights.h5")
+        if entry.file_size > CONFIG_LIMIT or weights.file_size > ARCHIVED_LIMIT:
+            raise ValueError("it unpacks to more than an EfficientNet can have")
+        config = json.loads(archive.read(entry))
+        layers = config["config"]["layers"]
+        named = [(snake_case(layer["class_name"]), str(layer["name"])) for layer in layers]
+        return LayerNames(named), archive.read(weights)
+
+
+def _tensors(path: Path, group: Any, network: LayerNames) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Every tensor as (layer/variable, values). Links out of the file are not followed."""
+    names: list[str] = []
+    group.visit(names.append)
+    for name in names:
+        stored = group[name]
+        if not isinstance(stored, h5py.Dataset) or name.startswith("optimizer"):
+            continue
+        if stored.external or stored.is_virtual:
+            raise InputError(f"{path}: tensor {name!r} points to another file", "save it again")
+        check_size(path, name, stored.shape)
+        yield _name(name, network), stored[()]
+
+
+def _name(stored: str, network: LayerNames) -> str:
+    numbered = NUMBERED.fullmatch(stored)
+    if numbered is None:
+        layer, _, variable = stored.rpartition("/")
+        variable = variable.partition(":")[0]
+        layer = layer.rpartition("/")[2]
+        # Keras 3 calls the kernel of every layer "kernel".
+        if layer.endswith("dwconv") and variable == "kernel":
+            variable = "depthwise_kernel"
+        return f"{layer}/{variable}"
+    kind, number, position = numbered[1], int(numbered[2] or 0), int(numbered[3])
+    layers = network.of_class(kind) or ([kind] if kind == "normalization" else [])
+    if number >= len(layers) or position >= len(VARIABLES.get(kind, ())):
+        return stored
+    return f"{layers[number]}/{VARIABLES[kind][position]}"
+
+
+def _layer_names(group: Any) -> list[str] | None:
+    """All layers of an older .h5, those without weights included; large lists are split."""
+    chunks = sorted(
+        (key for key in group.attrs if re.fullmatch(r"layer_names\d*", key)),
+        key=lambda key: int(key.removeprefix("layer_names") or 0),
+    )
+    found = [name for key in chunks for name in group.attrs[key]]
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in found] or None
+
+
+def _is_input(name: str) -> bool:
+    return re.match(r"normalization(_\d+)?/", name) is not None
+
+
+def _rescaled(layers: Sequence[str] | None, tensors: Mapping[str, npt.NDArray[Any]]) -> bool:
+    """Whether the network that was saved divides its normalised input once more.
+
+    Only Keras' networks made with ``weights="imagenet"`` do: tf_keras by an operation that it
+    names tf.math.multiply, Keras 3 by a second Rescaling. A .weights.h5 lists no layers, but
+    that format is younger than the operation, so ImageNet's variances tell.
+    """
+    if layers is not None:
+        rescalings = [name for name in layers if name.startswith("rescaling")]
+        return len(rescalings) > 1 or any(name.startswith("tf.math.multiply") for name in layers)
+    variance = next((v for n, v in tensors.items() if _is_input(n) and "variance" in n), None)
+    return variance is not None and variance.size == 3 and np.allclose(variance, IMAGENET_STDDEV)
+
+
+def _scaling(
+    path: Path, tensors: Mapping[str, npt.NDArray[Any]], *, rescaled: bool
+) -> Scaling | None:
+    """Rescaling(1/255), Normalization and the further division as one mean and std."""
+    stored = {n.rpartition("/")[2]: np.ravel(v) for n, v in tensors.items() if _is_input(n)}
+    if "mean" not in stored or "variance" not in stored:
+        return None
+    if stored["mean"].size != 3 or stored["variance"].size != 3:
+        raise InputError(
+            f"{path}: its Normalization has {stored['mean'].size} channels, not 3",
+            "only networks for RGB pictures can be loaded",
+        )
+    if not np.isfinite(stored["mean"]).all() or not (stored["variance"] >= 0).all():
+        raise InputError(f"{path}: its Normalization holds impossible values")
+    further = IMAGENET_STDDEV if rescaled else (1.0, 1.0, 1.0)
+    mean = [255 * float(value) for value in stored["mean"]]
+    std = [
+        255 * max(math.sqrt(float(variance)), 1e-7) * math.sqrt(factor)
+        for variance, factor in zip(stored["variance"], further, strict=True)
+    ]
+    return Scaling((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
