@@ -1,0 +1,198 @@
+"""What a ``.tflite`` model consists of, as values."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BITS = {
+    "float32": 32, "float16": 16, "float64": 64, "bfloat16": 16, "complex64": 64,
+    "complex128": 128, "int4": 4, "uint4": 4, "int2": 2, "int8": 8, "uint8": 8, "int16": 16,
+    "uint16": 16, "int32": 32, "uint32": 32, "int64": 64, "uint64": 64, "bool": 8,
+}  # fmt: skip
+"""Bits of one value; types that are not here (strings, resources) have no fixed size."""
+
+FLOATS = frozenset({"float32", "float16", "float64", "bfloat16", "complex64", "complex128"})
+"""Types that need floating-point arithmetic."""
+
+_PACKED = frozenset({"bfloat16", "int4", "uint4", "int2"})
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a graph.
+
+    Attributes:
+        index: its number in the graph.
+        name: as in the file, often empty or repeated in files from elsewhere.
+        shape: sizes; -1 where the file leaves one open.
+        dtype: such as ``"int8"``, ``"float32"``, ``"int4"``, ``"string"``.
+        scales: real value of a step: none, one, or one per channel.
+        zero_points: raw value of 0.0, for each scale.
+        quantized_dimension: the axis of the channels, if there are several scales.
+        constant: its values are in the file.
+        bytes: what it holds: of a constant as stored, otherwise as its shape and type say (open
+            sizes counted as 1), 0 if the type has no fixed size.
+        content: the stored bytes of a constant, ``None`` if they are not in this file.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    quantized_dimension: int
+    constant: bool
+    bytes: int
+    content: memoryview | None = field(repr=False, compare=False, default=None)
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether it has a scale for every channel."""
+        return len(self.scales) > 1
+
+    @property
+    def values(self) -> NDArray[Any] | None:
+        """The raw values of a constant in its shape; ``None`` if not stored, or packed (int4)."""
+        if self.content is None or self.dtype not in BITS or self.dtype in _PACKED:
+            return None
+        flat = np.frombuffer(self.content, np.dtype(self.dtype))
+        return flat.reshape(self.shape) if flat.size == math.prod(self.shape) else None
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a graph.
+
+    Attributes:
+        index: its place in the order of execution.
+        name: such as ``"CONV_2D"``; a custom operator's own name.
+        custom: not one of LiteRT's own.
+        version: of the operator's definition.
+        inputs: tensor numbers, -1 for an optional one left out.
+        outputs: tensor numbers.
+        options: such as ``{"stride_w": 2, "padding": "SAME"}``; enumerations by name.
+    """
+
+    index: int
+    name: str
+    custom: bool
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A subgraph: the model's main one, or the body of a condition, a loop, another signature.
+
+    Attributes:
+        inputs: tensor numbers.
+        outputs: tensor numbers.
+    """
+
+    name: str
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    @property
+    def float_tensors(self) -> tuple[Tensor, ...]:
+        """Float tensors that operators work on.
+
+        An input that only QUANTIZE reads and an output that only DEQUANTIZE writes are the
+        caller's convenience, not part of the work, and are left out.
+        """
+        inputs, outputs = set(self.inputs), set(self.outputs)
+        used: set[int] = set()
+        for operator in self.operators:
+            if operator.name != "QUANTIZE" or not inputs.issuperset(operator.inputs):
+                used.update(operator.inputs)
+            if operator.name != "DEQUANTIZE" or not outputs.issuperset(operator.outputs):
+                used.update(operator.outputs)
+        used.discard(-1)
+        return tuple(self.tensors[i] for i in sorted(used) if self.tensors[i].dtype in FLOATS)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A named way to call the model: tensor number by the caller's name for it."""
+
+    key: str
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+    graph: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A ``.tflite`` file.
+
+    Attributes:
+        name: how errors call it: its path.
+        bytes: size of the file, what is appended to the model included.
+        sha256: of the file, 64 hexadecimal digits.
+        version: of the file format (3).
+        description: what its maker wrote into it.
+        graphs: the first is the model proper.
+        signatures: may be none.
+        metadata: the bytes attached to the model, by name.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+    version: int
+    description: str
+    graphs: tuple[Graph, ...]
+    signatures: tuple[Signature, ...]
+    metadata: Mapping[str, memoryview] = field(repr=False)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Those of the main graph."""
+        return self.graphs[0].tensors
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """Those of the main graph, in order of execution."""
+        return self.graphs[0].operators
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the caller sets."""
+        return tuple(self.tensors[index] for index in self.graphs[0].inputs)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """What the caller reads."""
+        return tuple(self.tensors[index] for index in self.graphs[0].outputs)
+
+    @property
+    def float_tensors(self) -> tuple[Tensor, ...]:
+        """Float tensors that operators of any graph work on (see ``Graph.float_tensors``)."""
+        return tuple(tensor for graph in self.graphs for tensor in graph.float_tensors)
+
+    @property
+    def integer_only(self) -> bool:
+        """No operator works on a float tensor.
+
+        Inputs and outputs may still be float if the graph begins with QUANTIZE and ends with
+        DEQUANTIZE: look at their ``dtype`` for that.
+        """
+        return not self.float_tensors
+
+    @property
+    def operator_counts(self) -> dict[str, int]:
+        """How many operators of each name, of all graphs, the most frequent first."""
+        names = Counter(operator.name for graph in self.graphs for operator in graph.operators)
+        return dict(sorted(names.items(), key=lambda item: (-item[1], item[0])))
