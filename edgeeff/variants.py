@@ -14,73 +14,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
 from string import ascii_lowercase
+from typing import Any
 
+from edgeeff.blocks import (
+    Block,
+    Counts,
+    Stage,
+    block_counts,
+    convolution,
+    dense,
+    round_filters,
+    shrunk,
+)
 from edgeeff.errors import InputError, UsageError, unknown_name
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A run of equal blocks, before width and depth are scaled.
-
-    Attributes:
-        repeats: how many blocks; only the first has the stride and changes the filters.
-        kernel: side of the square convolution kernel.
-        stride: 1, or 2 to halve the picture's side.
-        expand: how many times the block widens its input.
-        filters_in: filters the stage is fed, as configured.
-        filters_out: filters of every block's output.
-        squeeze: squeeze-and-excitation width as a share of the block's input; 0 for none.
-        fused: one full convolution instead of expansion and depthwise convolution.
-        skip: blocks that keep their shape add their input to their output.
-    """
-
-    repeats: int
-    kernel: int
-    stride: int
-    expand: int
-    filters_in: int
-    filters_out: int
-    squeeze: float = 0.0
-    fused: bool = False
-    skip: bool = True
-
-
-@dataclass(frozen=True)
-class Block:
-    """One block as it is built, every number final.
-
-    Attributes:
-        name: stage and letter as in ``keras.applications``, such as ``block2a``.
-        kernel: side of the depthwise kernel, or of the full one if ``fused``.
-        stride: of the depthwise convolution; if ``fused``, of the projection.
-        filters_in: channels of the tensor it is fed.
-        filters_expanded: channels inside; equal to ``filters_in`` if it does not expand.
-        filters_out: channels of its output.
-        squeeze: channels of the squeeze-and-excitation bottleneck; 0 for none.
-        fused: one full convolution instead of expansion and depthwise convolution.
-        residual: its input is added to its output.
-        drop_rate: chance that training skips it (stochastic depth); 0 if not ``residual``.
-    """
-
-    name: str
-    kernel: int
-    stride: int
-    filters_in: int
-    filters_expanded: int
-    filters_out: int
-    squeeze: int
-    fused: bool
-    residual: bool
-    drop_rate: float
-
-    @property
-    def expands(self) -> bool:
-        """Whether a convolution widens the input first."""
-        return self.filters_expanded != self.filters_in
 
 
 @dataclass(frozen=True)
@@ -93,7 +43,9 @@ class Variant:
         depth: factor on the repeats of all stages.
         resolution: side of the square input picture, in pixels.
         dropout: share of the head's features that training drops.
-        top1: published ImageNet top-1 accuracy of the float network, in percent.
+        top1: published ImageNet top-1 accuracy of the float network, in percent; the paper's
+            for B, whose weights ``keras.applications`` carries.
+        top1_int8: the same after its authors' own int8 quantization.
         family: ``b``, ``lite`` or ``edgetpu``.
         stages: the unscaled stages.
         activation: ``swish``, ``hard_swish``, ``relu6`` or ``relu``.
@@ -109,6 +61,7 @@ class Variant:
     resolution: int
     dropout: float
     top1: float | None
+    top1_int8: float | None
     family: str
     stages: tuple[Stage, ...]
     activation: str
@@ -194,7 +147,14 @@ EDGETPU_STAGES = (
     Stage(2, 5, 2, 8, 144, 192),
 )
 
-_b = partial(Variant, family="b", stages=B_STAGES, activation="swish", preprocessing="imagenet")
+_b = partial(
+    Variant,
+    top1_int8=None,
+    family="b",
+    stages=B_STAGES,
+    activation="swish",
+    preprocessing="imagenet",
+)
 _lite = partial(
     Variant,
     family="lite",
@@ -215,7 +175,7 @@ _edgetpu = partial(
 VARIANTS: dict[str, Variant] = {
     variant.name: variant
     for variant in (
-        # name, width, depth, resolution, dropout, published float top-1
+        # name, width, depth, resolution, dropout, published top-1: float, int8
         _b("b0", 1.0, 1.0, 224, 0.2, 77.1),
         _b("b1", 1.0, 1.1, 240, 0.2, 79.1),
         _b("b2", 1.1, 1.2, 260, 0.3, 80.1),
@@ -224,17 +184,21 @@ VARIANTS: dict[str, Variant] = {
         _b("b5", 1.6, 2.2, 456, 0.4, 83.6),
         _b("b6", 1.8, 2.6, 528, 0.5, 84.0),
         _b("b7", 2.0, 3.1, 600, 0.5, 84.3),
-        _lite("lite0", 1.0, 1.0, 224, 0.2, 75.1),
-        _lite("lite1", 1.0, 1.1, 240, 0.2, 76.7),
-        _lite("lite2", 1.1, 1.2, 260, 0.3, 77.6),
-        _lite("lite3", 1.2, 1.4, 280, 0.3, 79.8),
-        _lite("lite4", 1.4, 1.8, 300, 0.3, 81.5),
-        _edgetpu("edgetpu-s", 1.0, 1.0, 224, 0.2, 77.23),
-        _edgetpu("edgetpu-m", 1.0, 1.1, 240, 0.2, 78.69),
-        _edgetpu("edgetpu-l", 1.2, 1.4, 300, 0.3, 80.62),
+        _lite("lite0", 1.0, 1.0, 224, 0.2, 75.1, 74.4),
+        _lite("lite1", 1.0, 1.1, 240, 0.2, 76.7, 75.9),
+        _lite("lite2", 1.1, 1.2, 260, 0.3, 77.6, 77.0),
+        _lite("lite3", 1.2, 1.4, 280, 0.3, 79.8, 79.0),
+        _lite("lite4", 1.4, 1.8, 300, 0.3, 81.5, 80.2),
+        _edgetpu("edgetpu-s", 1.0, 1.0, 224, 0.2, 77.23, 77.0),
+        _edgetpu("edgetpu-m", 1.0, 1.1, 240, 0.2, 78.69, 78.6),
+        _edgetpu("edgetpu-l", 1.2, 1.4, 300, 0.3, 80.62, 80.2),
     )
 }
 """Every published variant by name."""
+
+
+_NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
+_SCALED_NAME = re.compile(rf"(.+)-phi{_NUMBER}(?:-{_NUMBER}-{_NUMBER}-{_NUMBER})?")
 
 
 def find_variant(name: str) -> Variant:
@@ -244,18 +208,12 @@ def find_variant(name: str) -> Variant:
         UsageError: no such variant; the hint has the nearest names.
     """
     plain = name.lower().removeprefix("efficientnet").strip("-_")
-    if scaling := re.fullmatch(r"(.+)-phi(-?\d+(?:\.\d+)?)", plain):
-        return scaled(float(scaling[2]), base=find_variant(scaling[1]))
+    if scaling := _SCALED_NAME.fullmatch(plain):
+        base, *numbers = scaling.groups()
+        return scaled(*(float(number) for number in numbers if number), base=find_variant(base))
     if plain not in VARIANTS:
         raise unknown_name("variant", name, VARIANTS)
     return VARIANTS[plain]
-
-
-def round_filters(filters: int, width: float) -> int:
-    """``filters`` times ``width``, rounded to a multiple of 8 but never down by over 10%."""
-    scaled_filters = filters * width
-    rounded = max(8, int(scaled_filters + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * scaled_filters else rounded + 8
 
 
 def _letters(index: int) -> str:
@@ -264,15 +222,18 @@ def _letters(index: int) -> str:
     return (_letters(rest - 1) if rest else "") + ascii_lowercase[letter]
 
 
-MAX_PHI = 40
-"""Beyond 2^40 times the compute a network cannot even be listed."""
+PAPER_FACTORS = (1.2, 1.1, 1.15)
+"""Depth, width and resolution per step of phi: what the paper's grid search found."""
+
+MAX_DOUBLINGS = 12
+"""How far depth, width and resolution scale; beyond, a network cannot even be listed."""
 
 
 def scaled(
     phi: float,
-    alpha: float = 1.2,
-    beta: float = 1.1,
-    gamma: float = 1.15,
+    alpha: float = PAPER_FACTORS[0],
+    beta: float = PAPER_FACTORS[1],
+    gamma: float = PAPER_FACTORS[2],
     *,
     base: Variant = VARIANTS["b0"],
 ) -> Variant:
@@ -291,24 +252,28 @@ def scaled(
         base: the network to scale.
 
     Raises:
-        UsageError: ``phi`` beyond ``MAX_PHI`` or a factor that is not positive and finite.
+        UsageError: a factor that is not positive, or a network beyond ``MAX_DOUBLINGS``.
     """
     factors = (alpha, beta, gamma)
     if not all(math.isfinite(factor) and factor > 0 for factor in factors):
         raise UsageError(f"scaling factors {factors}", "alpha, beta and gamma are above 0")
-    if not abs(phi) <= MAX_PHI:
-        raise UsageError(f"phi {phi:g}", f"phi is between -{MAX_PHI} and {MAX_PHI}")
+    if not all(abs(phi * math.log2(factor)) <= MAX_DOUBLINGS for factor in factors):
+        raise UsageError(
+            f"phi {phi:g} is out of range",
+            f"depth, width and resolution scale by up to 2^{MAX_DOUBLINGS} each way",
+        )
     if phi == 0:
         return base
-    custom = "" if factors == (1.2, 1.1, 1.15) else f"-{alpha:g}-{beta:g}-{gamma:g}"
+    shown = (phi,) if factors == PAPER_FACTORS else (phi, *factors)
     return replace(
         base,
-        name=f"{base.name}-phi{phi:g}{custom}",
+        name=f"{base.name}-phi" + "-".join(f"{number:.12g}" for number in shown),
         depth=base.depth * alpha**phi,
         width=base.width * beta**phi,
         resolution=max(8, 8 * int(base.resolution * gamma**phi / 8 + 0.5)),
         dropout=min(0.5, max(0.0, base.dropout + 0.3 * phi / 7)),
         top1=None,
+        top1_int8=None,
     )
 
 
@@ -348,8 +313,8 @@ def scaling_search(
         UsageError: ``step`` or ``tolerance`` leaves no point.
         InputError: ``score`` gave something that is not a number.
     """
-    if not 0 < step <= 1:
-        raise UsageError(f"a grid step of {step:g}", "it is above 0 and at most 1")
+    if not 0.01 <= step <= 1:
+        raise UsageError(f"a grid step of {step:g}", "it is from 0.01 to 1")
     grid = [round(1 + step * index, 10) for index in range(int(1 / step + 1e-9) + 1)]
     points = [
         (alpha, beta, gamma)
@@ -372,72 +337,57 @@ def _trial(
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What a network costs.
+class Part:
+    """A stretch of a network and what it costs.
 
     Attributes:
-        parameters: all numbers it stores, BatchNorm's moving statistics included.
-        trainable: those that training changes.
-        macs: multiply-accumulates for one picture: convolutions, squeeze-and-excitation,
-            classifier. BatchNorm is free, it folds into the convolutions.
+        name: ``stem``, a block's name, ``top`` or ``logits``.
+        work: what it computes, in words.
+        side: height and width of its output.
+        filters: channels of its output.
+        counts: its share of the network's.
     """
 
-    parameters: int
-    trainable: int
-    macs: int
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.parameters + other.parameters,
-            self.trainable + other.trainable,
-            self.macs + other.macs,
-        )
+    name: str
+    work: str
+    side: int
+    filters: int
+    counts: Counts
 
 
 def counts(variant: Variant, resolution: int | None = None, classes: int | None = None) -> Counts:
-    """Parameters and multiply-accumulates of a variant, counted from its blocks.
+    """Parameters and multiply-accumulates of a variant; arguments as ``parts``."""
+    total = Counts(0, 0, 0)
+    for part in parts(variant, resolution, classes):
+        total += part.counts
+    return total
+
+
+def parts(
+    variant: Variant, resolution: int | None = None, classes: int | None = None
+) -> tuple[Part, ...]:
+    """What each part of a variant costs, counted from its blocks, from input to output.
 
     Args:
         variant: the network.
         resolution: side of the input picture in pixels; ``None``: the variant's own.
         classes: number of outputs; ``None``: the variant's own.
     """
-    features = variant.head_filters
+    filters, features = variant.stem_filters, variant.head_filters
     outputs = variant.classes if classes is None else classes
-    side = _halved(variant.resolution if resolution is None else resolution)
-    total = _convolution(3, 3, variant.stem_filters, side)
-    filters = variant.stem_filters
+    side = shrunk(variant.resolution if resolution is None else resolution, 2)
+    found = [Part("stem", "3x3/2", side, filters, convolution(3, 3, filters, side))]
     for block in variant.blocks:
-        total, side = total + _block_counts(block, side), _halved(side, block.stride)
-        filters = block.filters_out
-    return total + _convolution(1, filters, features, side) + _dense(features, outputs)
+        cost = block_counts(block, side)
+        side, filters = shrunk(side, block.stride), block.filters_out
+        found.append(Part(block.name, str(block), side, filters, cost))
+    found.append(Part("top", "1x1", side, features, convolution(1, filters, features, side)))
+    found.append(Part("logits", "mean, dense", 1, outputs, dense(features, outputs)))
+    return tuple(found)
 
 
-def _block_counts(block: Block, side: int) -> Counts:
-    """One block fed a picture of ``side`` pixels."""
-    inside, end = block.filters_expanded, _halved(side, block.stride)
-    total = _convolution(1, inside, block.filters_out, end)
-    if block.fused:
-        return total + _convolution(block.kernel, block.filters_in, inside, side)
-    if block.expands:
-        total += _convolution(1, block.filters_in, inside, side)
-    if block.squeeze:
-        total += _dense(inside, block.squeeze) + _dense(block.squeeze, inside)
-        total += Counts(0, 0, inside * end * end)  # each value is multiplied by its channel's
-    return total + _convolution(block.kernel, 1, inside, end)
-
-
-def _convolution(kernel: int, inputs: int, outputs: int, side: int) -> Counts:
-    """A convolution without bias and its BatchNorm (which folds away); 1 input: depthwise."""
-    weights = kernel * kernel * inputs * outputs
-    return Counts(weights + 4 * outputs, weights + 2 * outputs, weights * side * side)
-
-
-def _dense(inputs: int, outputs: int) -> Counts:
-    """A layer with bias, run once per picture."""
-    weights = (inputs + 1) * outputs
-    return Counts(weights, weights, inputs * outputs)
-
-
-def _halved(side: int, stride: int = 2) -> int:
-    return -(-side // stride)
+def description(variant: Variant) -> dict[str, Any]:
+    """A variant and its cost as JSON values, without its stages and blocks."""
+    cost = asdict(counts(variant))
+    fields = {key: value for key, value in asdict(variant).items() if key != "stages"}
+    return fields | cost

@@ -1,0 +1,130 @@
+"""`edgeeff variants`: the networks there are and what they cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.errors import UsageError
+from edgeeff.variants import (
+    PAPER_FACTORS,
+    VARIANTS,
+    Variant,
+    counts,
+    description,
+    find_variant,
+    parts,
+    scaled,
+)
+
+
+@click.command("variants")
+@common_options
+@click.argument("name", required=False)
+@click.option("--phi", type=float, help="Scale NAME (default b0) by this compound coefficient.")
+@click.option(
+    "--alpha", type=float, default=PAPER_FACTORS[0], show_default=True, help="Depth per phi."
+)
+@click.option(
+    "--beta", type=float, default=PAPER_FACTORS[1], show_default=True, help="Width per phi."
+)
+@click.option(
+    "--gamma", type=float, default=PAPER_FACTORS[2], show_default=True, help="Resolution per phi."
+)
+def command(
+    terminal: Terminal,
+    name: str | None,
+    phi: float | None,
+    alpha: float,
+    beta: float,
+    gamma: float,
+) -> None:
+    """List the networks, or show one part by part.
+
+    A network made with --phi has a name, such as b0-phi1.5, that every command takes.
+
+    \b
+    Example:
+      edgeeff variants
+      edgeeff variants b3
+      edgeeff variants --phi 1.5
+    """  # noqa: D301 - click needs the character, not its escape
+    if phi is None and (alpha, beta, gamma) != PAPER_FACTORS:
+        raise UsageError("--alpha, --beta and --gamma scale nothing without --phi", "add --phi 1")
+    if phi is not None:
+        _show_one(terminal, scaled(phi, alpha, beta, gamma, base=find_variant(name or "b0")))
+    elif name is not None:
+        _show_one(terminal, find_variant(name))
+    else:
+        _show_all(terminal)
+
+
+def _show_all(terminal: Terminal) -> None:
+    if terminal.json:
+        terminal.document(json.dumps([description(each) for each in VARIANTS.values()], indent=2))
+        return
+    headings = ("name", ">resolution", ">parameters", ">MACs", ">width", ">depth", "activation")
+    rows = []
+    for variant in VARIANTS.values():
+        cost = counts(variant)
+        rows.append(
+            (
+                variant.name,
+                variant.resolution,
+                f"{cost.parameters:,}",
+                _giga(cost.macs),
+                variant.width,
+                variant.depth,
+                variant.activation,
+                variant.preprocessing,
+                _percent(variant.top1),
+                _percent(variant.top1_int8),
+            )
+        )
+    terminal.table((*headings, "preprocessing", ">top-1 %", ">int8 %"), rows)
+    terminal.say("top-1: published for ImageNet, float and int8, by the networks' authors")
+
+
+def _show_one(terminal: Terminal, variant: Variant) -> None:
+    if terminal.json:
+        fields = description(variant) | {"parts": [asdict(part) for part in parts(variant)]}
+        terminal.document(json.dumps([fields], indent=2))
+        return
+    cost = counts(variant)
+    terminal.say(
+        f"{variant.name}: width {variant.width:.4g}, depth {variant.depth:.4g}, "
+        f"resolution {variant.resolution}, dropout {variant.dropout:.3g}, {variant.activation}, "
+        f"{variant.classes} classes, preprocessing {variant.preprocessing}"
+    )
+    terminal.say(
+        f"{cost.parameters:,} parameters ({cost.trainable:,} trainable), {_giga(cost.macs)} MACs, "
+        f"published top-1 {_percent(variant.top1)} %"
+    )
+    terminal.table(
+        ("part", "work", ">output", ">parameters", ">MACs"),
+        (
+            (
+                part.name,
+                part.work,
+                f"{part.side}x{part.side}x{part.filters}",
+                f"{part.counts.parameters:,}",
+                _mega(part.counts.macs),
+            )
+            for part in parts(variant)
+        ),
+    )
+
+
+def _giga(count: int) -> str:
+    return f"{count / 1e9:.3f} G"
+
+
+def _mega(count: int) -> str:
+    return f"{count / 1e6:,.2f} M"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
