@@ -110,41 +110,43 @@ class Gate:
     def wait(
         self,
         read: Callable[[], Warmth],
-        name: str,
         *,
-        waiting: Callable[[str], None] = lambda why: None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-    ) -> tuple[Warmth, float]:
-        """Wait until the phone may start.
+    ) -> Waited:
+        """Wait until the phone may start, or ``patience`` is at its end.
 
         Args:
             read: gives its present state.
-            name: of the phone, for the message.
-            waiting: called with the reason each time it is still too warm.
             sleep: pauses for that many seconds.
             clock: seconds that only grow.
-
-        Returns:
-            The state at the start and the seconds waited for it.
-
-        Raises:
-            TargetUnavailable: still too warm after ``patience``.
         """
         start = clock()
         while True:
             warmth = read()
-            why, waited = self.problem(warmth), clock() - start
-            if not why:
-                return warmth, waited
-            if waited + self.interval > self.patience:
-                raise TargetUnavailable(
-                    f"phone {name} is too warm after {waited:.0f} s of waiting: {why}",
-                    "take it off the charger and out of its case, let it cool at 20-25 °C, "
-                    "or allow more with --max-celsius",
-                )
-            waiting(why)
+            why, seconds = self.problem(warmth), clock() - start
+            if not why or seconds + self.interval > self.patience:
+                return Waited(warmth, seconds, why)
             sleep(self.interval)
+
+
+@dataclass(frozen=True)
+class Waited:
+    """How waiting ended: state, seconds, and what still speaks against starting (or ``""``)."""
+
+    warmth: Warmth
+    seconds: float
+    problem: str
+
+    def require_cool(self, name: str) -> Warmth:
+        """The state, or ``TargetUnavailable`` if the phone of that name is still too warm."""
+        if not self.problem:
+            return self.warmth
+        raise TargetUnavailable(
+            f"phone {name} is too warm after {self.seconds:.0f} s of waiting: {self.problem}",
+            "take it off the charger and out of its case and let it cool at 20-25 °C; "
+            "the option max_celsius allows more",
+        )
 
 
 def warnings(before: Warmth, after: Warmth) -> tuple[str, ...]:

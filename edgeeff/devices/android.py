@@ -1,0 +1,191 @@
+"""Android phones, through adb and LiteRT's ``benchmark_model``."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import secrets
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edgeeff.devices import adb, benchmark_model, thermal
+from edgeeff.devices.adb import Adb, Phone
+from edgeeff.devices.android_bench import AndroidBench, Place, opened
+from edgeeff.devices.android_system import (
+    System,
+    read_gpu,
+    read_machine,
+    read_system,
+    read_warmth,
+    software_gpu,
+)
+from edgeeff.errors import EdgeeffError, TargetUnavailable, UsageError
+from edgeeff.files import read_bytes
+from edgeeff.targets.plan import HARDWARE, Plan, TargetStatus
+
+DIRECTORY = PurePosixPath("/data/local/tmp/edgeeff")
+"""On the phone: the one place where adb's shell may write and run programs."""
+
+WARMER = 2.0
+"""Degrees Celsius that a later model may start above the first one."""
+
+TARGETS = ("cpu", "gpu")
+
+
+@dataclass
+class Android:
+    """One phone.
+
+    Args:
+        phone: as ``adb devices`` lists it.
+        directory: on the phone, for models, programs and work.
+    """
+
+    phone: Phone
+    directory: PurePosixPath = DIRECTORY
+    _first: float | None = None
+
+    @property
+    def name(self) -> str:
+        """``android:SERIAL``."""
+        return f"android:{self.phone.serial}"
+
+    @cached_property
+    def adb(self) -> Adb:
+        """The connection. Raises ``TargetUnavailable`` if the phone is not ready."""
+        self.phone.require_ready()
+        return Adb(self.phone.serial)
+
+    @cached_property
+    def system(self) -> System:
+        """The phone's properties."""
+        return read_system(self.adb)
+
+    def probe(self, target: str) -> TargetStatus:
+        """Whether the phone has what the target needs; whether its GPU works shows a run."""
+        try:
+            if target not in TARGETS:
+                raise TargetUnavailable(
+                    f"phones have no {target} target", f"known there: {', '.join(TARGETS)}"
+                )
+            program = self._program({})
+            provenance = self._provenance(program, target)
+        except EdgeeffError as error:
+            return TargetStatus(target, "unavailable", reason=error.message, fix=error.hint)
+        return TargetStatus(
+            target,
+            "available" if provenance == HARDWARE else "software",
+            provenance=provenance,
+            adapter=self._adapter(target),
+            version=_version(program),
+            reason="" if provenance == HARDWARE else f"figures are {provenance}",
+        )
+
+    def machine(self) -> dict[str, Any]:
+        """The phone now (see ``android_system.read_machine``)."""
+        return read_machine(self.adb, self.system)
+
+    def ready(self, plan: Plan) -> tuple[str, ...]:
+        """Wait until the phone is cool and does not throttle.
+
+        Plan options: ``max_celsius`` (40) and ``cool_down`` (600), seconds to wait at most.
+
+        Raises:
+            TargetUnavailable: still too warm after that.
+        """
+        gate = thermal.Gate(
+            highest_celsius=_number(plan, "max_celsius", 40.0),
+            patience=_number(plan, "cool_down", 600.0),
+        )
+        warmth = gate.wait(self._warmth).require_cool(self.phone.serial)
+        found = list(thermal.warnings(warmth, warmth))
+        if self._first is None:
+            self._first = warmth.surface
+        elif self._first is not None and warmth.surface is not None:
+            limit = min(gate.highest_celsius, self._first + WARMER)
+            later = dataclasses.replace(gate, highest_celsius=limit).wait(self._warmth)
+            if later.problem:
+                found.append(
+                    f"the phone is warmer than when the first model began: {later.problem}"
+                )
+        return tuple(found)
+
+    def bench(self, model: Path, target: str, plan: Plan) -> AbstractContextManager[AndroidBench]:
+        """A directory on the phone with the model and the program, unless they are there.
+
+        Plan options: ``benchmark_model`` (path of the program), ``precision`` (``fp32`` or
+        ``fp16``, gpu), ``xnnpack`` (``true`` or ``false``, cpu).
+        """
+        if target not in TARGETS:
+            raise TargetUnavailable(f"phones have no {target} target", "--target cpu or gpu")
+        if plan.options.get("precision", "fp32") not in ("fp32", "fp16"):
+            raise UsageError(f"no precision {plan.options['precision']!r}", "fp32 or fp16")
+        program = self._program(plan.options)
+        content = read_bytes(model)
+        place = Place(
+            adb=self.adb,
+            executable=self.directory / "bin" / _sha256(read_bytes(program)),
+            model=self.directory / "models" / f"{_sha256(content)}.tflite",
+            work=self.directory / f"work-{secrets.token_hex(6)}",
+            runtime=_version(program),
+            provenance=self._provenance(program, target),
+            adapter=self._adapter(target),
+        )
+        self.adb.push(content, place.model)
+        self.adb.push(read_bytes(program), place.executable, executable=True)
+        return opened(AndroidBench(place, model, plan, target == "gpu"))
+
+    def close(self) -> None:
+        """Models and programs stay for the next time; benches clean up after themselves."""
+
+    def _warmth(self) -> thermal.Warmth:
+        return read_warmth(self.adb)
+
+    def _program(self, options: Any) -> Path:
+        return benchmark_model.locate(self.system.abis, options.get("benchmark_model", ""))
+
+    def _adapter(self, target: str) -> str:
+        return read_gpu(self.adb) if target == "gpu" else self.system.processor
+
+    def _provenance(self, program: Path, target: str) -> str:
+        if not benchmark_model.abi_of(read_bytes(program)):
+            return "test-double"  # a script: whatever it prints, no phone computed it
+        if self.system.emulator:
+            return "emulated"
+        return "software" if software_gpu(self._adapter(target)) else HARDWARE
+
+
+def connect(address: str) -> list[Android]:
+    """The phones of ``android``, ``android:SERIAL`` or ``android:all``.
+
+    With ``all``, a phone that is not ready says so when it is used; the others go on.
+
+    Raises:
+        TargetUnavailable: none, not that one, not ready, or several and none was named.
+    """
+    serial = address.partition(":")[2]
+    devices = [Android(phone) for phone in adb.choose(adb.phones(), serial)]
+    if serial != "all":
+        devices[0].phone.require_ready()
+    return devices
+
+
+def _number(plan: Plan, name: str, default: float) -> float:
+    text = plan.options.get(name)
+    try:
+        return default if text is None else float(text)
+    except ValueError as error:
+        raise UsageError(f"{name} is no number: {text!r}", f"such as {name}={default:g}") from error
+
+
+def _version(program: Path) -> str:
+    folder = program.parent.parent
+    version = f" {folder.name}" if folder.parent == benchmark_model.cache() else ""
+    return f"benchmark_model{version} (sha256 {_sha256(read_bytes(program))[:12]})"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

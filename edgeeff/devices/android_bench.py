@@ -1,0 +1,308 @@
+"""One model on one phone, timed by processes of ``benchmark_model``."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import shlex
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from edgeeff.devices import benchmark_model as program
+from edgeeff.devices.adb import Adb
+from edgeeff.devices.benchmark_model import Output
+from edgeeff.devices.local import Local
+from edgeeff.errors import GateFailed, InputError, TargetUnavailable
+from edgeeff.litert.model import Model
+from edgeeff.litert.reader import read_model
+from edgeeff.litert.runner import TensorInfo
+from edgeeff.targets.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
+from edgeeff.targets.session import Array, random_inputs
+
+SETTLE_SECONDS = 0.5
+"""Least warm-up of each further process: benchmark_model's own default."""
+
+CONTINUOUS_RUNS = 50
+"""Runs in one go after the warm-up: benchmark_model's own default, kept to compare with."""
+
+SETTLED = 0.03
+"""Warm-up counts as settled when its median is this close to that of the runs after it."""
+
+LARGEST_SHARE = {"cpu": 1e-3, "gpu fp32": 1e-2, "gpu fp16": 1e-1}
+"""Largest root mean square difference of float outputs, as a share of their spread."""
+
+LARGEST_STEPS = {"cpu": 3.0, "gpu fp32": 26.0, "gpu fp16": 26.0}
+"""Largest difference of quantized outputs, in steps: kernels of GPUs round differently."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a bench works: the phone, what it runs there, and the figures' provenance.
+
+    Attributes:
+        executable: ``benchmark_model`` on the phone.
+        work: a directory of this bench alone, removed at its end.
+    """
+
+    adb: Adb
+    executable: PurePosixPath
+    model: PurePosixPath
+    work: PurePosixPath
+    runtime: str
+    provenance: str
+    adapter: str
+
+
+@dataclass
+class AndroidBench:
+    """A ``devices.Bench`` whose every call is one process or more on the phone.
+
+    A process is timed only after a warm-up of its own, and only ``benchmark_model.RUNS``
+    inferences are taken from it, because then every sample of it is known. So the samples are
+    spread over a phone that infers nearly all the time.
+    """
+
+    place: Place
+    local: Path
+    plan: Plan
+    gpu: bool
+    warnings: tuple[str, ...] = ()
+    _loaded: Output | None = None
+    _continuous: Output | None = None
+    _inputs: list[tuple[PurePosixPath, tuple[int, ...]]] = field(default_factory=list)
+
+    @property
+    def mode(self) -> str:
+        """Target and precision, a key of the tables of differences."""
+        if not self.gpu:
+            return "cpu"
+        return f"gpu {self.plan.options.get('precision', 'fp32')}"
+
+    def load(self) -> Loaded:
+        """Load once, run twice, keep the outputs for ``verify``."""
+        model = read_model(self.local)
+        self._push_inputs(model)
+        self._loaded = self._run(runs=1, output=self._outputs)
+        return Loaded(self._loaded.load_us * 1000, self._facts(model, self._loaded))
+
+    def warm_up(self, progress: object = None) -> WarmedUp:
+        """Run until the timings settle, then ``CONTINUOUS_RUNS`` in one go."""
+        plan, start, runs, first_us = self.plan, time.monotonic(), 0, None
+        while True:
+            output = self._run(
+                runs=CONTINUOUS_RUNS,
+                warmup_runs=plan.warmup_runs,
+                warmup_seconds=plan.warmup_seconds,
+            )
+            first_us = output.first_us if first_us is None else first_us
+            runs += output.warm_up.runs
+            elapsed = time.monotonic() - start
+            settled = _settled(output)
+            if settled or elapsed >= plan.warmup_max_seconds:
+                self._continuous = output
+                return WarmedUp(first_us * 1000, runs, elapsed, settled)
+
+    def verify(self) -> dict[str, Any]:
+        """Compare the outputs with this computer's processor on the same inputs.
+
+        Raises:
+            GateFailed: they differ by more than rounding explains.
+        """
+        expected = self._expected()
+        got = self._computed(expected)
+        checked = _difference(expected, got, self.mode)
+        if self._continuous is not None:
+            timed = self._continuous.timed
+            checked["continuous_us"] = {
+                "runs": timed.runs,
+                "median": timed.median,
+                "p5": timed.p5,
+                "p95": timed.p95,
+            }
+        return checked
+
+    def sample(
+        self, *, min_runs: int, min_seconds: float, max_seconds: float, progress: Any = None
+    ) -> Samples:
+        """Processes of ``RUNS`` timed inferences until both minima are reached, or the cap."""
+        times: list[int] = []
+        start, runs_reached = time.monotonic(), False
+        while True:
+            output = self._run(warmup_seconds=min(SETTLE_SECONDS, self.plan.warmup_seconds))
+            times.extend(output.timed.three_ns())
+            elapsed = time.monotonic() - start
+            was_reached, runs_reached = runs_reached, len(times) >= min_runs
+            if runs_reached and elapsed >= min_seconds:
+                return Samples(tuple(times), "seconds" if was_reached else "runs")
+            if elapsed >= max_seconds:
+                return Samples(tuple(times), "cap")
+            if progress is not None:
+                progress(len(times))
+
+    def memory(self) -> int | None:
+        """Growth of peak resident memory by loading and running, in bytes."""
+        return None if self._loaded is None else self._loaded.peak_growth_bytes
+
+    def profile(self) -> Profile:
+        """Not offered: benchmark_model averages, and medians are asked for."""
+        raise TargetUnavailable(
+            "benchmark_model gives averages per operator, no medians",
+            "--device local or ssh://… has a profile per operator",
+        )
+
+    @property
+    def _outputs(self) -> PurePosixPath:
+        return self.place.work / "outputs"
+
+    def _run(
+        self,
+        *,
+        runs: int = program.RUNS,
+        warmup_runs: int = 1,
+        warmup_seconds: float = 0.0,
+        output: PurePosixPath | None = None,
+    ) -> Output:
+        plan, place = self.plan, self.place
+        words = program.flags(
+            place.model,
+            gpu=self.gpu,
+            threads=plan.threads,
+            fp16=self.mode == "gpu fp16",
+            xnnpack=plan.options.get("xnnpack", "true") != "false",
+            runs=runs,
+            max_seconds=plan.timeout,
+            warmup_runs=warmup_runs,
+            warmup_seconds=warmup_seconds,
+            inputs=self._inputs,
+            output=output,
+        )
+        # exec keeps the number of the process that must be ended if we are.
+        line = (
+            f"echo $$ > {self.place.work}/pid && exec {shlex.join([str(place.executable), *words])}"
+        )
+        answer = place.adb.script(line, timeout=3 * plan.timeout)
+        text = answer.output + "\n" + answer.errors
+        if answer.status > 128:
+            raise TargetUnavailable(
+                f"benchmark_model crashed on phone {place.adb.serial} "
+                f"(signal {answer.status - 128})",
+                "another version of benchmark_model, or --target cpu",
+            )
+        if answer.status:
+            raise program.failure(text)
+        return program.parse(text)
+
+    def _push_inputs(self, model: Model) -> None:
+        arrays = random_inputs([_info(tensor) for tensor in model.inputs], self.plan.seed)
+        self._inputs = []
+        for index, array in enumerate(arrays):
+            path = self.place.work / f"input{index}"
+            self.place.adb.push(array.tobytes(), path)
+            self._inputs.append((path, array.shape))
+
+    def _facts(self, model: Model, output: Output) -> Facts:
+        delegated, nodes = output.delegated, len(model.operators)
+        if self.gpu and (delegated is None or delegated.name != "GPU" or delegated.nodes == 0):
+            raise TargetUnavailable(
+                "the GPU delegate took no operator of the model: it would run on the processor",
+                "edgeeff inspect --check gpu shows why",
+            )
+        taken = delegated.nodes if delegated else 0
+        if delegated is not None and delegated.completely:
+            taken = nodes
+        return Facts(
+            provenance=self.place.provenance,
+            runtime=self.place.runtime,
+            adapter=self.place.adapter,
+            delegate=delegated.name if delegated else "",
+            nodes=nodes,
+            delegated=taken,
+            partitions=delegated.partitions if delegated else 0,
+            warnings=("times are whole microseconds: benchmark_model's clock", *self.warnings),
+        )
+
+    def _expected(self) -> list[Array]:
+        plan = Plan(threads=2, timeout=self.plan.timeout, seed=self.plan.seed)
+        with Local().bench(self.local, "cpu", plan) as bench:
+            bench.load()
+            replies = bench.channel.ask("outputs")
+        return [
+            np.frombuffer(base64.b64decode(reply["base64"]), np.dtype(reply["dtype"])).reshape(
+                reply["shape"]
+            )
+            for reply in replies
+        ]
+
+    def _computed(self, expected: list[Array]) -> list[Array]:
+        with tempfile.TemporaryDirectory(prefix="edgeeff-") as directory:
+            content = self.place.adb.pull(self._outputs, Path(directory) / "outputs")
+        wanted = sum(array.nbytes for array in expected)
+        if len(content) != wanted:
+            raise GateFailed(
+                f"phone {self.place.adb.serial} gave {len(content)} bytes of outputs, not {wanted}",
+                "is its benchmark_model older than the model?",
+            )
+        arrays, start = [], 0
+        for array in expected:
+            piece = content[start : start + array.nbytes]
+            arrays.append(np.frombuffer(piece, array.dtype).reshape(array.shape))
+            start += array.nbytes
+        return arrays
+
+
+@contextlib.contextmanager
+def opened(bench: AndroidBench) -> Iterator[AndroidBench]:
+    """The bench with its directory on the phone; afterwards nothing of it runs or is left.
+
+    Also when the user interrupts: ending adb's client does not end the program on the phone.
+    """
+    place = bench.place
+    place.adb.shell(["mkdir", "-p", str(place.work)])
+    try:
+        yield bench
+    finally:
+        kill = f"kill -9 $(cat {place.work}/pid) 2>/dev/null"
+        with contextlib.suppress(TargetUnavailable):
+            place.adb.script(f"{kill}; rm -rf {place.work}")
+
+
+def _info(tensor: Any) -> TensorInfo:
+    if any(size < 0 for size in tensor.shape):
+        raise InputError(
+            f"input {tensor.name} has an open size: {list(tensor.shape)}",
+            "export the model with a fixed size",
+        )
+    return TensorInfo(tensor.name, tensor.shape, np.dtype(tensor.dtype))
+
+
+def _settled(output: Output) -> bool:
+    before, after = output.warm_up.median, output.timed.median
+    return before is not None and after is not None and abs(before - after) <= SETTLED * after
+
+
+def _difference(expected: list[Array], got: list[Array], mode: str) -> dict[str, Any]:
+    """The largest difference of the outputs; ``GateFailed`` if it is too large."""
+    worst: dict[str, Any] = {}
+    for wanted, found in zip(expected, got, strict=True):
+        apart = found.astype(np.float64) - wanted.astype(np.float64)
+        if np.issubdtype(wanted.dtype, np.integer):
+            name, value, limit = "steps", float(np.abs(apart).max()), LARGEST_STEPS[mode]
+        else:
+            spread = float(wanted.std()) or 1.0
+            value = float(np.sqrt(np.mean(apart**2)) / spread)
+            name, limit = "share_of_spread", LARGEST_SHARE[mode]
+        # Not "value > limit": a NaN must fail too.
+        if not value <= limit:
+            raise GateFailed(
+                f"the phone computes something else than this computer ({mode}): "
+                f"{name.replace('_', ' ')} {value:.3g}, allowed {limit:g}",
+                "another benchmark_model, or a driver's fault: see docs/android.md",
+            )
+        worst[name] = max(value, worst.get(name, 0.0))
+    return worst
