@@ -11,7 +11,7 @@ from edgeeff.errors import GateFailed, TargetUnavailable
 from edgeeff.litert.runner import TensorInfo, dequantize, runtime_version
 from edgeeff.targets.interpreter import Interpreted
 from edgeeff.targets.machine import emulated, processor_name
-from edgeeff.targets.plan import HARDWARE, Facts, Plan, TargetStatus
+from edgeeff.targets.plan import HARDWARE, Facts, Plan, Profile, TargetStatus
 
 CRASH_HINT = (
     "the runtime crashed on this file: edgeeff inspect tells whether it is a whole model, "
@@ -78,6 +78,14 @@ def probe() -> TargetStatus:
     except TargetUnavailable as error:
         return TargetStatus("cpu", "unavailable", reason=error.message, fix=error.hint)
     return TargetStatus("cpu", "available", provenance(), processor_name(), version)
+
+
+def profile(model: Path, plan: Plan) -> Profile:
+    """Time per operator. Raises ``TargetUnavailable`` where the runtime cannot tell."""
+    # Reads a C library by hand, which nothing but a profile should depend on.
+    from edgeeff.targets.cpu_profile import profile_cpu
+
+    return profile_cpu(model, plan)
 
 
 def provenance() -> str:

@@ -188,11 +188,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class OperatorTime:
-    """One operator of a profile: its name, its outputs' tensor name, median nanoseconds."""
+    """One operator of a profile: the kernel, the tensor it makes (``""``: unknown), mean ns."""
 
     operator: str
     tensor: str
-    median_ns: int
+    mean_ns: int
 
 
 @dataclass(frozen=True)
