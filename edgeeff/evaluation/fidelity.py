@@ -125,7 +125,8 @@ def sqnr_db(signal: float, noise: float) -> float:
 
 def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     shifted: NDArray[np.float64] = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    total: NDArray[np.float64] = np.exp(shifted).sum(axis=1, keepdims=True)
+    return np.subtract(shifted, np.log(total))
 
 
 def _median(values: list[float]) -> float:

@@ -1,0 +1,138 @@
+"""A .tflite image classifier that takes pictures and gives its answers and logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeeff import files
+from edgeeff.errors import InputError
+from edgeeff.litert import rewrite
+from edgeeff.litert.reader import parse_model
+from edgeeff.litert.runner import Runner, TensorInfo, dequantize, quantize
+from edgeeff.preprocessing import Preprocessing
+
+RAW_TOLERANCE = 3
+"""Steps by which a uint8 input's scale may be off and still mean the picture's raw bytes."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a classifier says of a batch of pictures.
+
+    Attributes:
+        outputs: raw values of its output, as an app gets them, [pictures, classes].
+        logits: real values before its softmax, float32 [pictures, classes]; those of its output
+            if it does not end in one.
+    """
+
+    outputs: NDArray[Any]
+    logits: NDArray[np.float32]
+
+
+class Classifier:
+    """A loaded classifier.
+
+    Attributes:
+        preprocessing: how its pictures are made.
+        batch: how many pictures the file takes at once.
+        classes: how many classes it tells apart.
+    """
+
+    def __init__(
+        self, model: Path | bytes, preprocessing: Preprocessing, *, threads: int | None = None
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: a ``.tflite`` file or its content, with one input [batch, height, width, 3]
+                and one output [batch, classes], float32, uint8, int8 or int16.
+            preprocessing: of the resolution of its input.
+            threads: as of ``Runner``.
+
+        Raises:
+            InputError: not such a model, or another resolution.
+        """
+        name = str(model) if isinstance(model, Path) else "the model"
+        content = files.read_bytes(model) if isinstance(model, Path) else model
+        self._runner = Runner(_with_logits(content, name), threads=threads)
+        self._input = self._runner.inputs[0]
+        self.batch, resolution, self.classes = _dimensions(self._runner, name)
+        self.preprocessing = preprocessing
+        if preprocessing.resolution != resolution:
+            found = f"{name} takes {resolution} pixels"
+            raise InputError(f"{found}, its preprocessing makes {preprocessing.resolution}")
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Answers:
+        """Classify pictures, uint8 [1 .. batch, resolution, resolution, 3], RGB."""
+        count = len(pixels)
+        # The file's batch is fixed: the last pictures are repeated and their answers dropped.
+        full = np.concatenate([pixels, np.repeat(pixels[-1:], self.batch - count, axis=0)])
+        raw = self._runner.run(fed(full, self._input, self.preprocessing))
+        flat = [values.reshape(self.batch, self.classes)[:count] for values in raw]
+        return Answers(flat[0], dequantize(flat[-1], self._runner.outputs[-1]))
+
+
+def fed(pixels: NDArray[np.uint8], info: TensorInfo, preprocessing: Preprocessing) -> NDArray[Any]:
+    """What an input takes for pictures.
+
+    A float input takes ``preprocessing.normalised`` values, a quantized one those values on its
+    scale. For a uint8 input that is the raw bytes, whenever its scale is that of the
+    preprocessing. An input of scale 1 holds pixel values: the graph normalises them itself.
+    """
+    if info.scale is None and info.dtype == np.uint8:
+        return pixels
+    if info.scale is not None and abs(info.scale - 1) < 1e-3:
+        return quantize(pixels, info)
+    if info.dtype == np.uint8 and _takes_raw_bytes(info, preprocessing):
+        return pixels
+    return quantize(preprocessing.normalised(pixels), info)
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of ``size`` items, the last perhaps shorter."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def _takes_raw_bytes(info: TensorInfo, preprocessing: Preprocessing) -> bool:
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    raw = quantize(preprocessing.normalised(ramp), info).astype(int)
+    return bool(abs(raw - ramp).max() <= RAW_TOLERANCE)
+
+
+def _with_logits(content: bytes, name: str) -> bytes:
+    """The same model, with the tensor before its softmax as a second output."""
+    parsed = parse_model(content, name)
+    if len(parsed.inputs) != 1 or len(parsed.outputs) != 1:
+        found = f"{len(parsed.inputs)} inputs and {len(parsed.outputs)} outputs"
+        raise InputError(f"{name} has {found}", "a classifier has one of each")
+    cut = rewrite.logits_model(content)
+    if cut is content:
+        return content
+    logits = int(rewrite.unpack(cut).subgraphs[0].outputs[0])
+    model = rewrite.unpack(content)
+    rewrite.expose(model, [int(model.subgraphs[0].outputs[0]), logits])
+    return rewrite.pack(model)
+
+
+def _dimensions(runner: Runner, name: str) -> tuple[int, int, int]:
+    """Batch, resolution and classes."""
+    shape, output = runner.inputs[0].shape, runner.outputs[0].shape
+    if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2]:
+        hint = "a classifier of square RGB pictures has [batch, size, size, 3]"
+        raise InputError(f"{name} has an input of shape {list(shape)}", hint)
+    classes = output[-1] if output else 0
+    if len(output) < 2 or output[0] != shape[0] or int(np.prod(output)) != shape[0] * classes:
+        hint = "a classifier has [batch, classes]"
+        raise InputError(f"{name} has an output of shape {list(output)}", hint)
+    return shape[0], shape[1], classes

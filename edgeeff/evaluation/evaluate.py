@@ -1,0 +1,213 @@
+"""Run a classifier over pictures: accuracy by their labels, fidelity to a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeeff.errors import InputError, UsageError
+from edgeeff.evaluation.accuracy import Accuracy, accuracy, ranks
+from edgeeff.evaluation.classifier import Answers, Classifier, batches
+from edgeeff.evaluation.fidelity import Fidelity, ImageErrors, image_errors, summary
+from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.files import document
+from edgeeff.images import ImageSet, Picture, Skipped, check_classes, pixels
+from edgeeff.preprocessing import Preprocessing
+from edgeeff.progress import Progress
+
+SCHEMA = "edgeeff.evaluation/1"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A picture's most likely classes, best first.
+
+    Attributes:
+        path: of the picture.
+        classes: their indices.
+        probabilities: the softmax of the logits, 0..1.
+    """
+
+    path: Path
+    classes: tuple[int, ...]
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model did on a set of pictures.
+
+    Attributes:
+        model: its file.
+        reference: the file it was compared with, if any.
+        images: how many pictures were read.
+        skipped: files that were not, and why.
+        accuracy: ``None`` without labels.
+        fidelity: ``None`` without a reference.
+        reference_accuracy: the reference's own; ``None`` without labels or reference.
+        predictions: of every picture, if asked for.
+    """
+
+    model: Path
+    reference: Path | None
+    images: int
+    skipped: tuple[Skipped, ...]
+    accuracy: Accuracy | None
+    fidelity: Fidelity | None
+    reference_accuracy: Accuracy | None
+    predictions: tuple[Prediction, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields of ``edgeeff.evaluation/1``; what was not measured is null."""
+        return {
+            "model": str(self.model),
+            "reference": None if self.reference is None else str(self.reference),
+            "images": self.images,
+            "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
+            **_accuracy_json(self.accuracy),
+            "fidelity": None if self.fidelity is None else self.fidelity.to_json(),
+            "reference_accuracy": None
+            if self.reference_accuracy is None
+            else _accuracy_json(self.reference_accuracy),
+        }
+
+    def document(self) -> str:
+        """The JSON document."""
+        return document(SCHEMA, self.to_json())
+
+
+@dataclass
+class _Judge:
+    """Collects a few numbers of each picture, so that memory does not grow with logits."""
+
+    top: int
+    ranks: list[NDArray[np.int64]] = field(default_factory=list)
+    reference_ranks: list[NDArray[np.int64]] = field(default_factory=list)
+    errors: list[ImageErrors] = field(default_factory=list)
+    predictions: list[Prediction] = field(default_factory=list)
+    images: int = 0
+
+    def see(self, pictures: list[Picture], found: Answers, truth: Answers | None) -> None:
+        self.images += len(pictures)
+        labels = np.array([-1 if p.label is None else p.label for p in pictures], np.int64)
+        if (labels >= 0).all():
+            self.ranks.append(ranks(found.outputs, labels))
+            if truth is not None:
+                self.reference_ranks.append(ranks(truth.outputs, labels))
+        if truth is not None:
+            self.errors.append(image_errors(truth.logits, found.logits))
+        if self.top:
+            self.predictions += _predictions(pictures, found.logits, self.top)
+
+
+def evaluate(
+    model: Path,
+    images: ImageSet,
+    *,
+    reference: Path | None = None,
+    preprocessing: Preprocessing | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    top: int = 0,
+) -> Evaluation:
+    """Measure a classifier on pictures.
+
+    Args:
+        model: a ``.tflite`` classifier.
+        images: pictures, with labels for accuracy.
+        reference: the float ``.tflite`` that fidelity is measured against.
+        preprocessing: of the pictures; ``None``: as the model's manifest or metadata says.
+        threads: as of ``litert.runner.Runner``.
+        progress: told of every picture in a stage ``evaluation``.
+        top: keep that many most likely classes of every picture.
+
+    Raises:
+        InputError: not such models, unreadable pictures, or labels that do not fit.
+        UsageError: neither labels nor reference nor ``top``: there is nothing to measure.
+    """
+    if not images.labelled and reference is None and not top:
+        hint = "sort the pictures into one folder per class, or give --reference FLOAT.tflite"
+        raise UsageError("the pictures have no labels and there is no reference", hint)
+    tested, compared = _load(model, reference, preprocessing, threads)
+    check_classes(images, tested.classes)
+    judge, skipped = _Judge(top), list(images.skipped)
+    with (progress or Progress()).stage("evaluation", len(images.pictures)) as advance:
+        stream = pixels(images, tested.preprocessing, skipped=skipped, advance=advance)
+        for pictures, found, truth in _answers(stream, tested, compared):
+            judge.see(pictures, found, truth)
+    return Evaluation(
+        model=model,
+        reference=reference,
+        images=judge.images,
+        skipped=tuple(skipped),
+        accuracy=_accuracy(judge.ranks, tested.classes),
+        fidelity=summary(judge.errors) if judge.errors else None,
+        reference_accuracy=_accuracy(judge.reference_ranks, tested.classes),
+        predictions=tuple(judge.predictions),
+    )
+
+
+def _load(
+    model: Path, reference: Path | None, given: Preprocessing | None, threads: int | None
+) -> tuple[Classifier, Classifier | None]:
+    preprocessing = given or find_preprocessing(model)
+    tested = Classifier(model, preprocessing, threads=threads)
+    if reference is None:
+        return tested, None
+    # The reference may normalise in another way than a model that has it in its graph, but it
+    # sees the same pixels.
+    compared = Classifier(
+        reference, find_preprocessing(reference, otherwise=preprocessing), threads=threads
+    )
+    if compared.classes != tested.classes:
+        counts = f"{compared.classes} classes, {model} {tested.classes}"
+        raise InputError(f"{reference} has {counts}", "they are not the same network")
+    return tested, compared
+
+
+def _answers(
+    stream: Iterator[tuple[Picture, NDArray[np.uint8]]],
+    tested: Classifier,
+    compared: Classifier | None,
+) -> Iterator[tuple[list[Picture], Answers, Answers | None]]:
+    size = tested.batch if compared is None else max(tested.batch, compared.batch)
+    for batch in batches(stream, size):
+        arrays = np.stack([array for _, array in batch])
+        truth = None if compared is None else _in_batches(compared, arrays)
+        yield [picture for picture, _ in batch], _in_batches(tested, arrays), truth
+
+
+def _in_batches(classifier: Classifier, arrays: NDArray[np.uint8]) -> Answers:
+    starts = range(0, len(arrays), classifier.batch)
+    parts = [classifier(arrays[start : start + classifier.batch]) for start in starts]
+    return Answers(
+        np.concatenate([part.outputs for part in parts]),
+        np.concatenate([part.logits for part in parts]),
+    )
+
+
+def _predictions(
+    pictures: list[Picture], logits: NDArray[np.float32], top: int
+) -> Iterator[Prediction]:
+    for picture, row in zip(pictures, logits.astype(np.float64), strict=True):
+        shares = np.exp(row - row.max())
+        shares /= shares.sum()
+        best = np.argsort(-shares, kind="stable")[:top]
+        yield Prediction(picture.path, tuple(best.tolist()), tuple(shares[best].tolist()))
+
+
+def _accuracy(parts: list[NDArray[np.int64]], classes: int) -> Accuracy | None:
+    return accuracy(np.concatenate(parts), classes) if parts else None
+
+
+def _accuracy_json(found: Accuracy | None) -> dict[str, Any]:
+    top5 = found.top5 if found else None
+    return {
+        "top1": found.top1.to_json() if found else None,
+        "top5": top5.to_json() if top5 else None,
+    }
