@@ -96,6 +96,11 @@ class ImageSet:
         chosen = (i * len(self.pictures) // count for i in range(count))
         return replace(self, pictures=tuple(self.pictures[i] for i in chosen))
 
+    def without_labels(self) -> ImageSet:
+        """The same pictures, their classes not known."""
+        pictures = tuple(Picture(picture.path) for picture in self.pictures)
+        return replace(self, pictures=pictures, classes=())
+
     def sha256(self) -> str:
         """A digest of the files' contents and labels in order, whatever they are called."""
         digest = hashlib.sha256()

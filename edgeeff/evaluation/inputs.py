@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeeff.errors import InputError
-from edgeeff.preprocessing import Preprocessing
+from edgeeff.litert.metadata import read_metadata
+from edgeeff.litert.model import Model
+from edgeeff.litert.reader import read_model
+from edgeeff.preprocessing import CROP_PADDING, Preprocessing
 
 
 def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -> Preprocessing:
-    """The preprocessing of a model: as its manifest says.
+    """The preprocessing of a model: as its TFLite metadata says.
+
+    Metadata knows mean and std only: the picture is resized bilinearly, as app frameworks do.
 
     Args:
         model: a ``.tflite`` file.
@@ -18,7 +23,40 @@ def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -
     Raises:
         InputError: it says nothing, and neither does the caller.
     """
-    if otherwise is not None:
-        return otherwise
-    hint = "say it with --mean, --std and --resize (such as --mean 127 --std 128)"
-    raise InputError(f"{model} does not say how its pictures are preprocessed", hint)
+    found = _from_metadata(model) or otherwise
+    if found is None:
+        hint = "say it with --mean, --std and --resize (such as --mean 127 --std 128)"
+        raise InputError(f"{model} does not say how its pictures are preprocessed", hint)
+    return found
+
+
+def input_resolution(model: Path) -> int:
+    """Height and width in pixels of the pictures a classifier takes. Raises ``InputError``."""
+    return _resolution(read_model(model))
+
+
+def _resolution(parsed: Model) -> int:
+    shape = parsed.inputs[0].shape if parsed.inputs else ()
+    if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2] or shape[1] < 1:
+        hint = "a classifier of square RGB pictures has [batch, size, size, 3]"
+        raise InputError(f"{parsed.name} has an input of shape {list(shape)}", hint)
+    return shape[1]
+
+
+def _from_metadata(model: Path) -> Preprocessing | None:
+    parsed = read_model(model)
+    metadata = read_metadata(parsed)
+    if metadata is None or not metadata.inputs or not metadata.inputs[0].mean:
+        return None
+    tensor = metadata.inputs[0]
+    mean, std = (_per_channel(values, model) for values in (tensor.mean, tensor.std))
+    resolution = _resolution(parsed)
+    crop = resolution / (resolution + CROP_PADDING)
+    return Preprocessing(resolution, mean, std, "bilinear", crop)
+
+
+def _per_channel(values: tuple[float, ...], model: Path) -> tuple[float, float, float]:
+    if len(values) not in (1, 3):
+        raise InputError(f"the metadata of {model} normalises {len(values)} channels", "not RGB?")
+    red, green, blue = values * 3 if len(values) == 1 else values
+    return red, green, blue

@@ -1,0 +1,125 @@
+"""``edgeeff evaluate``: how good a model is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgeeff.evaluation.accuracy import Accuracy, Share
+    from edgeeff.evaluation.evaluate import Evaluation
+    from edgeeff.preprocessing import Preprocessing
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command("evaluate")
+@click.argument("model", type=FILE)
+@click.option("--data", type=FILE, required=True, help="Folder of pictures, CSV or one picture.")
+@click.option("--reference", type=FILE, help="Float .tflite to measure fidelity against.")
+@click.option("--labels", type=FILE, help="Class names in the model's order, one per line.")
+@click.option("--ignore-labels", is_flag=True, help="Fidelity only, whatever the folders are.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many, spread over the list.")
+@click.option("--strict", is_flag=True, help="A file that is no good picture is an error.")
+@click.option("--threads", type=click.IntRange(1), help="Kernel threads (default: up to 4).")
+@click.option("--mean", help="Of the pixels, 0..255: one number or R,G,B.")
+@click.option("--std", help="Likewise; the model takes (pixel - mean) / std.")
+@click.option("--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875.")
+@common_options
+def command(
+    terminal: Terminal,
+    model: Path,
+    data: Path,
+    reference: Path | None,
+    labels: Path | None,
+    ignore_labels: bool,
+    limit: int | None,
+    strict: bool,
+    threads: int | None,
+    mean: str | None,
+    std: str | None,
+    resize: str | None,
+) -> None:
+    """Measure MODEL on pictures: top-1 and top-5, and fidelity to a float model.
+
+    The pictures lie in one folder per class (accuracy), or in one folder without labels
+    (fidelity to --reference only). With -v the five likeliest classes of every picture.
+
+    \b
+    Example:
+      edgeeff evaluate efficientnet-lite0-int8.tflite --data photos/ \\
+          --reference efficientnet-lite0-float32.tflite
+    """
+    from edgeeff.evaluation.evaluate import evaluate
+    from edgeeff.images import read_images
+    from edgeeff.litert.probe import probe
+
+    for file in filter(None, (model, reference)):
+        probe(file)
+    images = read_images(data, labels=labels, strict=strict)
+    if ignore_labels:
+        images = images.without_labels()
+    evaluation = evaluate(
+        model,
+        images.take(limit),
+        reference=reference,
+        preprocessing=_preprocessing(model, mean, std, resize),
+        threads=threads,
+        progress=terminal.progress(),
+        top=5 if terminal.verbose else 0,
+    )
+    terminal.document(evaluation.document())
+    _show(terminal, evaluation, images.classes)
+
+
+def _preprocessing(
+    model: Path, mean: str | None, std: str | None, resize: str | None
+) -> Preprocessing | None:
+    if mean is None and std is None and resize is None:
+        return None
+    if mean is None or std is None:
+        raise UsageError("--mean and --std go together", "such as --mean 127 --std 128")
+    from edgeeff.evaluation.inputs import input_resolution
+    from edgeeff.preprocessing import from_options
+
+    return from_options(input_resolution(model), mean, std, resize or "bilinear")
+
+
+def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) -> None:
+    for prediction in evaluation.predictions:
+        pairs = zip(prediction.classes, prediction.probabilities, strict=True)
+        named = (f"{classes[i] if classes else i} {share:.1%}" for i, share in pairs)
+        terminal.say(f"{prediction.path}: {', '.join(named)}")
+    rows = [["pictures", str(evaluation.images)]]
+    rows += _accuracy_rows("", evaluation.accuracy)
+    rows += _accuracy_rows(" of the reference", evaluation.reference_accuracy)
+    if evaluation.fidelity is not None:
+        shown = evaluation.fidelity
+        rows.append(["same top-1 as the reference", f"{shown.agreement:.1%}"])
+        rows.append(["SQNR of the logits", f"{shown.sqnr_db:.1f} dB"])
+        rows.append(["SQNR of the median picture", f"{shown.median_image_sqnr_db:.1f} dB"])
+        rows.append(["KL divergence", f"{shown.kl:.4f} nats"])
+    terminal.table(["measure", ">value"], rows, title=evaluation.model.name)
+    if evaluation.skipped:
+        first = evaluation.skipped[0]
+        terminal.warn(
+            f"{len(evaluation.skipped)} files skipped, the first: {first.path}: {first.reason}"
+        )
+
+
+def _accuracy_rows(whose: str, accuracy: Accuracy | None) -> list[list[str]]:
+    if accuracy is None:
+        return []
+    rows = [[f"top-1{whose}", _share(accuracy.top1)]]
+    if accuracy.top5 is not None:
+        rows.append([f"top-5{whose}", _share(accuracy.top5)])
+    return rows
+
+
+def _share(share: Share) -> str:
+    return f"{share.value:.2%} ({share.low:.1%} to {share.high:.1%})"
