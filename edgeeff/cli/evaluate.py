@@ -54,7 +54,7 @@ def command(
     Example:
       edgeeff evaluate efficientnet-lite0-int8.tflite --data photos/ \\
           --reference efficientnet-lite0-float32.tflite
-    """
+    """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.evaluation.evaluate import evaluate
     from edgeeff.images import read_images
     from edgeeff.litert.probe import probe
