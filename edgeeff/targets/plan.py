@@ -18,7 +18,7 @@ STATES = ("available", "software", "unavailable")
 
 @dataclass(frozen=True)
 class Plan:
-    """How one model is timed.
+    """How one model is timed, in each of ``repeats`` fresh processes.
 
     Sampling stops when both ``min_runs`` and ``min_seconds`` are reached, or at
     ``max_seconds``. Warm-up lasts at least ``warmup_runs`` and ``warmup_seconds``, goes on
@@ -39,9 +39,10 @@ class Plan:
     warmup_runs: int = 10
     warmup_seconds: float = 0.5
     warmup_max_seconds: float = 10.0
-    min_runs: int = 100
-    min_seconds: float = 3.0
+    min_runs: int = 50
+    min_seconds: float = 1.0
     max_seconds: float = 60.0
+    repeats: int = 3
     timeout: float = 120.0
     seed: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +51,8 @@ class Plan:
         """Raises ``UsageError`` for numbers that cannot be meant."""
         if self.threads < 1:
             raise UsageError(f"{self.threads} threads cannot run anything", "--threads 1 or more")
+        if self.repeats < 1:
+            raise UsageError("no repeats, no figure", "--repeats 1 or more")
         if self.min_runs < 1 or self.max_seconds <= 0 or self.timeout <= 0:
             raise UsageError("a benchmark needs at least one run and some time", "see --help")
 
@@ -72,11 +75,14 @@ PRESETS = {
         min_runs=30,
         min_seconds=0.5,
         max_seconds=10,
+        repeats=1,
     ),
     "standard": Plan(),
     # MLPerf Mobile's single-stream rule: at least 1024 samples and at least 60 s, p90.
-    "mlperf": Plan("mlperf", warmup_seconds=2, min_runs=1024, min_seconds=60, max_seconds=600),
-    "sustained": Plan("sustained", min_runs=1, min_seconds=1800, max_seconds=1800),
+    "mlperf": Plan(
+        "mlperf", warmup_seconds=2, min_runs=1024, min_seconds=60, max_seconds=600, repeats=1
+    ),
+    "sustained": Plan("sustained", min_runs=1, min_seconds=1800, max_seconds=1800, repeats=1),
 }
 
 

@@ -1,0 +1,1 @@
+"""Latency one can believe: measuring, statistics, the environment it holds in, comparison."""
