@@ -1,0 +1,143 @@
+"""TEST DOUBLE of LiteRT's benchmark_model: takes its flags, prints in its format.
+
+It runs the model with this computer's LiteRT, so the outputs are right; its figures say
+nothing about a phone. ``BEHAVIOUR`` beside the line below is replaced by the path of a file
+that tells how to misbehave.
+"""
+
+import contextlib
+import pathlib
+import statistics
+import sys
+import time
+
+BEHAVIOUR = pathlib.Path("@behaviour@")
+
+CRASH = "crash"
+GARBAGE = "garbage"
+HANG = "hang"
+NO_GPU = "no gpu"
+WRONG_OUTPUTS = "wrong outputs"
+NO_MEDIAN = "no median"
+NOTHING_DELEGATED = "nothing delegated"
+
+
+def main() -> int:
+    behaviour = BEHAVIOUR.read_text().strip() if BEHAVIOUR.exists() else ""
+    flags = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
+    print("INFO: STARTING!")
+    print(f"INFO: Graph: [{flags['graph']}]")
+    gpu = flags.get("use_gpu") == "true"
+    if behaviour == CRASH:
+        import os
+        import signal
+
+        sys.stdout.flush()
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if behaviour == HANG:
+        time.sleep(600)
+    if behaviour == GARBAGE:
+        print("Segment not found")
+        return 0
+    if gpu and behaviour == NO_GPU:
+        print("WARN: GPU acceleration is unsupported on this platform.")
+        print("ERROR: Benchmarking failed.")
+        return 1
+    run(flags, behaviour, gpu)
+    return 0
+
+
+def run(flags: dict[str, str], behaviour: str, gpu: bool) -> None:
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter
+
+    start = time.perf_counter()
+    interpreter = Interpreter(flags["graph"], num_threads=int(flags["num_threads"]))
+    interpreter.allocate_tensors()
+    loaded = time.perf_counter() - start
+    print(f"INFO: Loaded model {flags['graph']}")
+    delegation(gpu, behaviour)
+    print(f"INFO: Initialized session in {loaded * 1e3:g}ms.")
+    files = [pair.split(":", 1)[1] for pair in flags["input_layer_value_files"].split(",")]
+    for detail, path in zip(interpreter.get_input_details(), files, strict=True):
+        values = np.frombuffer(pathlib.Path(path).read_bytes(), detail["dtype"])
+        interpreter.set_tensor(detail["index"], values.reshape(detail["shape"]))
+    limits = (("warmup_runs", "warmup_min_secs"), ("num_runs", "min_secs"))
+    means = []
+    for runs_flag, seconds_flag in limits:
+        least, seconds = int(flags[runs_flag]), float(flags[seconds_flag])
+        print(
+            f"INFO: Running benchmark for at least {least} iterations and at least {seconds:g} "
+            f"seconds but terminate if exceeding {flags['max_secs']} seconds."
+        )
+        times = timed(interpreter, least, seconds)
+        means.append(statistics.fmean(times))
+        print(f"INFO: {series(times, percentiles=behaviour != NO_MEDIAN)}\n")
+    print(
+        f"INFO: Inference timings in us: Init: {loaded * 1e6:.0f}, First inference: 1, "
+        f"Warmup (avg): {means[0]:g}, Inference (avg): {means[1]:g}"
+    )
+    print("INFO: Memory footprint delta from the start of the tool (MB): init=2.5 overall=3.25")
+    save_outputs(flags, interpreter, behaviour)
+
+
+def delegation(gpu: bool, behaviour: str) -> None:
+    name, node = ("GPU", "TfLiteGpuDelegateV2") if gpu else ("XNNPACK", "TfLiteXNNPackDelegate")
+    if behaviour == NOTHING_DELEGATED:
+        print(
+            f"INFO: Though {name} delegate is explicitly applied, the model graph will not be "
+            "executed by the delegate."
+        )
+        return
+    print(
+        f"VERBOSE: Replacing 1 out of 1 node(s) with delegate ({node}) node, "
+        "yielding 1 partitions for subgraph 0."
+    )
+    print(
+        f"INFO: Explicitly applied {name} delegate, and the model graph will be completely "
+        "executed by the delegate."
+    )
+
+
+def timed(interpreter: object, least: int, seconds: float) -> list[int]:
+    times: list[int] = []
+    start = time.perf_counter()
+    while len(times) < least or time.perf_counter() - start < seconds:
+        before = time.perf_counter_ns()
+        interpreter.invoke()  # type: ignore[attr-defined]
+        times.append((time.perf_counter_ns() - before) // 1000)
+    return times
+
+
+def series(times: list[int], *, percentiles: bool) -> str:
+    if len(set(times)) == 1:
+        text = f"count={len(times)} curr={times[-1]}" + ("(all same)" if len(times) > 1 else "")
+    else:
+        text = (
+            f"count={len(times)} first={times[0]} curr={times[-1]} min={min(times)} "
+            f"max={max(times)} avg={statistics.fmean(times):g} std={statistics.pstdev(times):.0f}"
+        )
+    if not percentiles:
+        return text
+    ordered = sorted(times)
+    at = {share: ordered[len(times) * share // 100] for share in (5, 50, 95)}
+    return f"{text} p5={at[5]} median={at[50]} p95={at[95]}"
+
+
+def save_outputs(flags: dict[str, str], interpreter: object, behaviour: str) -> None:
+    path = flags.get("output_filepath")
+    if path is None:
+        return
+    content = b"".join(
+        interpreter.get_tensor(detail["index"]).tobytes()  # type: ignore[attr-defined]
+        for detail in interpreter.get_output_details()  # type: ignore[attr-defined]
+    )
+    if behaviour == WRONG_OUTPUTS:
+        content = content[::-1]
+    with contextlib.suppress(FileNotFoundError):
+        pathlib.Path(path).unlink()
+    pathlib.Path(path).write_bytes(content)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from edgeeff.devices.thermal import Gate, Warmth, parse, warnings
+from edgeeff.errors import TargetUnavailable
+
+PIXEL = """\
+IsStatusOverride: false
+Thermal Status: 0
+Cached temperatures:
+\tTemperature{mValue=61.000004, mType=0, mName=BIG, mStatus=0}
+\tTemperature{mValue=36.0, mType=1, mName=G3D, mStatus=0}
+\tTemperature{mValue=52.000004, mType=0, mName=MID, mStatus=0}
+\tTemperature{mValue=37.0, mType=9, mName=TPU, mStatus=0}
+HAL Ready: true
+HAL connection:
+\tThermalHAL 2.0 connected: yes
+Current temperatures from HAL:
+\tTemperature{mValue=8900.0, mType=7, mName=soft_ocp_gpu, mStatus=0}
+\tTemperature{mValue=25.000002, mType=9, mName=TPU, mStatus=0}
+\tTemperature{mValue=1300.0, mType=6, mName=smpl_gm, mStatus=0}
+\tTemperature{mValue=26.000002, mType=1, mName=G3D, mStatus=0}
+\tTemperature{mValue=26.000002, mType=0, mName=BIG, mStatus=0}
+\tTemperature{mValue=27.000002, mType=0, mName=LITTLE, mStatus=0}
+\tTemperature{mValue=0.0, mType=4, mName=VIRTUAL-USB-THROTTLING, mStatus=0}
+\tTemperature{mValue=-0.82000005, mType=-1, mName=USB2-MINUS-QI, mStatus=0}
+\tTemperature{mValue=24.83324, mType=3, mName=VIRTUAL-SKIN, mStatus=0}
+\tTemperature{mValue=22.1, mType=2, mName=battery, mStatus=0}
+Current cooling devices from HAL:
+\tCoolingDevice{mValue=0, mType=2, mName=thermal-cpufreq-0}
+"""
+
+GALAXY = """\
+IsStatusOverride: false
+Thermal Status: 1
+Cached temperatures:
+\tTemperature{mValue=99.0, mType=0, mName=AP, mStatus=3}
+HAL Ready: true
+Current temperatures from HAL:
+\tTemperature{mValue=33.1, mType=0, mName=AP, mStatus=0}
+\tTemperature{mValue=31.1, mType=2, mName=BAT, mStatus=1}
+\tTemperature{mValue=32.7, mType=3, mName=SKIN, mStatus=0}
+\tTemperature{mValue=0.0, mType=2, mName=SUBBAT, mStatus=0}
+\tTemperature{mValue=-3.4028235E38, mType=1, mName=GPU, mStatus=0}
+\tTemperature{mValue=NaN, mType=9, mName=NPU, mStatus=0}
+Current cooling devices from HAL:
+\tCoolingDevice{mValue=0, mType=1, mName=x}
+"""
+
+BATTERY = """\
+Current Battery Service state:
+  AC powered: false
+  USB powered: true
+  Wireless powered: false
+  Max charging current: 500000
+  status: 2
+  health: 2
+  present: true
+  level: 82
+  scale: 100
+  voltage: 4248
+  temperature: 295
+  technology: Li-ion
+"""
+
+
+def test_hottest_live_sensor_of_each_kind_counts() -> None:
+    warmth = parse(PIXEL, "")
+    assert warmth.status == 0
+    assert warmth.celsius == {
+        "npu": 25.000002,
+        "gpu": 26.000002,
+        "cpu": 27.000002,
+        "skin": 24.83324,
+        "battery": 22.1,
+    }
+
+
+def test_cached_and_unconnected_sensors_do_not_count() -> None:
+    warmth = parse(GALAXY, "")
+    assert warmth.throttled
+    assert warmth.celsius == {"cpu": 33.1, "battery": 31.1, "skin": 32.7}
+
+
+def test_battery_is_read_in_tenths_of_a_degree() -> None:
+    warmth = parse("Can't find service: thermalservice", BATTERY)
+    assert warmth == Warmth(None, {"battery": 29.5}, 82, ("USB",))
+    assert warmth.surface == 29.5
+
+
+def test_silence_is_unknown_and_not_cool() -> None:
+    assert parse("", "") == Warmth()
+    assert Warmth().to_json() == {
+        "status": None,
+        "celsius": {},
+        "battery_percent": None,
+        "powered_by": [],
+    }
+
+
+def cooling(*readings: Warmth) -> tuple[Callable[[], Warmth], list[float]]:
+    """A phone that gives these readings, the last one for ever, and a clock that sleeps."""
+    left, now = list(readings), [0.0]
+    return (lambda: left.pop(0) if len(left) > 1 else left[0]), now
+
+
+@pytest.mark.parametrize(
+    ("hot", "word"),
+    [(Warmth(2), "moderate"), (Warmth(0, {"skin": 41.0}), "41.0 °C"), (Warmth(1), "light")],
+)
+def test_gate_waits_until_the_phone_is_cool(hot: Warmth, word: str) -> None:
+    read, now = cooling(hot, hot, Warmth(0, {"skin": 30.0}))
+    gate = Gate(highest_celsius=36)
+    assert word in gate.problem(hot)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    waited = gate.wait(read, sleep=sleep, clock=lambda: now[0])
+    assert waited.problem == ""
+    assert waited.seconds == 2 * gate.interval
+
+
+def test_gate_gives_up_with_the_reason() -> None:
+    read, now = cooling(Warmth(3, {"skin": 45.0}))
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    waited = Gate(patience=20).wait(read, sleep=sleep, clock=lambda: now[0])
+    assert now[0] == 20
+    with pytest.raises(TargetUnavailable, match=r"phone X1 is too warm after 20 s.*severe"):
+        waited.require_cool("X1")
+
+
+def test_unknown_heat_is_let_through_and_said() -> None:
+    assert Gate().problem(Warmth()) == ""
+    assert "unknown" in warnings(Warmth(), Warmth())[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "word"),
+    [
+        (Warmth(0), Warmth(2), "began to throttle: thermal status none before, moderate after"),
+        (Warmth(1), Warmth(1), "throttled: thermal status light"),
+        (Warmth(0, powered_by=("AC", "USB")), Warmth(0), "was charging (AC, USB)"),
+        (Warmth(0, battery_percent=9), Warmth(0), "battery was at 9 %"),
+    ],
+)
+def test_what_spoils_a_figure_is_a_warning(before: Warmth, after: Warmth, word: str) -> None:
+    assert word in "\n".join(warnings(before, after))
+
+
+def test_a_cable_for_adb_is_no_warning() -> None:
+    assert warnings(Warmth(0, powered_by=("USB",)), Warmth(0)) == ()
