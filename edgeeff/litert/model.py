@@ -39,6 +39,7 @@ class Tensor:
         constant: its values are in the file.
         bytes: what it holds: of a constant as stored, otherwise as its shape and type say (open
             sizes counted as 1), 0 if the type has no fixed size.
+        buffer: number of the stored bytes; equal for constants that share them.
         content: the stored bytes of a constant, ``None`` if they are not in this file.
     """
 
@@ -51,6 +52,7 @@ class Tensor:
     quantized_dimension: int
     constant: bool
     bytes: int
+    buffer: int = 0
     content: memoryview | None = field(repr=False, compare=False, default=None)
 
     @property

@@ -115,7 +115,29 @@ class _ModelReader:
         )
         inputs = self._tensor_numbers(table["inputs"], len(tensors), "the graph's inputs", 0)
         outputs = self._tensor_numbers(table["outputs"], len(tensors), "the graph's outputs", 0)
+        variables = {
+            index for index, tensor in enumerate(table["tensors"] or ()) if tensor["is_variable"]
+        }
+        self._check_order(tensors, operators, {*inputs, *variables})
         return Graph(table["name"] or "", tensors, operators, inputs, outputs)
+
+    def _check_order(
+        self, tensors: tuple[Tensor, ...], operators: tuple[Operator, ...], set_before: set[int]
+    ) -> None:
+        """Every tensor is written once, before it is read: so a walk along the graph ends."""
+        known = {-1} | set_before
+        known |= {tensor.index for tensor in tensors if tensor.constant or tensor.bytes == 0}
+        written: set[int] = set()
+        for operator in operators:
+            early = [index for index in operator.inputs if index not in known]
+            if early:
+                where = f"operator {operator.index} {operator.name}"
+                raise self._inconsistent(f"{where} reads tensor {early[0]} before it is written")
+            for index in operator.outputs:
+                if index in written or index in set_before or tensors[index].constant:
+                    raise self._inconsistent(f"tensor {index} is written twice")
+                written.add(index)
+            known.update(operator.outputs)
 
     def _tensor(self, index: int, table: Table) -> Tensor:
         name = table["name"] or ""
@@ -143,6 +165,7 @@ class _ModelReader:
             axis,
             constant,
             len(content) if content is not None else -(-expected // 8),
+            table["buffer"],
             content,
         )
 

@@ -24,6 +24,8 @@ _RUNTIMES = (
 
 _MOST_THREADS = 4
 
+_Details = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class TensorInfo:
@@ -74,9 +76,9 @@ class Runner:
         self._name = str(model) if isinstance(model, Path) else "the model"
         self._content = read_bytes(model) if isinstance(model, Path) else model
         self.threads = threads or min(_MOST_THREADS, _processors())
-        self._interpreter = self._load(xnnpack)
-        self._input_indices, self.inputs = _tensors(self._interpreter.get_input_details())
-        self._output_indices, self.outputs = _tensors(self._interpreter.get_output_details())
+        self._interpreter, taken, given = self._load(xnnpack)
+        self._input_indices, self.inputs = _tensors(taken)
+        self._output_indices, self.outputs = _tensors(given)
 
     def run(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
         """Run the model once.
@@ -104,7 +106,7 @@ class Runner:
             raise InputError(f"{self._name} cannot run: {_one_line(error)}") from error
         return [np.array(self._interpreter.get_tensor(index)) for index in self._output_indices]
 
-    def _load(self, xnnpack: bool) -> Any:
+    def _load(self, xnnpack: bool) -> tuple[Any, list[_Details], list[_Details]]:
         if len(self._content) == 0:
             raise InputError(f"{self._name} is empty", "it should be a .tflite model")
         runtime = _runtime()
@@ -118,12 +120,13 @@ class Runner:
                     experimental_op_resolver_type=resolver,
                 )
                 interpreter.allocate_tensors()
+            # A name that is not UTF-8 shows up here, as a ValueError.
+            return interpreter, interpreter.get_input_details(), interpreter.get_output_details()
         except (RuntimeError, ValueError) as error:
             raise InputError(
                 f"{self._name} cannot be loaded: {_one_line(error)}",
                 f"this is {runtime_version()}; is the file whole, and made for a runtime this old?",
             ) from error
-        return interpreter
 
 
 def quantize(values: NDArray[Any], info: TensorInfo) -> NDArray[Any]:
@@ -188,11 +191,11 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _tensors(details: list[dict[str, Any]]) -> tuple[list[int], tuple[TensorInfo, ...]]:
+def _tensors(details: list[_Details]) -> tuple[list[int], tuple[TensorInfo, ...]]:
     return [detail["index"] for detail in details], tuple(_info(detail) for detail in details)
 
 
-def _info(detail: dict[str, Any]) -> TensorInfo:
+def _info(detail: _Details) -> TensorInfo:
     scale, zero_point = detail["quantization"]
     quantized = scale > 0
     return TensorInfo(

@@ -1,0 +1,188 @@
+"""`edgeeff inspect`: what a .tflite file consists of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeeff.cli.terminal import Terminal, common_options
+
+if TYPE_CHECKING:
+    from edgeeff.inspection import Inspection, Layer
+    from edgeeff.litert.metadata import TensorMetadata
+    from edgeeff.litert.model import Tensor
+
+_NAMED_FLOATS = 8
+
+
+@click.command("inspect")
+@common_options
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--tensors", is_flag=True, help="Every operator and tensor, as -v does.")
+def command(terminal: Terminal, model: Path, tensors: bool) -> None:
+    """Take a .tflite file apart: operators, types, sizes, quantization, metadata.
+
+    The file is read, not run: it may come from anywhere.
+
+    \b
+    Example:
+      edgeeff inspect artifacts/efficientnet-b0-int8.tflite
+      edgeeff inspect artifacts/efficientnet-b0-int8.tflite --tensors
+    """  # noqa: D301 - click needs the character, not its escape
+    from edgeeff.files import document
+    from edgeeff.inspection import SCHEMA, inspect
+
+    inspection = inspect(model)
+    terminal.document(document(SCHEMA, inspection.fields()))
+    _say_summary(terminal, inspection)
+    _show_operators(terminal, inspection)
+    if tensors or terminal.verbose:
+        _show_layers(terminal, inspection)
+        _show_tensors(terminal, inspection)
+
+
+def _say_summary(terminal: Terminal, inspection: Inspection) -> None:
+    model = inspection.model
+    terminal.say(f"{model.name}: {model.bytes:,} bytes, sha256 {model.sha256}")
+    for role, infos in (("input", model.inputs), ("output", model.outputs)):
+        for tensor in infos:
+            terminal.say(f"{role:<13}{_printable(tensor.name)}: {_described_type(tensor)}")
+    for signature in model.signatures:
+        called = f"({', '.join(signature.inputs)}) -> {', '.join(signature.outputs)}"
+        terminal.say(f"signature    {_printable(signature.key + called)}")
+    terminal.say(f"integer-only {_integer_only(inspection, terminal.verbose)}")
+    sizes = inspection.parameter_bytes
+    by_type = ", ".join(f"{dtype} {size:,}" for dtype, size in sizes.items())
+    terminal.say(f"parameters   {sum(sizes.values()):,} bytes ({by_type})")
+    terminal.say(f"activations  at least {inspection.activation_bytes:,} bytes at once")
+    terminal.say(f"work         {inspection.macs / 1e6:,.1f} M multiply-accumulates")
+    for line in (*_facts(inspection), *_metadata_lines(inspection)):
+        terminal.say(_printable(line))
+
+
+def _integer_only(inspection: Inspection, every: bool) -> str:
+    from edgeeff.litert.model import FLOATS
+
+    model = inspection.model
+    inside = model.float_tensors
+    if inside:
+        named = inside if every else inside[:_NAMED_FLOATS]
+        names = ", ".join(_printable(tensor.name) for tensor in named)
+        more = f" and {len(inside) - len(named)} more (-v)" if len(inside) > len(named) else ""
+        return f"no: {len(inside)} float tensors: {names}{more}"
+    floats = sum(tensor.dtype in FLOATS for tensor in (*model.inputs, *model.outputs))
+    if floats:
+        return f"yes, but for {floats} float inputs and outputs, converted at the ends"
+    return "yes, inputs and outputs too"
+
+
+def _facts(inspection: Inspection) -> list[str]:
+    """What decides whether a delegate takes the model whole."""
+    model = inspection.model
+    names = ", ".join(tensor.name for tensor in inspection.open_shapes[:_NAMED_FLOATS])
+    facts = {
+        f"shapes       open in {names}": bool(names),
+        f"custom       {', '.join(inspection.custom_operators)}": bool(inspection.custom_operators),
+        f"subgraphs    {len(model.graphs)}": len(model.graphs) > 1,
+        f"runtime      {inspection.minimum_runtime} or newer": bool(inspection.minimum_runtime),
+    }
+    return [fact for fact, tells in facts.items() if tells]
+
+
+def _metadata_lines(inspection: Inspection) -> list[str]:
+    lines = [f"attached     {name}: {size:,} bytes" for name, size in inspection.files.items()]
+    lines += [
+        f"attached     metadata {name}: {len(content):,} bytes"
+        for name, content in inspection.model.metadata.items()
+    ]
+    if inspection.metadata is not None:
+        described = (*inspection.metadata.inputs, *inspection.metadata.outputs)
+        lines += [f"metadata     {_described(tensor)}" for tensor in described]
+    return lines
+
+
+def _described(tensor: TensorMetadata) -> str:
+    parts = [tensor.name or "(no name)"]
+    if tensor.color_space:
+        parts.append(tensor.color_space)
+    if tensor.mean or tensor.std:
+        parts.append(f"mean {list(tensor.mean)}, std {list(tensor.std)}")
+    parts += [f"{file.kind} in {file.name}" for file in tensor.files]
+    return ": ".join((parts[0], ", ".join(parts[1:]))) if parts[1:] else parts[0]
+
+
+def _show_operators(terminal: Terminal, inspection: Inspection) -> None:
+    by_name: dict[str, list[Layer]] = {}
+    for layer in inspection.layers:
+        by_name.setdefault(layer.operator.name, []).append(layer)
+    rows = [
+        (
+            _printable(name),
+            count,
+            f"{sum(layer.parameter_bytes for layer in by_name.get(name, ())):,}",
+            f"{sum(layer.macs for layer in by_name.get(name, ())) / 1e6:,.1f}",
+        )
+        for name, count in inspection.model.operator_counts.items()
+    ]
+    terminal.table(("operator", ">count", ">parameter bytes", ">M MACs"), rows)
+
+
+def _show_layers(terminal: Terminal, inspection: Inspection) -> None:
+    rows = [
+        (
+            layer.operator.index,
+            _printable(layer.operator.name),
+            _printable(layer.output.name) if layer.output else "",
+            *(_type_cells(layer.output) if layer.output else ("", "", "")),
+            f"{layer.parameter_bytes:,}",
+            f"{layer.macs / 1e6:,.2f}",
+        )
+        for layer in inspection.layers
+    ]
+    terminal.table(
+        (">#", "operator", "output", *_TYPE_COLUMNS, ">parameter bytes", ">M MACs"),
+        rows,
+        title="layers",
+    )
+
+
+def _show_tensors(terminal: Terminal, inspection: Inspection) -> None:
+    rows = [
+        (
+            tensor.index,
+            _printable(tensor.name),
+            *_type_cells(tensor),
+            "constant" if tensor.constant else "",
+            f"{tensor.bytes:,}",
+        )
+        for tensor in inspection.model.tensors
+    ]
+    terminal.table((">#", "tensor", *_TYPE_COLUMNS, "", ">bytes"), rows, title="tensors")
+
+
+_TYPE_COLUMNS = ("type", "scale", ">zero point")
+
+
+def _type_cells(tensor: Tensor) -> tuple[str, str, str]:
+    sizes = ", ".join("?" if size < 0 else str(size) for size in tensor.shape)
+    kind = f"{tensor.dtype}[{sizes}]"
+    if not tensor.scales:
+        return kind, "", ""
+    if tensor.per_channel:
+        least, most = min(tensor.scales), max(tensor.scales)
+        points = sorted(set(tensor.zero_points))
+        together = str(points[0]) if len(points) == 1 else f"{points[0]} to {points[-1]}"
+        return kind, f"{least:.3g} to {most:.3g} ({len(tensor.scales)})", together
+    return kind, f"{tensor.scales[0]:.9g}", str(tensor.zero_points[0])
+
+
+def _described_type(tensor: Tensor) -> str:
+    kind, scale, zero_point = _type_cells(tensor)
+    return f"{kind}, scale {scale}, zero point {zero_point}" if scale else kind
+
+
+def _printable(text: str) -> str:
+    """A name of unknown origin without what would steer the terminal."""
+    return "".join(char if char.isprintable() else "�" for char in text)
