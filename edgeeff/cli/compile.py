@@ -54,7 +54,7 @@ def command(
     \b
     Example:
       edgeeff compile artifacts/efficientnet-lite0-int8.tflite --min-mapped 95
-    """
+    """  # noqa: D301 - click needs the character, not its escape
     from edgeeff import files
     from edgeeff.targets.edgetpu_compiler import CompilerOptions, compile_model, find_compiler
 
