@@ -1,0 +1,105 @@
+"""Real networks and photographs, made once for all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests import networks
+
+SCIKIT_IMAGE = (
+    "astronaut.png",
+    "brick.png",
+    "camera.png",
+    "chelsea.png",
+    "clock_motion.png",
+    "coffee.png",
+    "coins.png",
+    "grass.png",
+    "gravel.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "moon.png",
+    "motorcycle_left.png",
+    "motorcycle_right.png",
+    "page.png",
+    "retina.jpg",
+    "rocket.jpg",
+    "text.png",
+)
+SCIKIT_LEARN = ("china.jpg", "flower.jpg")
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, Image.Image]:
+    """RGB pictures that ship with scikit-image and scikit-learn, by name without suffix."""
+    import skimage
+    import sklearn.datasets
+
+    folders = {
+        Path(skimage.__file__).parent / "data": SCIKIT_IMAGE,
+        Path(sklearn.datasets.__file__).parent / "images": SCIKIT_LEARN,
+    }
+    return {
+        Path(name).stem: Image.open(folder / name).convert("RGB")
+        for folder, names in folders.items()
+        for name in names
+    }
+
+
+@pytest.fixture(scope="session")
+def network_folder(request: pytest.FixtureRequest) -> Path:
+    """Where made networks are kept from one run to the next."""
+    return request.config.rootpath / ".pytest_cache"
+
+
+@pytest.fixture(scope="session")
+def lite0_float(network_folder: Path) -> Path:
+    """Lite0 with its real ImageNet weights at 224, float32, ending in softmax."""
+
+    def make(path: Path) -> None:
+        from edgeeff.export import export
+        from edgeeff.network import weights
+        from edgeeff.network.builder import build
+        from edgeeff.preprocessing import Preprocessing
+        from edgeeff.variants import find_variant
+
+        variant = find_variant("lite0")
+        model = build(variant)
+        weights.load(model, variant, "imagenet")
+        export(model, path, preprocessing=Preprocessing.of(variant))
+
+    return networks.kept(network_folder, "lite0-float32.tflite", make)
+
+
+@pytest.fixture(scope="session")
+def tiny_float(network_folder: Path) -> Path:
+    """A small swish and squeeze-excite network, 32x32, ten classes, random weights."""
+
+    def make(path: Path) -> None:
+        from edgeeff.export import export
+        from edgeeff.preprocessing import Preprocessing
+
+        variant = networks.tiny_variant()
+        model = networks.untrained(variant, pictures=32)
+        export(model, path, preprocessing=Preprocessing.of(variant))
+
+    return networks.kept(network_folder, "tiny-float32.tflite", make)
+
+
+@pytest.fixture(scope="session")
+def b0_float(network_folder: Path) -> Path:
+    """B0 at 224 with random weights and BatchNorm statistics of synthetic pictures."""
+
+    def make(path: Path) -> None:
+        from edgeeff.export import export
+        from edgeeff.preprocessing import Preprocessing
+        from edgeeff.variants import find_variant
+
+        variant = find_variant("b0")
+        model = networks.untrained(variant, pictures=8)
+        export(model, path, preprocessing=Preprocessing.of(variant))
+
+    return networks.kept(network_folder, "b0-float32.tflite", make)
