@@ -22,6 +22,7 @@ from edgeeff.errors import GateFailed, InputError, TargetUnavailable
 from edgeeff.litert.model import Model
 from edgeeff.litert.reader import read_model
 from edgeeff.litert.runner import TensorInfo
+from edgeeff.targets.deviation import deviation
 from edgeeff.targets.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
 from edgeeff.targets.session import Array, random_inputs
 
@@ -34,8 +35,8 @@ CONTINUOUS_RUNS = 50
 SETTLED = 0.03
 """Warm-up counts as settled when its median is this close to that of the runs after it."""
 
-LARGEST_SHARE = {"cpu": 1e-3, "gpu fp32": 1e-2, "gpu fp16": 1e-1}
-"""Largest root mean square difference of float outputs, as a share of their spread."""
+LARGEST_ERROR = {"cpu": 1e-3, "gpu fp32": 1e-2, "gpu fp16": 1e-1}
+"""Largest ``Deviation.relative_rmse`` of float outputs."""
 
 LARGEST_STEPS = {"cpu": 3.0, "gpu fp32": 26.0, "gpu fp16": 26.0}
 """Largest difference of quantized outputs, in steps: kernels of GPUs round differently."""
@@ -287,22 +288,33 @@ def _settled(output: Output) -> bool:
 
 
 def _difference(expected: list[Array], got: list[Array], mode: str) -> dict[str, Any]:
-    """The largest difference of the outputs; ``GateFailed`` if it is too large."""
-    worst: dict[str, Any] = {}
-    for wanted, found in zip(expected, got, strict=True):
-        apart = found.astype(np.float64) - wanted.astype(np.float64)
-        if np.issubdtype(wanted.dtype, np.integer):
-            name, value, limit = "steps", float(np.abs(apart).max()), LARGEST_STEPS[mode]
-        else:
-            spread = float(wanted.std()) or 1.0
-            value = float(np.sqrt(np.mean(apart**2)) / spread)
-            name, limit = "share_of_spread", LARGEST_SHARE[mode]
-        # Not "value > limit": a NaN must fail too.
-        if not value <= limit:
-            raise GateFailed(
-                f"the phone computes something else than this computer ({mode}): "
-                f"{name.replace('_', ' ')} {value:.3g}, allowed {limit:g}",
-                "another benchmark_model, or a driver's fault: see docs/android.md",
-            )
-        worst[name] = max(value, worst.get(name, 0.0))
-    return worst
+    """How far the outputs are apart, as JSON values; ``GateFailed`` if too far."""
+    floats = [
+        (wanted, found)
+        for wanted, found in zip(expected, got, strict=True)
+        if not np.issubdtype(wanted.dtype, np.integer)
+    ]
+    steps = [
+        float(np.abs(found.astype(np.int64) - wanted.astype(np.int64)).max())
+        for wanted, found in zip(expected, got, strict=True)
+        if np.issubdtype(wanted.dtype, np.integer)
+    ]
+    checked: dict[str, Any] = {}
+    if floats:
+        apart = deviation([wanted for wanted, _ in floats], [found for _, found in floats])
+        checked |= apart.to_json()
+        _require("their relative error", apart.relative_rmse, LARGEST_ERROR[mode], mode)
+    if steps:
+        checked["steps"] = max(steps)
+        _require("quantization steps", max(steps), LARGEST_STEPS[mode], mode)
+    return checked
+
+
+def _require(name: str, value: float, limit: float, mode: str) -> None:
+    if value <= limit:
+        return
+    raise GateFailed(
+        f"the phone computes something else than this computer ({mode}): "
+        f"{name} {value:.3g}, allowed {limit:g}",
+        "another benchmark_model, or a fault of the driver: see docs/android.md",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ for f in /sys/devices/system/cpu/cpufreq/policy*; do
   echo "governor ${f##*/} $(cat $f/scaling_governor 2>/dev/null)"
   echo "khz ${f##*/} $(cat $f/scaling_cur_freq 2>/dev/null)"
 done
+echo "cores $(cat /sys/devices/system/cpu/possible 2>/dev/null)"
 echo "load $(cat /proc/loadavg 2>/dev/null)"
 grep -E '^Mem(Total|Available):' /proc/meminfo 2>/dev/null
 true
@@ -109,26 +111,43 @@ def software_gpu(name: str) -> bool:
 
 
 def read_machine(adb: Adb, system: System) -> dict[str, Any]:
-    """The phone now, as JSON values; ``None`` is what it does not tell."""
+    """The phone now, as JSON values; ``None`` is what it does not tell.
+
+    Keys are those of ``targets.machine.read_machine`` where they mean the same. Governor and
+    clock are per cluster here (``clusters``), and nobody can fix them on a phone; the battery
+    has no ``plugged``: the cable of adb is power, and a phone is better measured without.
+    """
     output = adb.script(PROBE).output
-    load = re.search(r"^load ([\d.]+)", output, re.MULTILINE)
+    warmth = read_warmth(adb)
+    loads = re.search(r"^load ([\d.]+) ([\d.]+) ([\d.]+)", output, re.MULTILINE)
+    cores = re.search(r"^cores 0-(\d+)$", output, re.MULTILINE)
     return {
-        "system": system.android,
+        "system": f"{system.name}, {system.android}",
         "machine": system.abis[0] if system.abis else None,
-        "model": system.name,
         "processor": system.processor or None,
-        "fingerprint": system.fingerprint or None,
-        "governors": dict(re.findall(r"^governor (\S+) (\S+)$", output, re.MULTILINE)) or None,
-        "frequencies_khz": {
-            policy: int(khz)
-            for policy, khz in re.findall(r"^khz (\S+) (\d+)$", output, re.MULTILINE)
-        }
-        or None,
-        "load_average": float(load.group(1)) if load else None,
+        "cores": int(cores.group(1)) + 1 if cores else None,
         "memory_bytes": _kilobytes(output, "MemTotal"),
-        "memory_available_bytes": _kilobytes(output, "MemAvailable"),
-        "thermal": read_warmth(adb).to_json(),
+        "emulated": system.emulator,
+        "fingerprint": system.fingerprint or None,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "clusters": _clusters(output) or None,
+        "load": [float(load) for load in loads.groups()] if loads else None,
+        "available_memory_bytes": _kilobytes(output, "MemAvailable"),
+        "temperature_c": warmth.surface,
+        "temperatures_c": dict(warmth.celsius) or None,
+        "battery": {"percent": warmth.battery_percent, "powered_by": list(warmth.powered_by)},
+        "thermal_status": warmth.status,
     }
+
+
+def _clusters(output: str) -> dict[str, dict[str, Any]]:
+    """Governor and present clock of each group of cores."""
+    found: dict[str, dict[str, Any]] = {}
+    for policy, governor in re.findall(r"^governor (\S+) (\S+)$", output, re.MULTILINE):
+        found.setdefault(policy, {})["governor"] = governor
+    for policy, khz in re.findall(r"^khz (\S+) (\d+)$", output, re.MULTILINE):
+        found.setdefault(policy, {})["mhz"] = int(khz) // 1000
+    return found
 
 
 def _kilobytes(text: str, name: str) -> int | None:

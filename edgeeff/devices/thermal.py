@@ -6,8 +6,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from edgeeff.errors import TargetUnavailable
 
@@ -49,14 +48,6 @@ class Warmth:
     def surface(self) -> float | None:
         """Degrees of what warms and cools slowly: the skin sensor, else the battery."""
         return self.celsius.get("skin", self.celsius.get("battery"))
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values, ``null`` where unknown."""
-        return {
-            **asdict(self),
-            "celsius": dict(self.celsius),
-            "powered_by": list(self.powered_by),
-        }
 
 
 def parse(thermalservice: str, battery: str) -> Warmth:

@@ -65,7 +65,7 @@ def test_a_model_is_timed_and_proved_right(
     assert (facts.provenance, facts.delegate) == ("test-double", "XNNPACK")
     assert (facts.nodes, facts.delegated, facts.partitions) == (1, 1, 1)
     assert warm.runs >= 2
-    assert checked["steps" if quantized else "share_of_spread"] <= 1e-3
+    assert checked["steps" if quantized else "relative_rmse"] <= 1e-3
     assert checked["continuous_us"]["runs"] == 50
     assert len(samples.samples_ns) == 6
     assert samples.stopped_by == "runs"
@@ -109,12 +109,12 @@ def test_nothing_but_model_and_program_is_left(phone: TestPhone, model: Path) ->
 
 def test_the_machine_is_described(phone: TestPhone) -> None:
     machine = phone.device().machine()
-    assert machine["system"] == "Android 14 (API 34)"
+    assert machine["system"] == "Test Double, Android 14 (API 34)"
     assert machine["machine"] == "arm64-v8a"
-    assert machine["model"] == "Test Double"
-    assert machine["memory_bytes"] > 0
-    assert machine["thermal"]["battery_percent"] == 82
-    assert machine["thermal"]["celsius"]["skin"] == 24.83324
+    assert machine["memory_bytes"] > machine["available_memory_bytes"] > 0
+    assert machine["battery"] == {"percent": 82, "powered_by": ["USB"]}
+    assert machine["temperature_c"] == machine["temperatures_c"]["skin"] == 24.83324
+    assert machine["thermal_status"] == 0
 
 
 @pytest.mark.parametrize(

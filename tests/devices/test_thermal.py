@@ -93,12 +93,6 @@ def test_battery_is_read_in_tenths_of_a_degree() -> None:
 
 def test_silence_is_unknown_and_not_cool() -> None:
     assert parse("", "") == Warmth()
-    assert Warmth().to_json() == {
-        "status": None,
-        "celsius": {},
-        "battery_percent": None,
-        "powered_by": [],
-    }
 
 
 def cooling(*readings: Warmth) -> tuple[Callable[[], Warmth], list[float]]:
