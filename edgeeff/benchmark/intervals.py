@@ -56,10 +56,11 @@ def median_interval(values: Values, seed: int = 0) -> Interval:
 
     A circular block bootstrap (Politis and Romano 1992) of the median, which keeps
     neighbours together, stretched by the square root of two around the median: the interval
-    is for a second run's median, which is off by as much as the first one's.
+    is for a second run's median, which is off by as much as the first one's. Distances are
+    ratios throughout: times are positive, and what slows a machine multiplies.
 
     Args:
-        values: the samples in order.
+        values: the samples in order, positive.
         seed: of the resampling; the same samples and seed give the same interval.
     """
     middle = float(np.median(values))
@@ -67,10 +68,11 @@ def median_interval(values: Values, seed: int = 0) -> Interval:
         return middle, middle
     thinned = values[:: math.ceil(len(values) / MOST_VALUES)]
     medians = _resampled_medians(thinned, block_length(thinned), np.random.default_rng(seed))
-    low, high = np.quantile(medians, [0.025, 0.975])
+    low, high = (float(value) for value in np.quantile(medians, [0.025, 0.975]))
+    stretch = math.sqrt(2)
     return (
-        middle - math.sqrt(2) * (middle - min(middle, float(low))),
-        middle + math.sqrt(2) * (max(middle, float(high)) - middle),
+        middle * min(1.0, (low / middle) ** stretch),
+        middle * max(1.0, (high / middle) ** stretch),
     )
 
 
@@ -84,10 +86,10 @@ def repeats_interval(runs: Sequence[Values], seed: int = 0) -> Interval:
     low, high = median_interval(everything, seed)
     if len(runs) < 2:
         return low, high
-    medians = np.array([np.median(run) for run in runs])
+    logs = np.log([np.median(run) for run in runs])
     middle = float(np.median(everything))
-    half = student(len(runs) - 1) * float(medians.std(ddof=1)) * math.sqrt(1 + 1 / len(runs))
-    return min(low, middle - half), max(high, middle + half)
+    half = student(len(runs) - 1) * float(logs.std(ddof=1)) * math.sqrt(1 + 1 / len(runs))
+    return min(low, middle * math.exp(-half)), max(high, middle * math.exp(half))
 
 
 def ratio_interval(first: Sequence[Values], second: Sequence[Values]) -> tuple[float, Interval]:

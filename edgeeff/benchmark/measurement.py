@@ -77,10 +77,17 @@ class Measurement:
         """The samples cut where the measurement paused, processes one after the other."""
         return [block for run in self.runs for block in split(run)]
 
+    @property
+    def minutes(self) -> list[list[dict[str, Any]]]:
+        """The medians of every minute, per process; empty if none ran that long."""
+        longest = max(sum(run.samples_ns) for run in self.runs)
+        if longest <= MINUTE_NS:
+            return []
+        return [minute_medians(run.samples_ns) for run in self.runs]
+
     def to_json(self) -> dict[str, Any]:
         """The measurement as JSON values, every raw sample included."""
         facts = self.facts
-        longest = max(sum(run.samples_ns) for run in self.runs)
         return {
             "model": self.model,
             "sha256": self.sha256,
@@ -107,9 +114,7 @@ class Measurement:
             },
             "checked": dict(self.runs[0].checked),
             "repeats": [_repeat(run) for run in self.runs],
-            "minutes": [minute_medians(run.samples_ns) for run in self.runs]
-            if longest > MINUTE_NS
-            else None,
+            "minutes": self.minutes,
             "profile": self.profile.to_json() if self.profile else None,
             "stages_ms": self.stages.to_json() if self.stages else None,
             "samples_ns": self.samples_ns,
@@ -205,7 +210,8 @@ def stopped_by(runs: Sequence[Run]) -> str:
 
 def split(run: Run) -> list[Sequence[int]]:
     """One process' samples, cut where it paused."""
-    parts, start = [], 0
+    parts: list[Sequence[int]] = []
+    start = 0
     for length in run.blocks:
         parts.append(run.samples_ns[start : start + length])
         start += length

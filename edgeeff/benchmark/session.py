@@ -16,6 +16,7 @@ from edgeeff.errors import EdgeeffError
 from edgeeff.files import sha256
 from edgeeff.progress import Advance, Progress
 from edgeeff.targets import find_target
+from edgeeff.targets.channel import WorkerFailed
 from edgeeff.targets.plan import Loaded, Plan, Run, Samples, WarmedUp
 
 BLOCKS = 4
@@ -39,6 +40,11 @@ class Failure:
     subject: Subject
     device: str
     error: EdgeeffError
+
+    @property
+    def printed(self) -> str:
+        """The end of what the worker printed, if one broke down."""
+        return self.error.printed if isinstance(self.error, WorkerFailed) else ""
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

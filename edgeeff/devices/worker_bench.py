@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from edgeeff.preprocessing import Preprocessing
 from edgeeff.targets import find_target
 from edgeeff.targets.channel import Channel, Progress
+from edgeeff.targets.pictures import PictureTimes
 from edgeeff.targets.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
 
 
@@ -61,6 +64,18 @@ class WorkerBench:
     def profile(self) -> Profile:
         """Time per operator. Raises ``TargetUnavailable`` if the target cannot tell."""
         return Profile.from_json(self.channel.ask("profile", **self._what()))
+
+    def pictures(
+        self, paths: Sequence[Path], preprocessing: Preprocessing, *, raw: bool
+    ) -> PictureTimes:
+        """Time the stages of pictures that lie where the worker runs."""
+        reply = self.channel.ask(
+            "pictures",
+            paths=[str(path) for path in paths],
+            preprocessing=preprocessing.to_json(),
+            raw=raw,
+        )
+        return PictureTimes(**{name: tuple(times) for name, times in reply.items()})
 
     def _what(self) -> dict[str, Any]:
         return {"target": self.target, "model": self.model, "plan": self.plan.to_json()}

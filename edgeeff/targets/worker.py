@@ -21,8 +21,10 @@ from typing import IO, Any
 
 from edgeeff import __version__
 from edgeeff.errors import EdgeeffError, TargetUnavailable, UsageError
+from edgeeff.preprocessing import Preprocessing
 from edgeeff.targets import find_target, sampling
 from edgeeff.targets.machine import peak_bytes, read_machine, resident_bytes
+from edgeeff.targets.pictures import picture_times
 from edgeeff.targets.plan import Plan
 from edgeeff.targets.session import Session, random_inputs
 
@@ -135,6 +137,18 @@ def _profile(worker: Worker, request: Request) -> Any:
     return profile(Path(request["model"]), Plan.from_json(request["plan"])).to_json()
 
 
+def _pictures(worker: Worker, request: Request) -> Any:
+    preprocessing = Preprocessing.from_json(request["preprocessing"])
+    times = picture_times(
+        worker.loaded(),
+        [Path(path) for path in request["paths"]],
+        preprocessing,
+        raw=request["raw"],
+        report=worker.progress,
+    )
+    return dataclasses.asdict(times)
+
+
 REQUESTS: dict[str, Callable[[Worker, Request], Any]] = {
     "probe": _probe,
     "machine": _machine,
@@ -145,6 +159,7 @@ REQUESTS: dict[str, Callable[[Worker, Request], Any]] = {
     "outputs": _outputs,
     "memory": _memory,
     "profile": _profile,
+    "pictures": _pictures,
 }
 
 

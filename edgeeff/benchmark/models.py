@@ -1,0 +1,153 @@
+"""Two models side by side: time measured in turn, and how far their answers agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeeff.benchmark.document import comparison_document
+from edgeeff.benchmark.run import Result, benchmark
+from edgeeff.benchmark.session import peak_memory
+from edgeeff.errors import InputError, UsageError
+from edgeeff.evaluation.classifier import Classifier
+from edgeeff.evaluation.fidelity import Fidelity, image_errors, summary
+from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
+from edgeeff.images import pixels, read_images
+from edgeeff.preprocessing import Preprocessing, from_options
+from edgeeff.progress import Progress
+from edgeeff.synthetic import synthetic_pictures
+from edgeeff.targets.plan import Plan
+
+SYNTHETIC = 32
+"""Made-up pictures that answers are compared on when none are given."""
+
+
+@dataclass(frozen=True)
+class ModelComparison:
+    """What comparing two models gave.
+
+    Attributes:
+        names: of the first (the reference) and the second.
+        fidelity: of the second to the first; ``None`` where it cannot be had.
+        pictures: what it was measured on.
+        no_fidelity: why there is none.
+    """
+
+    names: tuple[str, str]
+    result: Result
+    fidelity: Fidelity | None
+    pictures: str
+    no_fidelity: str = ""
+
+    def document(self) -> str:
+        """The edgeeff.comparison/1 document."""
+        return comparison_document(
+            self.result.comparisons,
+            measurements=[measured.to_json() for measured in self.result.measurements],
+            failures=[failure.to_json() for failure in self.result.failures],
+            fidelity=self.fidelity.to_json() if self.fidelity else None,
+            pictures=self.pictures,
+        )
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Name, first and second of each line of a table."""
+        rows = []
+        if not self.result.failures:
+            one, two = self.result.measurements
+            rows += [
+                ("bytes", f"{one.size:,}", f"{two.size:,}"),
+                ("median ms", f"{one.latency.median:.3f}", f"{two.latency.median:.3f}"),
+                ("p90 ms", f"{one.latency.p90:.3f}", f"{two.latency.p90:.3f}"),
+            ]
+        if self.fidelity is not None:
+            rows += [
+                ("same top-1", "", f"{self.fidelity.agreement:.1%} of {self.pictures}"),
+                ("SQNR of the logits", "", f"{self.fidelity.sqnr_db:.1f} dB"),
+            ]
+        return rows
+
+
+def compare_models(
+    first: Path,
+    second: Path,
+    *,
+    target: str = "cpu",
+    device: str = "local",
+    plan: Plan | None = None,
+    data: Path | None = None,
+    normalisation: tuple[str | None, str | None] = (None, None),
+    progress: Progress | None = None,
+) -> ModelComparison:
+    """Measure two models in turn, and the second's answers against the first's.
+
+    Args:
+        first: the reference, such as the float model.
+        second: the other.
+        target: for the timing; answers are compared on the CPU.
+        device: an address as in ``devices.connect``.
+        plan: how; ``None``: the standard preset.
+        data: a folder of pictures; ``None``: made-up ones.
+        normalisation: mean and std as in ``preprocessing.from_options``, for models without
+            metadata.
+        progress: told what is going on.
+
+    Raises:
+        UsageError: twice the same file, or half a normalisation.
+        InputError: a file that is no model.
+    """
+    if first.resolve() == second.resolve():
+        raise UsageError("both are the same file", "give two models")
+    result = benchmark(
+        [first, second],
+        targets=[target],
+        device=device,
+        plan=plan,
+        passes={"peak_memory_bytes": peak_memory},
+        progress=progress,
+    )
+    pictures = "given pictures" if data else "made-up pictures"
+    names = (first.name, second.name)
+    if result.failures:
+        return ModelComparison(names, result, None, pictures, "a model could not be measured")
+    try:
+        found = _fidelity(first, second, data, normalisation)
+    except InputError as error:
+        # The timing stands on its own: a model need not be a classifier with metadata.
+        return ModelComparison(names, result, None, pictures, f"{error.message} ({error.hint})")
+    return ModelComparison(names, result, found, f"{found.images} {pictures}")
+
+
+def _fidelity(
+    first: Path, second: Path, data: Path | None, normalisation: tuple[str | None, str | None]
+) -> Fidelity:
+    said = _said(first, normalisation)
+    reference = Classifier(first, find_preprocessing(first, otherwise=said))
+    tested = Classifier(second, find_preprocessing(second, otherwise=reference.preprocessing))
+    errors = []
+    for picture in _pictures(data, reference.preprocessing):
+        one, two = (
+            which(np.asarray(picture[None], np.uint8)).logits for which in (reference, tested)
+        )
+        errors.append(image_errors(one, two))
+    return summary(errors)
+
+
+def _said(model: Path, normalisation: tuple[str | None, str | None]) -> Preprocessing | None:
+    mean, std = normalisation
+    if mean is None and std is None:
+        return None
+    if mean is None or std is None:
+        raise UsageError("--mean and --std go together", "such as --mean 127 --std 128")
+    return from_options(input_resolution(model), mean, std)
+
+
+def _pictures(data: Path | None, preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:
+    if data is None:
+        yield from synthetic_pictures(SYNTHETIC, preprocessing.resolution)
+    else:
+        for _, picture in pixels(read_images(data), preprocessing):
+            yield picture

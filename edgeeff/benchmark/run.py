@@ -1,0 +1,107 @@
+"""One call of ``edgeeff benchmark``: devices, targets and models to figures."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeeff.benchmark.compare import compare_session
+from edgeeff.benchmark.comparison import Comparison
+from edgeeff.benchmark.document import benchmark_document
+from edgeeff.benchmark.environment import Environment
+from edgeeff.benchmark.measurement import Measurement
+from edgeeff.benchmark.session import Failure, Pass, Subject, measure
+from edgeeff.devices import connect
+from edgeeff.errors import GateFailed, UsageError
+from edgeeff.progress import Progress
+from edgeeff.targets import find_target
+from edgeeff.targets.plan import Plan
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a call gave.
+
+    Attributes:
+        status: the exit status: 0, or the highest of the failures'.
+    """
+
+    environments: tuple[Environment, ...]
+    measurements: tuple[Measurement, ...]
+    failures: tuple[Failure, ...]
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def status(self) -> int:
+        """0 if everything was measured, else the highest status of the failures."""
+        return max((failure.error.exit_status for failure in self.failures), default=0)
+
+    def document(self) -> str:
+        """The edgeeff.benchmark/1 document."""
+        return benchmark_document(
+            self.environments,
+            self.measurements,
+            self.failures,
+            self.comparisons,
+        )
+
+
+def benchmark(
+    models: Sequence[Path],
+    *,
+    targets: Sequence[str] = ("cpu",),
+    device: str = "local",
+    plan: Plan | None = None,
+    passes: dict[str, Pass] | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Time models on targets of one or several devices.
+
+    Args:
+        models: ``.tflite`` files; several are measured in turn and compared.
+        targets: names of ``targets.TARGETS``.
+        device: an address as in ``devices.connect``.
+        plan: how; ``None``: the standard preset.
+        passes: as in ``session.measure``.
+        progress: told what is going on.
+
+    Raises:
+        UsageError: an unknown name.
+        TargetUnavailable: the device cannot be reached.
+        EdgeeffError: the only subject failed; of several, failures are in the result.
+    """
+    for target in targets:
+        find_target(target)
+    subjects = list(dict.fromkeys(Subject(model, target) for model in models for target in targets))
+    if not subjects:
+        raise UsageError("nothing to measure", "name a .tflite file")
+    environments: list[Environment] = []
+    measurements: list[Measurement] = []
+    failures: list[Failure] = []
+    with contextlib.ExitStack() as opened:
+        devices = connect(device)
+        for place in devices:
+            opened.callback(place.close)
+        for place in devices:
+            outcome = measure(place, subjects, plan or Plan(), passes=passes, progress=progress)
+            environments.append(outcome.environment)
+            measurements.extend(outcome.measurements)
+            failures.extend(outcome.failures)
+    if len(failures) == 1 and not measurements:
+        raise failures[0].error
+    return Result(
+        tuple(environments),
+        tuple(measurements),
+        tuple(failures),
+        tuple(compare_session(measurements)),
+    )
+
+
+def gate(result: Result, most_ms: float) -> None:
+    """Raise ``GateFailed`` if a median is above ``most_ms`` milliseconds."""
+    slow = [which for which in result.measurements if which.latency.median > most_ms]
+    if slow:
+        names = ", ".join(f"{which.model} ({which.latency.median:.3g} ms)" for which in slow)
+        raise GateFailed(f"slower than {most_ms:g} ms: {names}", "a smaller variant, or int8")

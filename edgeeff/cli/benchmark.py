@@ -1,0 +1,218 @@
+"""``edgeeff benchmark``: latency one can believe."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgeeff.benchmark.measurement import Measurement
+    from edgeeff.benchmark.run import Result
+    from edgeeff.benchmark.session import Pass
+    from edgeeff.targets.plan import Plan
+
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@click.command("benchmark")
+@common_options
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    default=("cpu",),
+    show_default=True,
+    help="Which accelerator: cpu, gpu or edgetpu; several times for several.",
+)
+@click.option(
+    "--device",
+    default="local",
+    show_default=True,
+    help="Where: local, ssh://user@host[:port], android[:SERIAL] or android:all.",
+)
+@click.option("--threads", default=1, show_default=True, help="Threads of the CPU runtime.")
+@click.option("--quick", "preset", flag_value="quick", help="A first impression: one process.")
+@click.option("--mlperf", "preset", flag_value="mlperf", help="1024 samples and 60 s.")
+@click.option("--sustained", metavar="TIME", help="Run for 30m, with a median of every minute.")
+@click.option("--repeats", type=int, help="Fresh processes, each timed; 3 by default.")
+@click.option("--timeout", type=float, help="Seconds of silence that count as a hang (120).")
+@click.option("--fp16", is_flag=True, help="Half precision on the GPU.")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="For one target.")
+@click.option("--images", type=click.Path(path_type=Path), help="Time these pictures' stages too.")
+@click.option("--profile", is_flag=True, help="Time every operator, in a pass of its own.")
+@click.option("--max-latency", type=float, metavar="MS", help="Fail (3) above this median.")
+@click.option("--save", type=click.Path(path_type=Path), help="Write the JSON document here.")
+@click.option("--force", is_flag=True, help="Replace the file of --save.")
+def command(
+    terminal: Terminal,
+    models: tuple[Path, ...],
+    targets: tuple[str, ...],
+    device: str,
+    images: Path | None,
+    profile: bool,
+    max_latency: float | None,
+    save: Path | None,
+    force: bool,
+    **how: Any,
+) -> None:
+    """Time models on an accelerator of a device; every sample is kept in the JSON.
+
+    Several models are measured in turn and compared. Each runs in a process of its own: a
+    crash or a hang of one is reported, and the others are still measured (status 4 then).
+
+    \b
+    Example:
+      edgeeff benchmark float.tflite int8.tflite --threads 4
+      edgeeff benchmark int8.tflite --device ssh://pi@raspberrypi --repeats 5 --json
+    """  # noqa: D301 - click needs the character, not its escape
+    from edgeeff.benchmark.run import benchmark, gate
+    from edgeeff.files import refuse_existing, write_bytes
+
+    if save is not None:
+        refuse_existing(save, force=force)
+    result = benchmark(
+        models,
+        targets=targets,
+        device=device,
+        plan=_plan(**how),
+        passes=_passes(images, profile=profile),
+        progress=terminal.progress(),
+    )
+    if save is not None:
+        write_bytes(save, result.document().encode(), force=force)
+    terminal.document(result.document())
+    _show(terminal, result)
+    if result.status:
+        raise click.exceptions.Exit(result.status)
+    if max_latency is not None:
+        gate(result, max_latency)
+
+
+def _plan(
+    *,
+    preset: str | None,
+    threads: int,
+    sustained: str | None,
+    repeats: int | None,
+    timeout: float | None,
+    fp16: bool,
+    options: tuple[str, ...],
+) -> Plan:
+    from edgeeff.targets.plan import preset as named
+
+    if preset and sustained:
+        raise UsageError(f"--{preset} and --sustained exclude each other", "choose one")
+    changes: dict[str, object] = {"threads": threads}
+    if sustained:
+        seconds = _seconds(sustained)
+        preset = "sustained"
+        changes |= {"min_seconds": seconds, "max_seconds": seconds}
+    if repeats is not None:
+        changes["repeats"] = repeats
+    if timeout is not None:
+        changes["timeout"] = timeout
+    values = dict(_pair(option) for option in options)
+    if fp16:
+        values["precision"] = "fp16"
+    return named(preset or "standard", **changes, options=values)
+
+
+def _passes(images: Path | None, *, profile: bool) -> dict[str, Pass]:
+    from edgeeff.benchmark.session import operator_profile, peak_memory
+
+    passes: dict[str, Pass] = {"peak_memory_bytes": peak_memory}
+    if profile:
+        passes["profile"] = operator_profile
+    if images is not None:
+        from edgeeff.benchmark.pictures import picture_stages
+
+        passes["stages"] = picture_stages(images)
+    return passes
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found or float(found[1]) == 0:
+        raise UsageError(f"{text!r} is no time", "such as --sustained 30m, 90s or 1h")
+    return float(found[1]) * SECONDS[found[2]]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, found, value = text.partition("=")
+    if not found or not key:
+        raise UsageError(f"--option {text!r} is no KEY=VALUE", "such as --option xnnpack=false")
+    return key, value
+
+
+def _show(terminal: Terminal, result: Result) -> None:
+    if result.measurements:
+        terminal.table(
+            ("model", "target", "device", ">median ms", ">p90", ">95% interval", ">runs", "by"),
+            [
+                (
+                    which.model,
+                    which.target,
+                    which.device,
+                    f"{which.latency.median:.3f}",
+                    f"{which.latency.p90:.3f}",
+                    "{:.3f} to {:.3f}".format(*which.latency.ci95),
+                    len(which.samples_ns),
+                    which.facts.provenance,
+                )
+                for which in result.measurements
+            ],
+        )
+    for which in result.measurements:
+        _show_parts(terminal, which)
+    for comparison in result.comparisons:
+        terminal.say(comparison.sentence())
+    for which in result.measurements:
+        for warning in which.warnings:
+            terminal.warn(f"warning: {which.model} on {which.target}: {warning}")
+    for failure in result.failures:
+        terminal.warn(f"error: {failure.subject.model.name}: {failure.error.message}")
+        if failure.error.hint:
+            terminal.warn(f"hint: {failure.error.hint}")
+        if terminal.verbose and failure.printed:
+            terminal.warn(failure.printed)
+
+
+def _show_parts(terminal: Terminal, which: Measurement) -> None:
+    facts = which.facts
+    if facts.delegate and facts.nodes is not None:
+        terminal.say(
+            f"{which.model}: {facts.delegate} runs {facts.delegated} of {facts.nodes} operators "
+            f"in {facts.partitions} pieces; {facts.runtime} on {facts.adapter}"
+        )
+    if which.stages is not None:
+        found = which.stages
+        terminal.say(
+            f"{which.model}: {found.pictures} pictures, median ms: preprocessing "
+            f"{found.preprocessing_ms:.3f}, invoke {found.invoke_ms:.3f}, "
+            f"postprocessing {found.postprocessing_ms:.3f}"
+        )
+    for process in which.minutes:
+        medians = ", ".join(f"{minute['median']:.3f}" for minute in process)
+        terminal.say(f"{which.model}: median ms of every minute: {medians}")
+    if which.profile is not None:
+        total = sum(operator.mean_ns for operator in which.profile.operators)
+        terminal.table(
+            (">ms", ">share", "operator", "layer"),
+            [
+                (
+                    f"{operator.mean_ns / 1e6:.3f}",
+                    f"{operator.mean_ns / max(total, 1):.1%}",
+                    operator.operator,
+                    operator.tensor,
+                )
+                for operator in which.profile.operators
+            ],
+            title=f"{which.model}: {which.profile.method}",
+        )

@@ -1,0 +1,99 @@
+"""``edgeeff compare``: two benchmark documents, or two models side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgeeff.benchmark.models import ModelComparison
+
+
+@click.command("compare")
+@common_options
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--anyway", is_flag=True, help="Compare figures of different environments.")
+@click.option("--data", type=click.Path(path_type=Path), help="Pictures for the fidelity.")
+@click.option("--mean", help="Of the models' input, where they do not say.")
+@click.option("--std", help="The same.")
+@click.option("--target", default="cpu", show_default=True, help="For two models: which target.")
+@click.option("--device", default="local", show_default=True, help="For two models: where.")
+@click.option("--threads", default=1, show_default=True, help="For two models: CPU threads.")
+@click.option("--quick", is_flag=True, help="For two models: a first impression.")
+def command(
+    terminal: Terminal,
+    first: Path,
+    second: Path,
+    anyway: bool,
+    data: Path | None,
+    mean: str | None,
+    std: str | None,
+    target: str,
+    device: str,
+    threads: int,
+    quick: bool,
+) -> None:
+    """Say how many times longer SECOND takes than FIRST, with an interval.
+
+    Two benchmark documents (--json or --save of edgeeff benchmark) are compared if they come
+    from the same environment. Two .tflite files are measured in turn, and their answers are
+    compared: FIRST is the reference.
+
+    \b
+    Example:
+      edgeeff compare monday.json today.json
+      edgeeff compare float.tflite int8.tflite --data photos/
+    """  # noqa: D301 - click needs the character, not its escape
+    suffixes = {first.suffix, second.suffix}
+    if suffixes == {".tflite"}:
+        from edgeeff.benchmark.models import compare_models
+        from edgeeff.targets.plan import preset
+
+        _show_models(
+            terminal,
+            compare_models(
+                first,
+                second,
+                target=target,
+                device=device,
+                plan=preset("quick" if quick else "standard", threads=threads),
+                data=data,
+                normalisation=(mean, std),
+                progress=terminal.progress(),
+            ),
+        )
+    elif ".tflite" in suffixes:
+        raise UsageError("a model and a document cannot be compared", "give two of a kind")
+    else:
+        _show_documents(terminal, first, second, anyway=anyway)
+
+
+def _show_documents(terminal: Terminal, first: Path, second: Path, *, anyway: bool) -> None:
+    from edgeeff.benchmark.compare import compare_documents
+    from edgeeff.benchmark.document import comparison_document, read_benchmark
+
+    found = compare_documents(read_benchmark(first), read_benchmark(second), anyway=anyway)
+    terminal.document(comparison_document(found))
+    for comparison in found:
+        terminal.say(comparison.sentence())
+        for warning in comparison.warnings:
+            terminal.warn(f"warning: {warning}")
+
+
+def _show_models(terminal: Terminal, found: ModelComparison) -> None:
+    terminal.document(found.document())
+    terminal.table(("", f">{found.names[0]}", f">{found.names[1]}"), found.rows())
+    for comparison in found.result.comparisons:
+        terminal.say(comparison.sentence())
+    if found.fidelity is None:
+        terminal.warn(f"warning: answers not compared: {found.no_fidelity}")
+    for failure in found.result.failures:
+        terminal.warn(f"error: {failure.subject.model.name}: {failure.error.message}")
+    if found.result.status:
+        raise click.exceptions.Exit(found.result.status)
