@@ -15,9 +15,8 @@ import math
 import pickle
 import pickletools
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,15 +54,14 @@ MEMO_LIMIT = 1 << 20
 """Entries of the unpickler's table, which one opcode could otherwise grow to gigabytes."""
 
 
-@dataclass(frozen=True)
-class _Storage:
+# Tuples, not dataclasses: a pickle's BUILD opcode could write to the fields of those.
+class _Storage(NamedTuple):
     key: str
     dtype: np.dtype[Any]
     elements: int
 
 
-@dataclass(frozen=True)
-class _Tensor:
+class _Tensor(NamedTuple):
     storage: _Storage
     offset: int
     shape: tuple[int, ...]
@@ -179,9 +177,13 @@ def _storages(
     for name, tensor in tensors.items():
         if not isinstance(name, str) or not isinstance(tensor, _Tensor):
             raise ValueError(f"entry {name!r} is not a tensor")
-    declared = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+    used: list[_Storage] = [tensor.storage for tensor in tensors.values()]
+    declared = {storage.key: storage for storage in used}
     if sorted(declared) != sorted(keys):
         raise ValueError("its list of storages does not fit its tensors")
+    elements = sum(math.prod(tensor.shape) for tensor in tensors.values())
+    if elements > sum(storage.elements for storage in declared.values()):
+        raise ValueError("its tensors have more elements than its storages")
     storages = {}
     for key in keys:
         storage = declared[key]
@@ -195,8 +197,8 @@ def _storages(
 
 def _array(name: str, tensor: _Tensor, storages: dict[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
     values = storages[tensor.storage.key]
-    # A tensor may be a transposed view of its storage, but never repeat an element.
-    if tensor.end > values.size or math.prod(tensor.shape) > values.size:
+    # A tensor may be a transposed view of its storage.
+    if tensor.end > values.size:
         raise ValueError(f"tensor {name!r} of shape {tensor.shape} does not fit its storage")
     strides = [stride * values.itemsize for stride in tensor.strides]
     view = np.ndarray(

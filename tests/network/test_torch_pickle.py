@@ -1,0 +1,167 @@
+"""State dicts are read as data: nothing in a file can make the reader do anything else."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edgeeff.errors import InputError
+from edgeeff.network.torch_pickle import read_tensors
+from tests.network import torch_files
+from tests.network.torch_files import Storage, Tensor, dump, two_tensors
+
+
+@pytest.fixture(autouse=True)
+def torch_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch_files.pretend_torch(monkeypatch)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "weights.pth"
+
+
+def test_tensors_come_with_their_names_shapes_and_values(file: Path) -> None:
+    file.write_bytes(two_tensors())
+    tensors = read_tensors(file)
+    assert list(tensors) == ["a.weight", "b.weight"]
+    np.testing.assert_array_equal(tensors["a.weight"], [[0, 1, 2], [3, 4, 5]])
+
+
+def test_a_transposed_tensor_is_read_in_its_own_order(file: Path) -> None:
+    file.write_bytes(two_tensors())
+    np.testing.assert_array_equal(read_tensors(file)["b.weight"], [[0, 3], [1, 4], [2, 5]])
+
+
+class Runs:
+    """Pickles as a call, as an attack would."""
+
+    def __init__(self, function: object, *arguments: object) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return self.call
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("function", [os.system, eval, exec, open, getattr, os.putenv])
+def test_a_pickle_that_calls_anything_else_is_refused_unrun(
+    file: Path, function: object, protocol: int
+) -> None:
+    witness = file.with_name("it-ran")
+    commands = {os.system: f"touch {witness}", open: str(witness)}
+    argument = commands.get(function, f"__import__('pathlib').Path({str(witness)!r}).touch()")
+    extra = (argument, "w") if function in (open, getattr, os.putenv) else (argument,)
+    file.write_bytes(two_tensors(tensors={"a": Runs(function, *extra)}, protocol=protocol))
+    with pytest.raises(InputError, match=r"which weights do not need|has no place in weights"):
+        read_tensors(file)
+    assert not witness.exists()
+
+
+FLOATS = Storage("1", "FloatStorage", 6)
+OTHER = Storage("2", "FloatStorage", 6)
+
+
+def pair(tensor: Tensor) -> dict[str, Tensor]:
+    return {"a.weight": tensor, "b.weight": Tensor(OTHER, 0, (6,), (1,))}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        pytest.param({"magic": 7}, "legacy format", id="another magic number"),
+        pytest.param({"system": {"little_endian": False}}, "big-endian", id="big-endian"),
+        pytest.param({"tensors": [1, 2]}, "dictionary of tensors", id="a list"),
+        pytest.param({"tensors": {"a": 1}}, "'a' is not a tensor", id="a number for a tensor"),
+        pytest.param({"keys": ["1"]}, "list of storages", id="a storage without bytes"),
+        pytest.param({"keys": {"1": 2}}, "dictionary of tensors", id="keys of another type"),
+        pytest.param(
+            {"tensors": pair(Tensor(FLOATS, 0, (3, 3), (3, 1)))},
+            "more elements",
+            id="larger than its storage",
+        ),
+        pytest.param(
+            {"tensors": pair(Tensor(FLOATS, 4, (3,), (1,)))}, "a.weight", id="past the end"
+        ),
+        pytest.param(
+            {"tensors": pair(Tensor(FLOATS, 0, (2, 3), (1 << 40, 1)))},
+            "a.weight",
+            id="a stride past the end",
+        ),
+        pytest.param(
+            {"tensors": pair(Tensor(FLOATS, -1, (2,), (1,)))}, "not a size", id="negative offset"
+        ),
+        pytest.param(
+            {"tensors": pair(Tensor(FLOATS, 0, (-2, -3), (3, 1)))}, "not a size", id="negative"
+        ),
+        pytest.param(
+            {"tensors": pair(Tensor(FLOATS, 0, (1 << 40,), (0,)))},
+            "more elements",
+            id="one element repeated a million million times",
+        ),
+        pytest.param(
+            {"tensors": pair(Tensor(FLOATS, 0, (6,), (1, 1)))}, "PyTorch", id="too many strides"
+        ),
+        pytest.param(
+            {"tensors": pair(Tensor(Storage("1", "FloatStorage", 7), 0, (2,), (1,)))},
+            "holds 6 elements, not 7",
+            id="a storage of another size",
+        ),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_an_input_error(
+    file: Path, parts: dict, message: str
+) -> None:
+    file.write_bytes(two_tensors(**parts))
+    with pytest.raises(InputError, match=message):
+        read_tensors(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"PK\x03\x04" + bytes(100), id="a zip archive"),
+        pytest.param(b"\x89HDF\r\n\x1a\n" + bytes(100), id="HDF5"),
+        pytest.param(b"\x80\x02r\xff\xff\xff\xff.", id="a memo of four thousand million"),
+        pytest.param(b"\x80\x02\x8a\xff" + bytes(10), id="a number cut short"),
+        pytest.param(b"\x80\x02X\xff\xff\xff\x7fabc.", id="a text of two gigabytes"),
+        pytest.param(b"(" * 100_000 + b".", id="a hundred thousand marks"),
+        pytest.param(pickle.dumps({"a": np.zeros(3)}), id="a pickled numpy array"),
+    ],
+)
+def test_what_is_no_state_dict_is_an_input_error(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"weights\.pth"):
+        read_tensors(file)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_damage_is_an_input_error_or_harmless(file: Path, data: st.DataObject) -> None:
+    content = bytearray(two_tensors())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    file.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        tensors = read_tensors(file)
+    except InputError:
+        return
+    assert all(isinstance(values, np.ndarray) for values in tensors.values())
+
+
+def test_the_fields_of_a_tensor_cannot_be_overwritten(file: Path) -> None:
+    # BUILD with a dictionary sets attributes of the object before it.
+    build = dump({"a": Tensor(FLOATS, 0, (2, 3), (3, 1))})
+    state = pickle.dumps({"shape": (1000, 1000)}, 2)[2:-1]
+    attacked = build.replace(b"R", b"R" + state + b"b", 2)
+    head = b"".join(dump(value) for value in (torch_files.MAGIC, 1001, torch_files.SYSTEM))
+    file.write_bytes(head + attacked + dump(["1"]) + (6).to_bytes(8, "little") + bytes(24))
+    with pytest.raises(InputError, match="no attribute '__dict__'"):
+        read_tensors(file)
