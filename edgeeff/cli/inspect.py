@@ -48,7 +48,7 @@ def _say_summary(terminal: Terminal, inspection: Inspection) -> None:
     terminal.say(f"{model.name}: {model.bytes:,} bytes, sha256 {model.sha256}")
     for role, infos in (("input", model.inputs), ("output", model.outputs)):
         for tensor in infos:
-            terminal.say(f"{role:<13}{_printable(tensor.name)}: {_described_type(tensor)}")
+            terminal.say(f"{role:<13}{_printable(tensor.name)}  {_described_type(tensor)}")
     for signature in model.signatures:
         called = f"({', '.join(signature.inputs)}) -> {', '.join(signature.outputs)}"
         terminal.say(f"signature    {_printable(signature.key + called)}")

@@ -8,7 +8,9 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
-_CHATTER = (b"INFO:", b"I0000", b"WARNING: Attempting to use a delegate")
+CHATTER = (b"INFO:", b"I0000")
+"""How lines begin that tell a user nothing, such as which delegate was made."""
+
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -32,5 +34,5 @@ def quiet_runtime() -> Iterator[None]:
             os.close(original)
             captured.seek(0)
             for line in captured:
-                if not line.startswith(_CHATTER):
+                if not line.startswith(CHATTER):
                     os.write(2, line)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeeff.errors import EdgeeffError, InputError
+from edgeeff.litert.messages import CHATTER
 from edgeeff.litert.reader import read_model
 from edgeeff.litert.runner import Runner
 
@@ -64,7 +65,8 @@ def probe(path: Path, *, seconds: float = SECONDS, xnnpack: bool = True) -> None
 def run_once(path: Path, *, xnnpack: bool) -> None:
     """Load the model and invoke it on zeros, in this process. Raises ``InputError``."""
     _limit_memory()
-    runner = Runner(path, xnnpack=xnnpack)
+    # What a crash says must reach the parent at once: nothing may hold it back.
+    runner = Runner(path, xnnpack=xnnpack, quiet=False)
     runner.run(*(np.zeros(info.shape, info.dtype) for info in runner.inputs))
 
 
@@ -94,8 +96,9 @@ def _signal_name(number: int) -> str:
 
 
 def _last_words(stderr: bytes) -> str:
-    lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    return f": {lines[-1].strip()}" if lines else ""
+    lines = [line.strip() for line in stderr.splitlines() if not line.startswith(CHATTER)]
+    said = [line.decode("utf-8", "replace") for line in lines if line]
+    return f": {said[-1]}" if said else ""
 
 
 def _main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
@@ -57,7 +58,12 @@ class Runner:
     """
 
     def __init__(
-        self, model: Path | bytes, *, threads: int | None = None, xnnpack: bool = True
+        self,
+        model: Path | bytes,
+        *,
+        threads: int | None = None,
+        xnnpack: bool = True,
+        quiet: bool = True,
     ) -> None:
         """Load a model and allocate its tensors.
 
@@ -68,6 +74,7 @@ class Runner:
                 at most four.
             xnnpack: let the XNNPACK delegate take the operators it knows, as every app does by
                 default; false: the runtime's own kernels alone.
+            quiet: keep the runtime's INFO lines from standard error.
 
         Raises:
             InputError: not a model, or one that this runtime cannot load.
@@ -76,7 +83,7 @@ class Runner:
         self._name = str(model) if isinstance(model, Path) else "the model"
         self._content = read_bytes(model) if isinstance(model, Path) else model
         self.threads = threads or min(_MOST_THREADS, _processors())
-        self._interpreter, taken, given = self._load(xnnpack)
+        self._interpreter, taken, given = self._load(xnnpack, quiet)
         self._input_indices, self.inputs = _tensors(taken)
         self._output_indices, self.outputs = _tensors(given)
 
@@ -106,14 +113,14 @@ class Runner:
             raise InputError(f"{self._name} cannot run: {_one_line(error)}") from error
         return [np.array(self._interpreter.get_tensor(index)) for index in self._output_indices]
 
-    def _load(self, xnnpack: bool) -> tuple[Any, list[_Details], list[_Details]]:
+    def _load(self, xnnpack: bool, quiet: bool) -> tuple[Any, list[_Details], list[_Details]]:
         if len(self._content) == 0:
             raise InputError(f"{self._name} is empty", "it should be a .tflite model")
         runtime = _runtime()
         kernels = runtime.OpResolverType
         resolver = kernels.AUTO if xnnpack else kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
-            with quiet_runtime():
+            with quiet_runtime() if quiet else contextlib.nullcontext():
                 interpreter = runtime.Interpreter(
                     model_content=self._content,
                     num_threads=self.threads,
