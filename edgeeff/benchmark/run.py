@@ -14,7 +14,7 @@ from edgeeff.benchmark.environment import Environment
 from edgeeff.benchmark.measurement import Measurement
 from edgeeff.benchmark.session import Failure, Pass, Subject, measure
 from edgeeff.devices import connect
-from edgeeff.errors import GateFailed, UsageError
+from edgeeff.errors import UsageError
 from edgeeff.progress import Progress
 from edgeeff.targets import find_target
 from edgeeff.targets.plan import Plan
@@ -99,9 +99,8 @@ def benchmark(
     )
 
 
-def gate(result: Result, most_ms: float) -> None:
-    """Raise ``GateFailed`` if a median is above ``most_ms`` milliseconds."""
+def too_slow(result: Result, most_ms: float) -> str:
+    """What has a median above ``most_ms`` milliseconds, in words; ``""`` if nothing has."""
     slow = [which for which in result.measurements if which.latency.median > most_ms]
-    if slow:
-        names = ", ".join(f"{which.model} ({which.latency.median:.3g} ms)" for which in slow)
-        raise GateFailed(f"slower than {most_ms:g} ms: {names}", "a smaller variant, or int8")
+    names = ", ".join(f"{which.model} ({which.latency.median:.3g} ms)" for which in slow)
+    return f"slower than {most_ms:g} ms: {names}" if slow else ""

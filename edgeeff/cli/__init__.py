@@ -71,14 +71,13 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(words: list[str]) -> int:
     as_json = "--json" in words
     try:
-        edgeeff.main(args=words, prog_name="edgeeff", standalone_mode=False)
+        # Outside its standalone mode click returns the code of an Exit instead of raising it.
+        status = edgeeff.main(args=words, prog_name="edgeeff", standalone_mode=False)
     except EdgeeffError as error:
         return _fail(error.message, error.hint, error.exit_status, as_json)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "edgeeff"
         return _fail(error.format_message(), f"{where} --help shows its options", 2, as_json)
-    except click.exceptions.Exit as finished:
-        return finished.exit_code
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", "nothing half-written was left behind", 130, as_json)
     except BrokenPipeError:
@@ -89,7 +88,7 @@ def _run(words: list[str]) -> int:
             traceback.print_exc()
         hint = "this is a bug of edgeeff: please report it with the output of the command with -v"
         return _fail(f"unexpected {type(error).__name__}: {error}", hint, 1, as_json)
-    return 0
+    return status if isinstance(status, int) else 0
 
 
 def _fail(message: str, hint: str, status: int, as_json: bool) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeeff.cli.terminal import Terminal, common_options
-from edgeeff.errors import UsageError
+from edgeeff.errors import GateFailed, UsageError
 
 if TYPE_CHECKING:
     from edgeeff.benchmark.measurement import Measurement
@@ -72,27 +72,35 @@ def command(
       edgeeff benchmark float.tflite int8.tflite --threads 4
       edgeeff benchmark int8.tflite --device ssh://pi@raspberrypi --repeats 5 --json
     """  # noqa: D301 - click needs the character, not its escape
-    from edgeeff.benchmark.run import benchmark, gate
+    from edgeeff.benchmark.run import benchmark, too_slow
     from edgeeff.files import refuse_existing, write_bytes
+    from edgeeff.targets.channel import WorkerFailed
 
     if save is not None:
         refuse_existing(save, force=force)
-    result = benchmark(
-        models,
-        targets=targets,
-        device=device,
-        plan=_plan(**how),
-        passes=_passes(images, profile=profile),
-        progress=terminal.progress(),
-    )
+    try:
+        result = benchmark(
+            models,
+            targets=targets,
+            device=device,
+            plan=_plan(**how),
+            passes=_passes(images, profile=profile),
+            progress=terminal.progress(),
+        )
+    except WorkerFailed as error:
+        if terminal.verbose:
+            terminal.warn(error.printed)
+        raise
     if save is not None:
         write_bytes(save, result.document().encode(), force=force)
     terminal.document(result.document())
     _show(terminal, result)
-    if result.status:
-        raise click.exceptions.Exit(result.status)
-    if max_latency is not None:
-        gate(result, max_latency)
+    slow = too_slow(result, max_latency) if max_latency is not None else ""
+    if slow:
+        # The document is out already: a second one for this error would spoil it.
+        terminal.warn(f"error: {slow}")
+    if result.status or slow:
+        raise click.exceptions.Exit(result.status or GateFailed.exit_status)
 
 
 def _plan(

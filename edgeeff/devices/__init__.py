@@ -19,7 +19,7 @@ DEVICES = {
 """Kind of device to its module, imported when it is asked for.
 
 A module has ``connect(address: str) -> list[Device]``; ``address`` is the whole text of
-``--device``. It may have ``doctor() -> list[Tool]`` (see ``edgeeff.doctor``).
+``--device``.
 """
 
 Progress = Callable[[int], None]
