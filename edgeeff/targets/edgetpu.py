@@ -31,8 +31,8 @@ LIBRARY_VARIABLE = "EDGEEFF_EDGETPU_LIBRARY"
 """Environment variable with the path of libedgetpu, where the loader does not find it."""
 
 GET_LIBRARY = (
-    "install libedgetpu1-std (apt source coral-edgetpu-stable, see docs/edge-tpu.md), or set "
-    f"{LIBRARY_VARIABLE} to its path"
+    "install libedgetpu1-std (apt source coral-edgetpu-stable, see docs/edge-tpu.md), or give its "
+    f"path: --option library=PATH or the variable {LIBRARY_VARIABLE}"
 )
 PLUG_IN = (
     "plug the accelerator in; lsusb shows it as 1a6e:089a or 18d1:9302, and its udev rule needs "
@@ -97,7 +97,9 @@ class EdgeTpuSession:
         if google is None:
             warnings.append(f"{self._library} is not Google's libedgetpu: a test double")
         if self._reference is None:
-            warnings.append("outputs not compared with the CPU: name the int8 model as reference")
+            warnings.append(
+                "outputs not compared with the CPU's: --option reference=INT8.tflite does"
+            )
         return Facts(
             provenance="test-double" if google is None else HARDWARE,
             runtime=runtime_version() + (f", {google}" if google else ""),

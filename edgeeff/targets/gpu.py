@@ -51,7 +51,7 @@ class GpuSession:
         self._path = model
         self._plan = plan
         self._file = read_model(model)
-        self.precision = _precision(plan.options.get("precision", "fp16"))
+        self.precision = _precision(plan.options.get("precision", "fp32"))
         self._compiled, printed = compiled_model(model.read_bytes(), self.precision, plan.threads)
         self._said = read_messages(printed, len(self._file.operators))
         _require_share(self._said, self._file)
@@ -128,7 +128,7 @@ class GpuSession:
             raise GateFailed(
                 f"the GPU computes something else than the CPU: the outputs of {self._path.name} "
                 f"differ by {measured.relative_rmse:.2g} of their spread (limit {limit:g})",
-                "try --precision fp32; if it differs then too, the driver is wrong: update it",
+                "leave --fp16 out; if it differs then too, the driver is wrong: update it",
             )
         record = {"reference": str(reference), "precision": self.precision, **measured.to_json()}
         # Half precision rounds every value by up to 5e-4; no network hides that.
@@ -153,7 +153,7 @@ class GpuSession:
 def open(model: Path, plan: Plan) -> GpuSession:
     """Load a model on the GPU.
 
-    Options of the plan: ``precision`` (``fp16``, the default, or ``fp32``), ``reference`` (a
+    Options of the plan: ``precision`` (``fp32``, the default, or ``fp16``), ``reference`` (a
     float model to compare the outputs with; default: the model itself on the CPU).
 
     Raises:
