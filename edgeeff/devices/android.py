@@ -117,7 +117,7 @@ class Android:
         """A directory on the phone with the model and the program, unless they are there.
 
         Plan options: ``benchmark_model`` (path of the program), ``precision`` (``fp32`` or
-        ``fp16``, gpu), ``xnnpack`` (``true`` or ``false``, cpu).
+        ``fp16``, gpu), ``xnnpack`` (``on`` or ``off``, cpu).
         """
         if target not in TARGETS:
             raise TargetUnavailable(f"phones have no {target} target", "--target cpu or gpu")
@@ -167,7 +167,7 @@ def connect(address: str) -> list[Android]:
         TargetUnavailable: none, not that one, not ready, or several and none was named.
     """
     serial = address.partition(":")[2]
-    devices = [Android(phone) for phone in adb.choose(adb.phones(), serial)]
+    devices = [Android(phone, DIRECTORY) for phone in adb.choose(adb.phones(), serial)]
     if serial != "all":
         devices[0].phone.require_ready()
     return devices

@@ -175,7 +175,7 @@ class AndroidBench:
             gpu=self.gpu,
             threads=plan.threads,
             fp16=self.mode == "gpu fp16",
-            xnnpack=plan.options.get("xnnpack", "true") != "false",
+            xnnpack=plan.options.get("xnnpack", "on") != "off",
             runs=runs,
             max_seconds=plan.timeout,
             warmup_runs=warmup_runs,
@@ -229,7 +229,9 @@ class AndroidBench:
         )
 
     def _expected(self) -> list[Array]:
-        plan = Plan(threads=2, timeout=self.plan.timeout, seed=self.plan.seed)
+        # Like with like: XNNPACK's kernels and LiteRT's own round differently.
+        options = {"xnnpack": self.plan.options.get("xnnpack", "on")}
+        plan = Plan(threads=2, timeout=self.plan.timeout, seed=self.plan.seed, options=options)
         with Local().bench(self.local, "cpu", plan) as bench:
             bench.load()
             replies = bench.channel.ask("outputs")
@@ -268,9 +270,13 @@ def opened(bench: AndroidBench) -> Iterator[AndroidBench]:
     try:
         yield bench
     finally:
-        kill = f"kill -9 $(cat {place.work}/pid) 2>/dev/null"
+        # The number may belong to another program by now: only one that names us is ended.
+        ours = f"grep -q {place.work.name} /proc/$p/cmdline 2>/dev/null"
         with contextlib.suppress(TargetUnavailable):
-            place.adb.script(f"{kill}; rm -rf {place.work}")
+            place.adb.script(
+                f"p=$(cat {place.work}/pid 2>/dev/null); {ours} && kill -9 $p; "
+                f"rm -rf {shlex.quote(str(place.work))}"
+            )
 
 
 def _info(tensor: Any) -> TensorInfo:

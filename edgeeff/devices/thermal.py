@@ -136,7 +136,7 @@ class Waited:
         raise TargetUnavailable(
             f"phone {name} is too warm after {self.seconds:.0f} s of waiting: {self.problem}",
             "take it off the charger and out of its case and let it cool at 20-25 °C; "
-            "the option max_celsius allows more",
+            "or allow more: --option max_celsius=45",
         )
 
 

@@ -1,0 +1,362 @@
+"""Boards over a real sshd on this machine's loopback interface."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edgeeff import __version__
+from edgeeff.benchmark.session import Subject, measure, peak_memory
+from edgeeff.devices import ssh
+from edgeeff.devices.local import Local
+from edgeeff.devices.ssh import Address, Board, parse_address
+from edgeeff.errors import TargetUnavailable, UsageError
+from edgeeff.targets.plan import Plan
+from tests.devices.models import write_logistic
+
+pytestmark = pytest.mark.sshd
+
+PLAN = Plan(
+    warmup_runs=2,
+    warmup_seconds=0.01,
+    warmup_max_seconds=2,
+    min_runs=20,
+    min_seconds=0,
+    max_seconds=20,
+    timeout=30,
+    repeats=1,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ssh://pi@board.local", Address("board.local", "pi")),
+        ("ssh://board", Address("board")),
+        ("ssh://pi@10.0.0.7:2222/", Address("10.0.0.7", "pi", 2222)),
+        ("ssh://pi@b:22/home/pi/v/bin/python", Address("b", "pi", 22, "/home/pi/v/bin/python")),
+        ("ssh://pi@[fe80::1]:22", Address("fe80::1", "pi", 22)),
+    ],
+)
+def test_an_address_is_taken_apart(text: str, expected: Address) -> None:
+    assert parse_address(text) == expected
+    assert text.startswith(expected.name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ssh:",
+        "ssh://",
+        "ssh://-oProxyCommand=evil",
+        "ssh://-l@host",
+        "ssh://pi:secret@host",
+        "ssh://host:port",
+        "ssh://host?x=1",
+        "ssh:pi@host",
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no address"):
+        parse_address(text)
+
+
+@dataclass
+class Server:
+    """An sshd of its own, and where the ``ssh`` on PATH keeps its configuration."""
+
+    port: int
+    directory: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def home(self) -> Path:
+        """What the board sees as its cache."""
+        return self.directory / "board"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.directory / "known_hosts"
+
+    def address(self, python: Path | str = sys.executable) -> str:
+        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{python}"
+
+    def board(self, python: Path | str = sys.executable) -> Board:
+        (board,) = ssh.connect(self.address(python))
+        return board
+
+    def python(self, text: str) -> Path:
+        """A Python on the board that is this shell script."""
+        path = self.directory / "python"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    def python_without_answer(self, text: str) -> Path:
+        """A Python that works until a worker is asked for: then this shell script runs."""
+        return self.python(f'[ "$1" = -m ] || exec {sys.executable} "$@"\n{text}')
+
+    def left(self) -> list[str]:
+        """What is in edgeeff's directory on the board, models apart."""
+        return [path.name for path in (self.home / "edgeeff").iterdir() if path.name != "models"]
+
+
+def _key(path: Path) -> Path:
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if sshd is None or shutil.which("ssh-keygen") is None:
+        pytest.skip("needs Debian's openssh-server")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    host, user, port = _key(tmp_path / "host"), _key(tmp_path / "user"), _free_port()
+    (tmp_path / "board").mkdir()
+    (tmp_path / "sshd_config").write_text(
+        f"HostKey {host}\nAuthorizedKeysFile {user}.pub\nListenAddress 127.0.0.1:{port}\n"
+        f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+        f"KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
+        f"SetEnv XDG_CACHE_HOME={tmp_path}/board\n"
+    )
+    key = (tmp_path / "host.pub").read_text()
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}")
+    (tmp_path / "ssh_config").write_text(
+        f"IdentityFile {user}\nIdentitiesOnly yes\nUserKnownHostsFile {tmp_path}/known_hosts\n"
+    )
+    client = tmp_path / "path" / "ssh"
+    client.parent.mkdir()
+    client.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {tmp_path}/ssh_config "$@"\n')
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{client.parent}:{os.environ['PATH']}")
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    process = subprocess.Popen([sshd, "-D", "-e", "-f", str(tmp_path / "sshd_config")])
+    _wait_for(port)
+    yield Server(port, tmp_path, process)
+    process.kill()
+    process.wait()
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("sshd did not start")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_logistic(tmp_path / "logistic.tflite")
+
+
+def test_a_board_gives_what_this_machine_gives(server: Server, model: Path) -> None:
+    subject = Subject(model, "cpu")
+    passes = {"peak_memory_bytes": peak_memory}
+    there = measure(server.board(), [subject], PLAN, passes=passes)
+    here = measure(Local(), [subject], PLAN, passes=passes)
+    assert there.failures == here.failures == ()
+    (remote,), (local,) = there.measurements, here.measurements
+    assert remote.device == f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}"
+    assert remote.facts == local.facts
+    assert len(remote.samples_ns) >= 20
+    assert set(remote.to_json()) == set(local.to_json())
+    assert there.environment.before.keys() == here.environment.before.keys()
+    assert server.left() == []
+
+
+def test_a_target_is_probed_there(server: Server) -> None:
+    board = server.board()
+    assert board.probe("cpu") == Local().probe("cpu")
+
+
+def test_a_model_is_copied_once(server: Server, model: Path) -> None:
+    board = server.board()
+    with board.bench(model, "cpu", PLAN):
+        (copy,) = (server.home / "edgeeff" / "models").iterdir()
+        assert copy.read_bytes() == model.read_bytes()
+        before = copy.stat().st_mtime_ns
+    with board.bench(model, "cpu", PLAN):
+        assert copy.stat().st_mtime_ns == before
+
+
+def test_a_damaged_copy_is_replaced(server: Server, model: Path) -> None:
+    board = server.board()
+    with board.bench(model, "cpu", PLAN):
+        (copy,) = (server.home / "edgeeff" / "models").iterdir()
+    copy.write_bytes(bytes(copy.stat().st_size))
+    with board.bench(model, "cpu", PLAN) as bench:
+        bench.load()
+    assert copy.read_bytes() == model.read_bytes()
+    assert len(list(copy.parent.iterdir())) == 1
+
+
+def test_an_unknown_host_key_is_not_trusted(server: Server) -> None:
+    server.known_hosts.write_text("")
+    with pytest.raises(TargetUnavailable, match=r"host key of ssh://.* is not known") as caught:
+        server.board()
+    assert f"ssh -p {server.port} " in caught.value.hint
+
+
+def test_a_changed_host_key_is_not_trusted(server: Server) -> None:
+    other = _key(server.directory / "other").with_suffix(".pub").read_text()
+    server.known_hosts.write_text(f"[127.0.0.1]:{server.port} {other}")
+    with pytest.raises(TargetUnavailable, match="shows another host key") as caught:
+        server.board()
+    assert f"ssh-keygen -R '[127.0.0.1]:{server.port}'" in caught.value.hint
+
+
+def test_a_user_without_a_key_is_told_to_copy_one(server: Server) -> None:
+    (server.directory / "ssh_config").write_text(
+        f"IdentityFile {_key(server.directory / 'stranger')}\nIdentitiesOnly yes\n"
+        f"UserKnownHostsFile {server.known_hosts}\n"
+    )
+    with pytest.raises(TargetUnavailable, match="does not let this user in") as caught:
+        server.board()
+    assert "ssh-copy-id" in caught.value.hint
+
+
+def test_a_board_without_a_server_refuses(server: Server) -> None:
+    server.process.kill()
+    server.process.wait()
+    with pytest.raises(TargetUnavailable, match="nothing listens for ssh") as caught:
+        server.board()
+    assert "systemctl enable" in caught.value.hint
+    assert caught.value.exit_status == 4
+
+
+def test_an_unknown_name_is_said(server: Server) -> None:
+    with pytest.raises(TargetUnavailable, match=r"no host called nowhere\.invalid"):
+        ssh.connect("ssh://pi@nowhere.invalid")
+
+
+@pytest.mark.parametrize(
+    ("script", "message", "hint"),
+    [
+        ("exit 127", "does not run on", "install Python 3.10 or newer"),
+        ("echo python 3 9", "has Python 3.9; edgeeff needs 3.10", "install a newer one"),
+        (
+            f'exec {sys.executable} -I -S "$@"',
+            "edgeeff cannot be used on .*No module named",
+            f"pip install edgeeff=={__version__}",
+        ),
+        (
+            "echo python 3 11; echo edgeeff 0.0.1",
+            f"has edgeeff 0.0.1, here it is {__version__}",
+            f"pip install edgeeff=={__version__}",
+        ),
+    ],
+)
+def test_missing_software_is_said_before_anything_is_copied(
+    server: Server, script: str, message: str, hint: str
+) -> None:
+    with pytest.raises(TargetUnavailable, match=message) as caught:
+        server.board(server.python(script))
+    assert hint in caught.value.hint
+
+
+def test_no_python_at_all_is_said(server: Server) -> None:
+    with pytest.raises(TargetUnavailable, match="/nowhere/python does not run on"):
+        server.board("/nowhere/python")
+
+
+def test_without_ssh_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(TargetUnavailable, match="ssh is not on PATH"):
+        ssh.connect("ssh://board")
+
+
+def test_a_crash_there_is_a_message_here(server: Server, model: Path) -> None:
+    board = server.board(server.python_without_answer("kill -SEGV $$"))
+    outcome = measure_failing(board, model)
+    assert "crashed with SIGSEGV" in outcome or "was disconnected" in outcome
+
+
+def test_a_hang_there_is_ended_there(server: Server, model: Path) -> None:
+    greeting = '{"edgeeff": "x", "protocol": 1}'
+    python = server.python_without_answer(f"echo '{greeting}'; exec sleep 100 # worker")
+    board = server.board(python)
+    with (
+        pytest.raises(TargetUnavailable, match=r"hung: no sign of life for 0\.5 s"),
+        board.bench(model, "cpu", Plan(timeout=0.5)) as bench,
+    ):
+        bench.load()
+    assert server.left() == []
+
+
+def measure_failing(board: Board, model: Path) -> str:
+    with pytest.raises(TargetUnavailable) as caught, board.bench(model, "cpu", PLAN) as bench:
+        bench.load()
+    return caught.value.message
+
+
+def test_a_lost_connection_is_said(server: Server, model: Path) -> None:
+    with server.board().bench(model, "cpu", PLAN) as bench:
+        bench.load()
+        sessions = subprocess.run(
+            ["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True
+        )
+        for session in sessions.stdout.split():
+            os.kill(int(session), signal.SIGKILL)
+        with pytest.raises(TargetUnavailable, match="was disconnected"):
+            bench.warm_up()
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from edgeeff.devices import ssh
+from edgeeff.targets.plan import Plan
+address, model = sys.argv[1:]
+(board,) = ssh.connect(address)
+plan = Plan(timeout=100, warmup_seconds=90, warmup_max_seconds=90)
+with board.bench(Path(model), "cpu", plan) as bench:
+    bench.load()
+    print("loaded", flush=True)
+    bench.warm_up()
+"""
+
+
+def test_ctrl_c_leaves_nothing_running_there(server: Server, model: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, server.address(), str(model)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"loaded\n"
+    (pid,) = (server.home / "edgeeff").glob("worker-*.pid")
+    worker = int(pid.read_text())
+    assert b"edgeeff.targets.worker" in Path(f"/proc/{worker}/cmdline").read_bytes()
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{worker}").exists()
+    assert server.left() == []
