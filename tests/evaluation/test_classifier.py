@@ -1,0 +1,100 @@
+"""A classifier gets what its input type needs and gives answers and logits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeeff.errors import InputError
+from edgeeff.evaluation.classifier import Classifier, batches, fed
+from edgeeff.litert import rewrite
+from edgeeff.litert.runner import Runner, TensorInfo, dequantize
+from edgeeff.preprocessing import FAMILIES, of_family
+from edgeeff.synthetic import synthetic_pictures
+from tests.litert import tiny
+
+LITE = of_family("lite", 32)
+RAMP = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+
+
+def info(dtype: type, scale: float | None, zero_point: int | None) -> TensorInfo:
+    return TensorInfo("image", (1, 32, 32, 3), np.dtype(dtype), scale, zero_point)
+
+
+def pictures(count: int) -> np.ndarray:
+    return np.stack(list(synthetic_pictures(count, 32)))
+
+
+class TestFeeding:
+    def test_float_input_takes_normalised_values(self):
+        values = fed(RAMP, info(np.float32, None, None), LITE)
+        assert (values == LITE.normalised(RAMP)).all()
+
+    @pytest.mark.parametrize("scale", [1 / 128, 0.99 / 128, 1.005 / 128])
+    def test_uint8_input_of_a_lite_network_takes_the_raw_bytes(self, scale):
+        assert (fed(RAMP, info(np.uint8, scale, 127), LITE) == RAMP).all()
+
+    @pytest.mark.parametrize("key", FAMILIES)
+    def test_input_of_scale_1_takes_the_pixels_whatever_the_preprocessing(self, key):
+        made = fed(RAMP, info(np.uint8, 1.0, 0), of_family(key, 32))
+        assert (made == RAMP).all()
+        signed = fed(RAMP, info(np.int8, 1.0, -128), of_family(key, 32))
+        assert (signed.astype(int) == RAMP.astype(int) - 128).all()
+
+    def test_int8_input_takes_normalised_values_on_its_scale(self):
+        made = fed(RAMP, info(np.int8, 1 / 128, -1), LITE)
+        assert (made.astype(int) == RAMP.astype(int) - 128).all()
+
+    def test_uint8_input_calibrated_for_normalised_values_gets_those(self):
+        imagenet = of_family("imagenet", 32)
+        tensor = info(np.uint8, 4.8 / 255, 113)
+        made = fed(RAMP, tensor, imagenet)
+        wanted = imagenet.normalised(RAMP)
+        assert abs(dequantize(made, tensor) - wanted).max() <= 4.8 / 255 / 2 + 0.05
+        assert (made != RAMP).any()
+
+
+class TestClassifier:
+    def test_logits_are_those_before_the_softmax(self):
+        answers = Classifier(tiny.FLOAT32, LITE)(pictures(1))
+        assert answers.outputs.shape == answers.logits.shape == (1, 10)
+        shifted = np.exp(answers.logits - answers.logits.max())
+        np.testing.assert_allclose(answers.outputs, shifted / shifted.sum(), rtol=1e-4)
+
+    @pytest.mark.parametrize("path", tiny.ALL, ids=lambda path: path.stem)
+    def test_outputs_are_what_plain_litert_gives(self, path):
+        picture = pictures(1)
+        answers = Classifier(path, LITE)(picture)
+        runner = Runner(path)
+        assert (answers.outputs == runner.run(fed(picture, runner.inputs[0], LITE))[0]).all()
+
+    def test_quantized_logits_are_near_the_float_ones(self):
+        picture = pictures(1)
+        exact = Classifier(tiny.FLOAT32, LITE)(picture).logits
+        near = Classifier(tiny.INT8, LITE)(picture).logits
+        assert 0 < abs(exact - near).max() < 0.2 * abs(exact).max()
+
+    def test_another_resolution_is_refused(self):
+        with pytest.raises(InputError, match=r"32 pixels.*224"):
+            Classifier(tiny.FLOAT32, of_family("lite", 224))
+
+    def test_a_file_that_is_no_model_is_refused(self, tmp_path):
+        path = tmp_path / "model.tflite"
+        path.write_bytes(b"no model")
+        with pytest.raises(InputError, match=r"model\.tflite"):
+            Classifier(path, LITE)
+
+    def test_a_model_of_two_outputs_is_refused(self):
+        content = tiny.changed(tiny.FLOAT32, lambda model: rewrite.expose(model, [1, 2]))
+        with pytest.raises(InputError):
+            Classifier(content, LITE)
+
+
+@given(st.lists(st.integers(), max_size=30), st.integers(1, 8))
+def test_batches_keep_order_and_lose_nothing(items, size):
+    parts = list(batches(items, size))
+    assert [item for part in parts for item in part] == items
+    assert all(len(part) == size for part in parts[:-1])
+    assert all(parts)

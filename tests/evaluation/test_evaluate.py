@@ -1,0 +1,150 @@
+"""Whole evaluations of real files on real pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgeeff.errors import InputError, UsageError
+from edgeeff.evaluation.classifier import Classifier
+from edgeeff.evaluation.evaluate import evaluate
+from edgeeff.evaluation.fidelity import fidelity
+from edgeeff.images import ImageSet, read_images
+from edgeeff.preprocessing import of_family
+from edgeeff.progress import Progress
+from tests.litert import tiny
+
+LITE = of_family("lite", 32)
+COUNT = 11
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, photographs) -> Path:
+    """Windows of photographs, one of them damaged."""
+    made = tmp_path_factory.mktemp("pictures")
+    source = photographs["chelsea"]
+    for n in range(COUNT):
+        source.crop((n * 20, n * 10, n * 20 + 90, n * 10 + 80)).save(made / f"{n:02}.png")
+    (made / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    return made
+
+
+@pytest.fixture(scope="module")
+def answers(folder) -> np.ndarray:
+    """The float network's most likely class of each picture."""
+    return evaluate_top1(tiny.FLOAT32, read_images(folder))
+
+
+def evaluate_top1(model: Path, images: ImageSet) -> np.ndarray:
+    found = evaluate(model, images, preprocessing=LITE, top=1)
+    return np.array([prediction.classes[0] for prediction in found.predictions])
+
+
+def test_fidelity_is_that_of_the_logits_of_both_files(folder):
+    found = evaluate(
+        tiny.INT8, read_images(folder), reference=tiny.FLOAT32, preprocessing=LITE
+    ).fidelity
+    logits = []
+    for path in (tiny.FLOAT32, tiny.INT8):
+        classifier = Classifier(path, LITE)
+        pictures = (Image.open(p.path) for p in read_images(folder).pictures[:COUNT])
+        logits.append(np.concatenate([classifier(LITE.pixels(p)[None]).logits for p in pictures]))
+    assert found == fidelity(*logits)
+    assert found is not None
+    assert 0 < found.sqnr_db < 60
+
+
+def test_damaged_picture_is_left_out_and_counted(folder):
+    found = evaluate(tiny.INT8, read_images(folder), preprocessing=LITE, top=1)
+    assert found.images == COUNT
+    assert [skipped.path.name for skipped in found.skipped] == ["broken.jpg"]
+
+
+def test_of_itself_is_perfect_and_null_in_json(folder):
+    found = evaluate(tiny.FLOAT32, read_images(folder), reference=tiny.FLOAT32, preprocessing=LITE)
+    document = json.loads(found.document())
+    assert document["schema"] == "edgeeff.evaluation/1"
+    assert document["images"] == COUNT
+    assert document["top1"] is None
+    assert document["top5"] is None
+    assert document["fidelity"] == {
+        "images": COUNT,
+        "agreement": 1.0,
+        "sqnr_db": None,
+        "median_image_sqnr_db": None,
+        "kl": 0.0,
+    }
+
+
+def test_labels_are_judged(folder, answers, tmp_path):
+    wrong = 3
+    listed = tmp_path / "list.csv"
+    right = [(int(a) + 1) % 10 if n < wrong else int(a) for n, a in enumerate(answers)]
+    listed.write_text("".join(f"{folder}/{n:02}.png,{label}\n" for n, label in enumerate(right)))
+    found = evaluate(tiny.FLOAT32, read_images(listed), preprocessing=LITE)
+    assert found.fidelity is None
+    assert found.accuracy is not None
+    assert found.accuracy.top1.value == pytest.approx((COUNT - wrong) / COUNT)
+    document = json.loads(found.document())
+    assert document["top1"]["value"] == found.accuracy.top1.value
+    low, high = document["top1"]["ci95"]
+    assert low < document["top1"]["value"] < high
+
+
+def test_reference_is_judged_on_the_same_labels(folder, answers, tmp_path):
+    listed = tmp_path / "list.csv"
+    listed.write_text("".join(f"{folder}/{n:02}.png,{a}\n" for n, a in enumerate(answers)))
+    images = read_images(listed)
+    found = evaluate(tiny.INT8, images, reference=tiny.FLOAT32, preprocessing=LITE)
+    assert found.reference_accuracy is not None
+    assert found.reference_accuracy.top1.value == 1
+    assert json.loads(found.document())["reference_accuracy"]["top1"]["value"] == 1
+
+
+def test_progress_counts_every_file(folder):
+    progress = Progress()
+    evaluate(tiny.FLOAT32, read_images(folder), preprocessing=LITE, top=1, progress=progress)
+    assert list(progress.seconds) == ["evaluation"]
+
+
+def test_without_labels_and_reference_there_is_nothing_to_measure(folder):
+    with pytest.raises(UsageError, match="no labels"):
+        evaluate(tiny.FLOAT32, read_images(folder), preprocessing=LITE)
+
+
+def test_class_folders_of_another_number_than_the_model_has(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (40, 40)).save(tmp_path / name / "a.png")
+    images = read_images(tmp_path)
+    with pytest.raises(InputError, match="2 class names for a model of 10"):
+        evaluate(tiny.FLOAT32, images, preprocessing=LITE)
+    bare = images.without_labels()
+    assert evaluate(tiny.INT8, bare, reference=tiny.FLOAT32, preprocessing=LITE).accuracy is None
+
+
+def test_model_that_does_not_say_its_preprocessing(folder):
+    with pytest.raises(InputError) as caught:
+        evaluate(tiny.FLOAT32, read_images(folder), reference=tiny.FLOAT32)
+    assert "preprocess" in caught.value.message
+    assert "--mean" in caught.value.hint
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("photograph", "classes"),
+    [
+        ("coffee", {967}),  # espresso
+        ("camera", {872}),  # tripod
+        ("chelsea", {281, 282, 283, 284, 285}),  # cats
+    ],
+)
+def test_real_network_sees_what_is_there(lite0_float, photographs, tmp_path, photograph, classes):
+    photographs[photograph].save(tmp_path / "a.png")
+    lite = of_family("lite", 224)
+    found = evaluate(lite0_float, read_images(tmp_path), preprocessing=lite, top=1)
+    assert found.predictions[0].classes[0] in classes
