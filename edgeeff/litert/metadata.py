@@ -1,7 +1,7 @@
 """TFLite Model Metadata: what a file says of itself to app frameworks such as MediaPipe.
 
 A FlatBuffer of its own inside the model, and files (class labels, mostly) in a zip archive that
-is appended to it. Schema: ``metadata_schema.fbs`` of tflite-support, version 1.1.0.
+is appended to it. Schema: ``metadata_schema.fbs`` of tflite-support and of MediaPipe 1.2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Small real models (see data/make.py), and changed ones."""
+"""Small real models (see data/make.py and make_metadata.py), and changed ones."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ FLOAT32 = DATA / "tiny-float32.tflite"
 FLOAT16 = DATA / "tiny-float16.tflite"
 INT8 = DATA / "tiny-int8.tflite"
 INT8_FLOAT_ENDS = DATA / "tiny-int8-float-ends.tflite"
+INT8_METADATA = DATA / "tiny-int8-metadata.tflite"
 ALL = (FLOAT32, FLOAT16, INT8, INT8_FLOAT_ENDS)
 
 
