@@ -24,6 +24,7 @@ from edgeeff.devices.android_system import (
 )
 from edgeeff.errors import EdgeeffError, TargetUnavailable, UsageError
 from edgeeff.files import read_bytes
+from edgeeff.targets.machine import MOVING, STEADY
 from edgeeff.targets.plan import HARDWARE, Plan, TargetStatus
 
 DIRECTORY = PurePosixPath("/data/local/tmp/edgeeff")
@@ -47,6 +48,7 @@ class Android:
     phone: Phone
     directory: PurePosixPath = DIRECTORY
     _first: float | None = None
+    _trouble: TargetUnavailable | None = None
 
     @property
     def name(self) -> str:
@@ -85,33 +87,42 @@ class Android:
         )
 
     def machine(self) -> dict[str, Any]:
-        """The phone now (see ``android_system.read_machine``)."""
-        return read_machine(self.adb, self.system)
+        """The phone now (see ``android_system.read_machine``); all ``None`` if it does not answer."""
+        try:
+            return read_machine(self.adb, self.system)
+        except TargetUnavailable:
+            return dict.fromkeys(STEADY | MOVING)
 
     def ready(self, plan: Plan) -> tuple[str, ...]:
         """Wait until the phone is cool and does not throttle.
 
-        Plan options: ``max_celsius`` (40) and ``cool_down`` (600), seconds to wait at most.
+        A phone that is not ready, or still too warm after that, says so in ``bench``: so one of
+        several phones does not stop the others.
 
-        Raises:
-            TargetUnavailable: still too warm after that.
+        Plan options: ``max_celsius`` (40) and ``cool_down`` (600), seconds to wait at most.
         """
         gate = thermal.Gate(
             highest_celsius=_number(plan, "max_celsius", 40.0),
             patience=_number(plan, "cool_down", 600.0),
         )
+        self._trouble = None
+        try:
+            return tuple(self._cool(gate))
+        except TargetUnavailable as error:
+            self._trouble = error
+            return ()
+
+    def _cool(self, gate: thermal.Gate) -> list[str]:
         warmth = gate.wait(self._warmth).require_cool(self.phone.serial)
         found = list(thermal.warnings(warmth, warmth))
         if self._first is None:
             self._first = warmth.surface
-        elif self._first is not None and warmth.surface is not None:
+        else:
             limit = min(gate.highest_celsius, self._first + WARMER)
             later = dataclasses.replace(gate, highest_celsius=limit).wait(self._warmth)
             if later.problem:
-                found.append(
-                    f"the phone is warmer than when the first model began: {later.problem}"
-                )
-        return tuple(found)
+                found.append(f"the phone is warmer than when it began: {later.problem}")
+        return found
 
     def bench(self, model: Path, target: str, plan: Plan) -> AbstractContextManager[AndroidBench]:
         """A directory on the phone with the model and the program, unless they are there.
@@ -119,6 +130,8 @@ class Android:
         Plan options: ``benchmark_model`` (path of the program), ``precision`` (``fp32`` or
         ``fp16``, gpu), ``xnnpack`` (``on`` or ``off``, cpu).
         """
+        if self._trouble is not None:
+            raise self._trouble
         if target not in TARGETS:
             raise TargetUnavailable(f"phones have no {target} target", "--target cpu or gpu")
         if plan.options.get("precision", "fp32") not in ("fp32", "fp16"):

@@ -182,6 +182,9 @@ class AndroidBench:
             warmup_seconds=warmup_seconds,
             inputs=self._inputs,
             output=output,
+            # The first process compiles for the GPU as an app's first start does; later ones
+            # need not spend seconds on it again.
+            compiled=None if output else place.work,
         )
         # exec keeps the number of the process that must be ended if we are.
         line = (

@@ -11,6 +11,7 @@ from typing import Any
 from edgeeff.devices import thermal
 from edgeeff.devices.adb import Adb
 from edgeeff.errors import TargetUnavailable
+from edgeeff.targets.machine import MOVING, STEADY
 
 PROPERTY = re.compile(r"^\[([^\]]+)\]: \[(.*)\]$", re.MULTILINE)
 
@@ -122,6 +123,7 @@ def read_machine(adb: Adb, system: System) -> dict[str, Any]:
     loads = re.search(r"^load ([\d.]+) ([\d.]+) ([\d.]+)", output, re.MULTILINE)
     cores = re.search(r"^cores 0-(\d+)$", output, re.MULTILINE)
     return {
+        **dict.fromkeys(STEADY | MOVING),
         "system": f"{system.name}, {system.android}",
         "machine": system.abis[0] if system.abis else None,
         "processor": system.processor or None,

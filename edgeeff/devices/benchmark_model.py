@@ -167,6 +167,7 @@ def flags(
     warmup_seconds: float = 0.0,
     inputs: Sequence[tuple[PurePosixPath, Sequence[int]]] = (),
     output: PurePosixPath | None = None,
+    compiled: PurePosixPath | None = None,
 ) -> list[str]:
     """The command line's flags.
 
@@ -183,6 +184,7 @@ def flags(
         warmup_seconds: least seconds of them.
         inputs: file and shape of each input; none: the program's random values.
         output: where the outputs of the last inference go.
+        compiled: directory where the GPU delegate keeps what it compiled, for the next process.
     """
     values: dict[str, object] = {
         "graph": model,
@@ -195,6 +197,8 @@ def flags(
     }
     if gpu:
         values |= {"use_gpu": "true", "gpu_precision_loss_allowed": str(fp16).lower()}
+        if compiled is not None:
+            values |= {"delegate_serialize_dir": compiled, "delegate_serialize_token": model.stem}
     else:
         # Given explicitly, so that the program says whether XNNPACK took the graph.
         values["use_xnnpack"] = str(xnnpack).lower()

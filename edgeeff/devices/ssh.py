@@ -20,6 +20,7 @@ from edgeeff.devices.worker_bench import WorkerBench, crash_hint
 from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.files import read_bytes
 from edgeeff.targets.channel import Channel
+from edgeeff.targets.machine import MOVING, STEADY
 from edgeeff.targets.plan import Plan, TargetStatus
 
 CONNECT_SECONDS = 15
@@ -146,9 +147,12 @@ class Board:
             return TargetStatus(target, "unavailable", reason=error.message, fix=error.hint)
 
     def machine(self) -> dict[str, Any]:
-        """The board now, as its worker reads it."""
-        with self._worker("cpu", PROBE_SECONDS) as channel:
-            found: dict[str, Any] = channel.ask("machine")
+        """The board now, as its worker reads it; all ``None`` if it went away meanwhile."""
+        try:
+            with self._worker("cpu", PROBE_SECONDS) as channel:
+                found: dict[str, Any] = channel.ask("machine")
+        except TargetUnavailable:
+            return dict.fromkeys(STEADY | MOVING)
         return found
 
     def ready(self, plan: Plan) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -9,10 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import jsonschema
 import pytest
 
+import edgeeff.benchmark
+from edgeeff.benchmark.run import benchmark
+from edgeeff.benchmark.session import peak_memory
 from edgeeff.devices import adb, android
 from edgeeff.devices.android import Android
 from edgeeff.errors import GateFailed, TargetUnavailable, UsageError
@@ -24,6 +30,8 @@ from tests.devices.models import write_logistic
 from tests.devices.test_benchmark_model import elf
 
 pytestmark = pytest.mark.adbd
+
+SCHEMA = Path(edgeeff.benchmark.__file__).parent / "benchmark-1.schema.json"
 
 PLAN = Plan(
     warmup_runs=2,
@@ -216,11 +224,13 @@ def test_an_emulator_is_labelled(phone: TestPhone, tmp_path: Path) -> None:
     assert device._provenance(program, "cpu") == "emulated"
 
 
-def test_a_warm_phone_is_refused(phone: TestPhone) -> None:
+def test_a_warm_phone_is_refused(phone: TestPhone, model: Path) -> None:
     phone.says("thermalservice", "Thermal Status: 3\n")
     plan = Plan(options={"cool_down": "0"})
+    device = phone.device()
+    assert device.ready(plan) == ()
     with pytest.raises(TargetUnavailable, match=r"too warm after 0 s .*severe"):
-        phone.device().ready(plan)
+        device.bench(model, "cpu", plan)
 
 
 def test_a_cool_phone_is_ready(phone: TestPhone) -> None:
@@ -237,7 +247,7 @@ def test_the_next_model_waits_for_the_first_ones_temperature(phone: TestPhone) -
     )
     plan = Plan(options={"cool_down": "0"})
     (warning,) = device.ready(plan)
-    assert "warmer than when the first model began: it has 30.5 °C" in warning
+    assert "warmer than when it began: it has 30.5 °C" in warning
 
 
 def test_an_option_that_is_no_number_is_wrong_usage(phone: TestPhone) -> None:
@@ -303,10 +313,33 @@ def test_a_locked_phone_says_what_to_accept(network: Network, adb_path: Path) ->
         assert "Allow USB debugging" in caught.value.hint
         (device,) = android.connect("android:all")
         assert device.probe("cpu").state == "unavailable"
+        assert set(device.machine().values()) == {None}
+        assert device.ready(PLAN) == ()
     finally:
         subprocess.run(["adb", "disconnect", serial], capture_output=True, check=False)
         double_of_phone.kill()
         double_of_phone.wait()
+
+
+def test_one_call_measures_every_phone_that_can_be(
+    new_phone: Callable[[], TestPhone], model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cool, hot = new_phone(), new_phone()
+    hot.says("thermalservice", "Thermal Status: 4\n")
+    monkeypatch.setenv("EDGEEFF_BENCHMARK_MODEL", str(cool.program))
+    monkeypatch.setattr(android, "DIRECTORY", PurePosixPath(tmp_path / "data"))
+    plan = dataclasses.replace(PLAN, repeats=1, options={"cool_down": "0"})
+    passes = {"peak_memory_bytes": peak_memory}
+    result = benchmark([model], device="android:all", plan=plan, passes=passes)
+    (measured,), (failed,) = result.measurements, result.failures
+    assert measured.device == f"android:{cool.serial}"
+    assert measured.facts.provenance == "test-double"
+    assert failed.device == f"android:{hot.serial}"
+    assert "too warm" in failed.error.message
+    assert result.status == 4
+    document = json.loads(result.document())
+    assert document["schema"] == "edgeeff.benchmark/1"
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
 
 
 INTERRUPTED = """
