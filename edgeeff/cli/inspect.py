@@ -54,7 +54,7 @@ def _say_summary(terminal: Terminal, inspection: Inspection) -> None:
         terminal.say(f"signature    {_printable(signature.key + called)}")
     terminal.say(f"integer-only {_integer_only(inspection, terminal.verbose)}")
     sizes = inspection.parameter_bytes
-    by_type = ", ".join(f"{dtype} {size:,}" for dtype, size in sizes.items())
+    by_type = ", ".join(f"{dtype} {size:,}" for dtype, size in sizes.items()) or "none"
     terminal.say(f"parameters   {sum(sizes.values()):,} bytes ({by_type})")
     terminal.say(f"activations  at least {inspection.activation_bytes:,} bytes at once")
     terminal.say(f"work         {inspection.macs / 1e6:,.1f} M multiply-accumulates")
@@ -80,15 +80,17 @@ def _integer_only(inspection: Inspection, every: bool) -> str:
 
 def _facts(inspection: Inspection) -> list[str]:
     """What decides whether a delegate takes the model whole."""
-    model = inspection.model
-    names = ", ".join(tensor.name for tensor in inspection.open_shapes[:_NAMED_FLOATS])
-    facts = {
-        f"shapes       open in {names}": bool(names),
-        f"custom       {', '.join(inspection.custom_operators)}": bool(inspection.custom_operators),
-        f"subgraphs    {len(model.graphs)}": len(model.graphs) > 1,
-        f"runtime      {inspection.minimum_runtime} or newer": bool(inspection.minimum_runtime),
-    }
-    return [fact for fact, tells in facts.items() if tells]
+    facts = []
+    unfixed = inspection.open_shapes
+    if unfixed:
+        facts.append(f"shapes       {len(unfixed)} are open, from {unfixed[0].name} on")
+    if inspection.custom_operators:
+        facts.append(f"custom       {', '.join(inspection.custom_operators)}")
+    if len(inspection.model.graphs) > 1:
+        facts.append(f"subgraphs    {len(inspection.model.graphs)}")
+    if inspection.minimum_runtime:
+        facts.append(f"runtime      {inspection.minimum_runtime} or newer")
+    return facts
 
 
 def _metadata_lines(inspection: Inspection) -> list[str]:
