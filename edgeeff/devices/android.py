@@ -87,7 +87,7 @@ class Android:
         )
 
     def machine(self) -> dict[str, Any]:
-        """The phone now (see ``android_system.read_machine``); all ``None`` if it does not answer."""
+        """The phone now, as ``android_system.read_machine`` does; all ``None`` if it is gone."""
         try:
             return read_machine(self.adb, self.system)
         except TargetUnavailable:

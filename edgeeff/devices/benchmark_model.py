@@ -106,13 +106,19 @@ class Series:
         Least, median and greatest are the three; first and last say which is where.
 
         Raises:
-            TargetUnavailable: the program printed no median, or another number of runs.
+            TargetUnavailable: the program printed no median, or another number of runs, or an
+                inference took less than its clock's microsecond.
         """
         if self.runs != RUNS or self.median is None:
             raise TargetUnavailable(
                 f"benchmark_model printed {self.runs} runs and the median {self.median}; "
                 f"{RUNS} runs and their median are needed",
                 "get a newer one: edgeeff doctor --fetch",
+            )
+        if self.least < 1:
+            raise TargetUnavailable(
+                "the model is too fast for benchmark_model, whose clock counts microseconds",
+                "--device local or ssh://… count nanoseconds",
             )
         others = [self.least, self.median, self.greatest]
         for known in (self.first, self.last):

@@ -10,7 +10,7 @@ from edgeeff.litert import rewrite
 
 
 def write_logistic(path: Path, *, quantized: bool = False) -> Path:
-    """Write a model with one LOGISTIC operator on [1, 8, 8, 3], float32 or int8."""
+    """Write a model with one LOGISTIC operator on [1, 64, 64, 3], float32 or int8."""
     model = schema.ModelT()
     model.version = 3
     code = schema.OperatorCodeT()
@@ -34,7 +34,7 @@ def write_logistic(path: Path, *, quantized: bool = False) -> Path:
 
 def _tensor(name: str, quantization: tuple[float, int] | None) -> schema.TensorT:
     tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.buffer = name, [1, 8, 8, 3], 0
+    tensor.name, tensor.shape, tensor.buffer = name, [1, 64, 64, 3], 0
     if quantization is None:
         tensor.type = schema.TensorType.FLOAT32
         return tensor

@@ -131,6 +131,12 @@ def test_a_program_without_medians_is_refused() -> None:
         parse(OLD).timed.three_ns()
 
 
+def test_a_model_faster_than_the_clock_is_refused() -> None:
+    series = double.series([0, 1, 1], percentiles=True)
+    with pytest.raises(TargetUnavailable, match="too fast for benchmark_model"):
+        parse(f"Initialized session in 1ms.\n{series}\n{series}\n").timed.three_ns()
+
+
 def test_more_than_three_runs_are_not_taken_apart() -> None:
     with pytest.raises(TargetUnavailable, match="50 runs"):
         parse(CPU).timed.three_ns()
