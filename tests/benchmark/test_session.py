@@ -1,0 +1,144 @@
+"""Real measurements, and models that break down among others that do not."""
+
+import dataclasses
+
+import pytest
+
+from edgeeff.benchmark.run import benchmark, too_slow
+from edgeeff.benchmark.session import Subject, measure, operator_profile, peak_memory
+from edgeeff.devices.local import Local
+from edgeeff.errors import InputError, UsageError
+from edgeeff.progress import Progress
+from edgeeff.targets.plan import preset
+from tests.litert import tiny
+from tests.targets.conftest import delegate  # noqa: F401 - the fixture of the delegate double
+from tests.targets.graphs import GraphWriter
+
+PLAN = preset("quick", warmup_seconds=0, min_runs=12, min_seconds=0, max_seconds=5, timeout=20)
+
+
+class Recorded(Progress):
+    """Remembers the stages in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.stages = []
+
+    def shown(self, name, steps):
+        self.stages.append(name)
+        return super().shown(name, steps)
+
+
+@pytest.fixture
+def compiled(tmp_path):
+    """A model of one Edge TPU program, for delegates that break down."""
+    writer = GraphWriter()
+    first = writer.tensor((1, 8, 8, 8))
+    last = writer.add("edgetpu-custom-op", [first], (1, 8, 8, 8), custom=b"DWN1 program")
+    path = tmp_path / "compiled.tflite"
+    path.write_bytes(writer.content([first], [last]))
+    return path
+
+
+def test_a_model_is_timed_in_as_many_processes_as_asked():
+    result = benchmark([tiny.FLOAT32], plan=dataclasses.replace(PLAN, repeats=2))
+    (found,) = result.measurements
+    assert [len(run.samples_ns) for run in found.runs] == [12, 12]
+    assert found.to_json()["stopped_by"] == "runs"
+    assert found.facts.provenance == "hardware"
+    assert result.status == 0
+
+
+def test_models_take_turns_in_blocks():
+    progress = Recorded()
+    models = [tiny.FLOAT32, tiny.INT8]
+    result = benchmark(models, plan=PLAN, progress=progress)
+    names = [stage.split()[-1] for stage in progress.stages if stage.startswith("time")]
+    a, b = (model.name for model in models)
+    assert names == [a, b, b, a, a, b, b, a]
+    assert [run.blocks for which in result.measurements for run in which.runs] == [(3,) * 4] * 2
+    (comparison,) = result.comparisons
+    assert comparison.how == "interleaved"
+
+
+def test_memory_and_operators_are_passes_of_their_own():
+    passes = {"peak_memory_bytes": peak_memory, "profile": operator_profile}
+    (found,) = benchmark([tiny.FLOAT32], plan=PLAN, passes=passes).measurements
+    assert found.peak_memory_bytes > 100_000
+    assert found.profile.operators
+
+
+def test_a_pass_that_fails_leaves_the_latency_and_a_warning():
+    def broken(bench):
+        raise InputError("no such thing")
+
+    (found,) = benchmark([tiny.FLOAT32], plan=PLAN, passes={"profile": broken}).measurements
+    assert found.latency.median > 0
+    assert "no profile: no such thing" in found.warnings
+
+
+def test_the_environment_is_read_before_and_after():
+    (environment,) = benchmark([tiny.FLOAT32], plan=PLAN).environments
+    assert environment.before["time"] <= environment.after["time"]
+    assert environment.before["processor"]
+
+
+@pytest.mark.cc
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("CRASH", "crashed with SIGSEGV"),
+        ("HANG", "hung"),
+        ("NO_DELEGATE", "did not start"),
+    ],
+)
+def test_a_delegate_that_breaks_down_leaves_the_others_measured(
+    fault,
+    words,
+    compiled,
+    delegate,  # noqa: F811 - the fixture
+):
+    plan = dataclasses.replace(PLAN, timeout=5, options={"library": str(delegate(fault))})
+    subjects = [Subject(compiled, "edgetpu"), Subject(tiny.FLOAT32, "cpu")]
+    outcome = measure(Local(), subjects, plan)
+    (failed,) = outcome.failures
+    assert words in failed.error.message
+    assert failed.error.exit_status == 4
+    assert failed.to_json()["exit"] == 4
+    (found,) = outcome.measurements
+    assert len(found.samples_ns) == 12
+
+
+@pytest.mark.cc
+def test_a_delegate_that_prints_garbage_does_not_disturb(compiled, delegate):  # noqa: F811
+    plan = dataclasses.replace(PLAN, options={"library": str(delegate("GARBAGE"))})
+    outcome = measure(Local(), [Subject(compiled, "edgetpu"), Subject(tiny.INT8, "cpu")], plan)
+    assert {found.target: found.facts.provenance for found in outcome.measurements} == {
+        "edgetpu": "test-double",
+        "cpu": "hardware",
+    }
+
+
+def test_a_file_that_is_not_there_leaves_the_others_measured(tmp_path):
+    result = benchmark([tmp_path / "none.tflite", tiny.FLOAT32], plan=PLAN)
+    assert result.status == 2
+    assert [failure.subject.model.name for failure in result.failures] == ["none.tflite"]
+    assert len(result.measurements) == 1
+
+
+def test_the_only_models_error_is_raised(tmp_path):
+    with pytest.raises(InputError, match=r"none\.tflite"):
+        benchmark([tmp_path / "none.tflite"], plan=PLAN)
+
+
+def test_an_unknown_target_or_device_is_refused_before_anything_runs():
+    with pytest.raises(UsageError, match="target 'npu'"):
+        benchmark([tiny.FLOAT32], targets=["npu"], plan=PLAN)
+    with pytest.raises(UsageError, match="device 'remote'"):
+        benchmark([tiny.FLOAT32], device="remote", plan=PLAN)
+
+
+def test_slow_models_are_named():
+    result = benchmark([tiny.FLOAT32], plan=PLAN)
+    assert tiny.FLOAT32.name in too_slow(result, 1e-6)
+    assert too_slow(result, 1e6) == ""
