@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,10 @@ it holds, its kind in the ``_type`` field before it."""
 
 MOST_TABLES = 300_000
 """Tables and strings in one file; EfficientNet-B7 has about 10,000."""
+
+MOST_NUMBERS = 5_000_000
+"""Numbers in vectors that are not bytes (shapes, scales, indices) in one file: readers turn them
+into objects many times their size. B7 has about 200,000."""
 
 _SCALARS: dict[str, np.dtype[Any]] = {
     "bool": np.dtype(np.bool_),
@@ -117,7 +121,8 @@ class _Decoder:
     schema: Schema
     name: str
     tables: int = 0
-    visited: int = field(default=0)
+    numbers: int = 0
+    visited: int = 0
 
     def table(self, kind: str, at: int) -> Table:
         """The table that the offset stored ``at`` points to."""
@@ -166,6 +171,9 @@ class _Decoder:
         start += 4
         self._count(start, length * _size(kind), parts=0)
         if kind in _SCALARS:
+            self.numbers += length if _size(kind) > 2 else 0
+            if self.numbers > MOST_NUMBERS:
+                raise self._damaged(f"its vectors hold more than {MOST_NUMBERS:,} numbers")
             # Through uint8: a byte that is neither 0 nor 1 must not become a numpy bool.
             stored = _SCALARS["u8" if kind == "bool" else kind]
             numbers: NDArray[Any] = np.frombuffer(self.content, stored, length, start)

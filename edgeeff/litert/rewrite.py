@@ -57,7 +57,13 @@ class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
 
 def unpack(content: bytes) -> ModelObject:
     """The objects of a .tflite flatbuffer; edits do not touch ``content``."""
-    return schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    for buffer in model.buffers or ():
+        # litert-quantizer keeps the data behind the flatbuffer, where packing would lose it.
+        if buffer.offset > 1:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def pack(model: ModelObject) -> bytes:

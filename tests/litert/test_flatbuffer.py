@@ -1,5 +1,6 @@
 import re
 import struct
+import time
 from typing import Any
 
 import flatbuffers
@@ -139,3 +140,40 @@ def test_more_tables_than_any_model_has_are_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(flatbuffer, "MOST_TABLES", 10)
     with pytest.raises(InputError, match="tables"):
         decode(shared_strings(11, b""), STRINGS, "Root", ROOT, "the buffer")
+
+
+def test_more_numbers_than_any_model_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flatbuffer, "MOST_NUMBERS", 10)
+    shape = packed("Tensor", {"shape": np.arange(11, dtype=np.int32)})
+    with pytest.raises(InputError, match="numbers"):
+        decode(shape, OURS, "Tensor", ROOT, "the buffer")
+
+
+@pytest.mark.slow
+def test_the_largest_accepted_file_takes_bounded_time() -> None:
+    """As many tables as are allowed, each with a vtable as long as one can be."""
+    count = flatbuffer.MOST_TABLES - 2
+    started = time.perf_counter()
+    read = decode(shared_tables(count), TABLES, "Root", ROOT, "the buffer")
+    assert len(read["tables"]) == count
+    assert time.perf_counter() - started < 30
+
+
+TABLES = Schema(
+    {
+        "Root": (Field("tables", "Inner", True, None),),
+        "Inner": tuple(Field(f"field{number}", "i32", False, 0) for number in range(14)),
+    },
+    {},
+    {},
+)
+
+
+def shared_tables(count: int) -> bytes:
+    """A root table with a vector of ``count`` tables that are all the same one."""
+    head = struct.pack("<I4sHHH2x", 16, ROOT, 6, 8, 4) + struct.pack("<iI", 8, 4)
+    first = len(head) + 4
+    vtable = struct.pack("<HH", 65_534, 4) + bytes(65_530)
+    at = first + 4 * count + len(vtable)
+    offsets = b"".join(struct.pack("<I", at - (first + 4 * i)) for i in range(count))
+    return head + struct.pack("<I", count) + offsets + vtable + struct.pack("<i", len(vtable))

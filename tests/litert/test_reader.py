@@ -261,22 +261,31 @@ def test_refuses_parts_that_do_not_fit_together(
         parse_model(tiny.changed(tiny.INT8, change))
 
 
-def test_reads_data_kept_behind_the_flatbuffer() -> None:
-    """As files over 2 GB have it."""
+def with_data_behind(path: Path, number: int) -> bytes:
+    """The file with one buffer's data after the FlatBuffer, as litert-quantizer writes all."""
+    data = bytes(rewrite.unpack(path.read_bytes()).buffers[number].data)
 
     def moved_to(offset: int) -> bytes:
         def move(model: Any) -> None:
-            buffer = model.buffers[3]
-            buffer.data, buffer.offset, buffer.size = None, offset, len(moved)
+            buffer = model.buffers[number]
+            buffer.data, buffer.offset, buffer.size = None, offset, len(data)
 
-        return tiny.changed(tiny.INT8, move)
+        return tiny.changed(path, move)
 
-    moved = bytes(range(80))
-    content = moved_to(len(moved_to(2**20)))
-    model = parse_model(content + moved)
-    (tensor,) = (tensor for tensor in model.tensors if tensor.buffer == 3)
-    assert tensor.content is not None
-    assert bytes(tensor.content) == moved
+    return moved_to(len(moved_to(2**20))) + data
+
+
+class TestDataBehindTheFlatbuffer:
+    KERNEL = next(tensor for tensor in read_model(tiny.INT8).tensors if tensor.constant)
+
+    def test_is_read(self) -> None:
+        model = parse_model(with_data_behind(tiny.INT8, self.KERNEL.buffer))
+        assert np.array_equal(model.tensors[self.KERNEL.index].values, self.KERNEL.values)
+
+    def test_survives_a_rewrite(self) -> None:
+        content = with_data_behind(tiny.INT8, self.KERNEL.buffer)
+        rewritten = parse_model(rewrite.pack(rewrite.unpack(content)))
+        assert np.array_equal(rewritten.tensors[self.KERNEL.index].values, self.KERNEL.values)
 
 
 def test_a_custom_operator_goes_by_its_own_name() -> None:
