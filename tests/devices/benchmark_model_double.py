@@ -133,7 +133,7 @@ def save_outputs(flags: dict[str, str], interpreter: object, behaviour: str) -> 
         for detail in interpreter.get_output_details()  # type: ignore[attr-defined]
     )
     if behaviour == WRONG_OUTPUTS:
-        content = content[::-1]
+        content = bytes(len(content))
     with contextlib.suppress(FileNotFoundError):
         pathlib.Path(path).unlink()
     pathlib.Path(path).write_bytes(content)
