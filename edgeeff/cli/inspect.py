@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgeeff.litert.model import Tensor
 
 _NAMED_FLOATS = 8
+_LONGEST_NAME = 300
 
 
 @click.command("inspect")
@@ -186,5 +187,6 @@ def _described_type(tensor: Tensor) -> str:
 
 
 def _printable(text: str) -> str:
-    """A name of unknown origin without what would steer the terminal."""
-    return "".join(char if char.isprintable() else "�" for char in text)
+    """A name of unknown origin without what would steer or flood the terminal."""
+    shown = text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
+    return "".join(char if char.isprintable() else "�" for char in shown)

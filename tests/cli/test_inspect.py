@@ -96,6 +96,17 @@ def test_names_cannot_steer_the_terminal(
     assert "red" in out
 
 
+def test_names_cannot_flood_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def lengthen(model: Any) -> None:
+        model.subgraphs[0].tensors[0].name = "x" * 1_000_000
+
+    path = tmp_path / "model.tflite"
+    path.write_bytes(tiny.changed(tiny.INT8, lengthen))
+    _, out, _ = run(capsys, path)
+    assert "x…  uint8[1, 32, 32, 3]" in out
+    assert len(out) < 5_000
+
+
 def test_imports_neither_tensorflow_nor_the_runtime() -> None:
     code = (
         "import sys; from edgeeff.cli import main\n"
