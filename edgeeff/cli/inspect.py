@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeeff.cli.checks import show_check
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _LONGEST_NAME = 300
 @common_options
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="Every operator and tensor, as -v does.")
-def command(terminal: Terminal, model: Path, tensors: bool) -> None:
+@click.option("--check", "target", metavar="gpu|edgetpu", help="What it takes, and why not.")
+def command(terminal: Terminal, model: Path, tensors: bool, target: str | None) -> None:
     """Take a .tflite file apart: operators, types, sizes, quantization, metadata.
 
     The file is read, not run: it may come from anywhere.
@@ -31,17 +33,23 @@ def command(terminal: Terminal, model: Path, tensors: bool) -> None:
     Example:
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite --tensors
+      edgeeff inspect artifacts/efficientnet-b0-int8.tflite --check edgetpu
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.files import document
     from edgeeff.inspection import SCHEMA, inspect
+    from edgeeff.targets.check import check_model
 
     inspection = inspect(model)
-    terminal.document(document(SCHEMA, inspection.fields()))
+    checked = check_model(target, inspection.model) if target else None
+    check_fields = {"check": checked.to_json()} if checked else {}
+    terminal.document(document(SCHEMA, {**inspection.fields(), **check_fields}))
     _say_summary(terminal, inspection)
     _show_operators(terminal, inspection)
     if tensors or terminal.verbose:
         _show_layers(terminal, inspection)
         _show_tensors(terminal, inspection)
+    if checked:
+        show_check(terminal, checked)
 
 
 def _say_summary(terminal: Terminal, inspection: Inspection) -> None:

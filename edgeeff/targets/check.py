@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgeeff.litert.model import Graph
+from edgeeff.errors import unknown_name
+from edgeeff.litert.model import Graph, Model
 
 PROVENANCE = "predicted"
+
+CHECKS = {"gpu": "edgeeff.targets.gpu_check", "edgetpu": "edgeeff.targets.edgetpu_model"}
+"""Target name to the module whose ``check`` knows its operators."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,14 @@ class Check:
             "mapped_share": self.mapped_share,
         }
         return {**dataclasses.asdict(self), **summary}
+
+
+def check_model(target: str, model: Model) -> Check:
+    """Predict what a target takes of a model. Raises ``UsageError`` for one without a table."""
+    if target not in CHECKS:
+        raise unknown_name("target to check for", target, CHECKS)
+    check: Check = importlib.import_module(CHECKS[target]).check(model)
+    return check
 
 
 def partition(graph: Graph, supported: Sequence[bool]) -> list[int]:
