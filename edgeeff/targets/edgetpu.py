@@ -38,6 +38,9 @@ PLUG_IN = (
     "plug the accelerator in; lsusb shows it as 1a6e:089a or 18d1:9302, and its udev rule needs "
     "you in the group plugdev"
 )
+EXCLUSIVE = True
+"""libedgetpu lets one process have the device."""
+
 CRASH_HINT = (
     "libedgetpu and the runtime were built against different versions of TensorFlow Lite (the "
     "stock library: 2.5), which ends in a crash: install a libedgetpu built for a newer one (see "

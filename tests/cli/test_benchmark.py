@@ -1,0 +1,115 @@
+import json
+
+import jsonschema
+import pytest
+
+from edgeeff.benchmark.document import SCHEMA_FILE
+from edgeeff.cli import main
+from tests.litert import tiny
+
+QUICK = ("--quick", "--repeats", "1")
+
+
+def run(*words):
+    with pytest.raises(SystemExit) as left:
+        main([str(word) for word in words])
+    return left.value.code
+
+
+def test_json_is_one_document_that_validates(capfd):
+    assert run("benchmark", tiny.FLOAT32, tiny.INT8, *QUICK, "--json") == 0
+    content = json.loads(capfd.readouterr().out)
+    jsonschema.validate(content, json.loads(SCHEMA_FILE.read_text()))
+    assert [entry["model"] for entry in content["measurements"]] == [
+        tiny.FLOAT32.name,
+        tiny.INT8.name,
+    ]
+    assert content["comparisons"][0]["how"] == "interleaved"
+
+
+def test_a_table_shows_median_and_spread_and_what_ran(capfd):
+    assert run("benchmark", tiny.FLOAT32, *QUICK) == 0
+    out = capfd.readouterr().out
+    assert "median ms" in out
+    assert "95% interval" in out
+    assert "hardware" in out
+    assert "XNNPACK runs 18 of 18 operators" in out
+
+
+def test_one_broken_file_of_two_is_reported_and_the_status_says_so(capfd, tmp_path):
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(b"TFL3" * 40)
+    status = run("benchmark", tiny.FLOAT32, broken, *QUICK, "--json")
+    captured = capfd.readouterr()
+    content = json.loads(captured.out)
+    assert len(content["measurements"]) == 1
+    assert status == content["failures"][0]["exit"] != 0
+    assert "broken.tflite" in captured.err
+
+
+def test_only_a_broken_file_is_an_error_document(capfd, tmp_path):
+    assert run("benchmark", tmp_path / "none.tflite", "--json") == 2
+    content = json.loads(capfd.readouterr().out)
+    assert content["schema"] == "edgeeff.error/1"
+
+
+def test_a_latency_gate_fails_with_status_3_and_one_document(capfd):
+    assert run("benchmark", tiny.FLOAT32, *QUICK, "--json", "--max-latency", "0.000001") == 3
+    captured = capfd.readouterr()
+    assert json.loads(captured.out)["schema"] == "edgeeff.benchmark/1"
+    assert "slower than" in captured.err
+
+
+def test_the_document_is_saved_and_not_replaced_without_force(capfd, tmp_path):
+    path = tmp_path / "result.json"
+    assert run("benchmark", tiny.FLOAT32, *QUICK, "--save", path, "-q") == 0
+    saved = path.read_text()
+    assert run("benchmark", tiny.FLOAT32, *QUICK, "--save", path, "-q") == 2
+    assert path.read_text() == saved
+    assert run("benchmark", tiny.FLOAT32, *QUICK, "--save", path, "-q", "--force") == 0
+    assert path.read_text() != saved
+
+
+def test_a_profile_is_a_table_of_operators(capfd):
+    assert run("benchmark", tiny.INT8, *QUICK, "--profile") == 0
+    assert "Convolution" in capfd.readouterr().out
+
+
+@pytest.mark.slow
+def test_pictures_are_timed_stage_by_stage(capfd, tmp_path, tiny_float, photographs):
+    for name in ("coffee", "chelsea", "rocket"):
+        photographs[name].save(tmp_path / f"{name}.png")
+    assert run("benchmark", tiny_float, *QUICK, "--images", tmp_path, "--json") == 0
+    (found,) = json.loads(capfd.readouterr().out)["measurements"]
+    stages = found["stages_ms"]
+    if stages is None:
+        assert any("preprocess" in word for word in found["warnings"])
+    else:
+        assert stages["pictures"] == 3
+        assert stages["preprocessing_ms"] > stages["invoke_ms"] > 0
+
+
+def test_a_sustained_run_shows_its_minutes(capfd):
+    assert run("benchmark", tiny.FLOAT32, "--sustained", "1s", "--json") == 0
+    (found,) = json.loads(capfd.readouterr().out)["measurements"]
+    assert found["plan"]["preset"] == "sustained"
+    assert found["plan"]["min_seconds"] == found["plan"]["max_seconds"] == 1
+    assert found["minutes"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--sustained", "soon"), "no time"),
+        (("--sustained", "0m"), "no time"),
+        (("--sustained", "1m", "--mlperf"), "exclude"),
+        (("--option", "library"), "KEY=VALUE"),
+        (("--target", "gpus"), "unknown target"),
+        (("--device", "ssh//pi"), "unknown device"),
+        (("--threads", "0"), "0 threads"),
+        (("--repeats", "0"), "no repeats"),
+    ],
+)
+def test_wrong_usage_is_status_2_before_anything_runs(words, message, capfd):
+    assert run("benchmark", tiny.FLOAT32, *words) == 2
+    assert message in capfd.readouterr().err

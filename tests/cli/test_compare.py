@@ -1,0 +1,77 @@
+import json
+
+import pytest
+
+from edgeeff.benchmark.document import benchmark_document
+from edgeeff.benchmark.environment import Environment
+from edgeeff.cli import main
+from tests.benchmark.makers import measurement
+from tests.litert import tiny
+
+
+def run(*words):
+    with pytest.raises(SystemExit) as left:
+        main([str(word) for word in words])
+    return left.value.code
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Writes a document of one measurement."""
+
+    def store(name, median, machine):
+        path = tmp_path / name
+        environment = Environment("local", machine, machine)
+        path.write_text(benchmark_document([environment], [measurement(median)]))
+        return path
+
+    return store
+
+
+def test_two_documents_give_a_ratio(stored, capfd):
+    one, two = stored("a.json", 2.0, {"cores": 2}), stored("b.json", 3.0, {"cores": 2})
+    assert run("compare", one, two) == 0
+    assert "1.5" in capfd.readouterr().out
+
+
+def test_json_is_one_document(stored, capfd):
+    one, two = stored("a.json", 2.0, {"cores": 2}), stored("b.json", 3.0, {"cores": 2})
+    assert run("compare", one, two, "--json") == 0
+    content = json.loads(capfd.readouterr().out)
+    assert content["schema"] == "edgeeff.comparison/1"
+    assert content["comparisons"][0]["verdict"] == "slower"
+
+
+def test_other_environments_need_anyway(stored, capfd):
+    one, two = stored("a.json", 2.0, {"cores": 2}), stored("b.json", 3.0, {"cores": 8})
+    assert run("compare", one, two) == 2
+    assert "--anyway" in capfd.readouterr().err
+    assert run("compare", one, two, "--anyway") == 0
+    assert "warning: different environments" in capfd.readouterr().err
+
+
+def test_a_document_and_a_model_are_refused(stored, capfd):
+    assert run("compare", stored("a.json", 2.0, {}), tiny.FLOAT32) == 2
+    assert "two of a kind" in capfd.readouterr().err
+
+
+def test_a_model_is_not_compared_with_itself(capfd):
+    assert run("compare", tiny.FLOAT32, tiny.FLOAT32) == 2
+    assert "same file" in capfd.readouterr().err
+
+
+def test_two_models_are_timed_in_turn_and_their_answers_compared(capfd):
+    words = ("--quick", "--mean", "127.5", "--std", "127.5", "--json")
+    assert run("compare", tiny.FLOAT32, tiny.INT8, *words) == 0
+    content = json.loads(capfd.readouterr().out)
+    (comparison,) = content["comparisons"]
+    assert comparison["how"] == "interleaved"
+    assert 0 <= content["fidelity"]["agreement"] <= 1
+    assert content["fidelity"]["sqnr_db"] > 5
+
+
+def test_models_that_do_not_say_their_preprocessing_are_still_timed(capfd):
+    assert run("compare", tiny.FLOAT32, tiny.INT8, "--quick") == 0
+    captured = capfd.readouterr()
+    assert "times as long" in captured.out
+    assert "answers not compared" in captured.err

@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from edgeeff import doctor
+from edgeeff.cli import main
+
+
+def run(*words):
+    with pytest.raises(SystemExit) as left:
+        main(list(words))
+    return left.value.code
+
+
+def test_json_names_every_runtime_target_device_and_tool(capfd):
+    assert run("doctor", "--json") == 0
+    content = json.loads(capfd.readouterr().out)
+    assert content["schema"] == "edgeeff.doctor/1"
+    names = {(entry["kind"], entry["name"]) for entry in content["findings"]}
+    assert {
+        ("package", "ai-edge-litert"),
+        ("package", "tensorflow"),
+        ("target", "cpu"),
+        ("target", "gpu"),
+        ("target", "edgetpu"),
+        ("device", "ssh"),
+        ("device", "adb"),
+        ("tool", "benchmark_model"),
+        ("tool", "edgetpu_compiler"),
+    } <= names
+    for entry in content["findings"]:
+        assert entry["state"] in ("found", "software", "missing", "problem")
+        if entry["state"] == "missing":
+            assert entry["fix"], entry["name"]
+
+
+def test_a_missing_package_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(doctor.PACKAGES, "no-such-package", ("nothing", "pip install it"))
+    found = next(one for one in doctor._packages() if one.name == "no-such-package")
+    assert (found.state, found.fix) == ("missing", "pip install it")
+
+
+def test_a_program_that_is_not_there_is_missing():
+    found = doctor._program("tool", "x", ["no-such-program"], "nothing", "apt install it")
+    assert (found.state, found.fix) == ("missing", "apt install it")
+
+
+def test_fetching_without_internet_is_a_clear_error(monkeypatch, capfd, tmp_path):
+    """A host of the reserved name .invalid exists nowhere."""
+    from edgeeff.devices import benchmark_model
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    defaults = ("arm64-v8a", "latest", "https://downloads.invalid")
+    monkeypatch.setattr(benchmark_model.fetch, "__defaults__", defaults)
+    assert run("doctor", "--fetch", "--json") == 4
+    content = json.loads(capfd.readouterr().out)
+    assert "cannot download" in content["error"]
+    assert "machine with internet" in content["hint"]
