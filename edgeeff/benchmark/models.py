@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeeff.benchmark.document import comparison_document
+from edgeeff.benchmark.normalisation import Normalisation
 from edgeeff.benchmark.run import Result, benchmark
 from edgeeff.benchmark.session import peak_memory
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import Fidelity, image_errors, summary
-from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
+from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.images import pixels, read_images
-from edgeeff.preprocessing import Preprocessing, from_options
+from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.synthetic import synthetic_pictures
 from edgeeff.targets.plan import Plan
@@ -79,7 +80,7 @@ def compare_models(
     device: str = "local",
     plan: Plan | None = None,
     data: Path | None = None,
-    normalisation: tuple[str | None, str | None] = (None, None),
+    said: Normalisation | None = None,
     progress: Progress | None = None,
 ) -> ModelComparison:
     """Measure two models in turn, and the second's answers against the first's.
@@ -91,12 +92,11 @@ def compare_models(
         device: an address as in ``devices.connect``.
         plan: how; ``None``: the standard preset.
         data: a folder of pictures; ``None``: made-up ones.
-        normalisation: mean and std as in ``preprocessing.from_options``, for models without
-            metadata.
+        said: the preprocessing of models whose metadata says nothing.
         progress: told what is going on.
 
     Raises:
-        UsageError: twice the same file, or half a normalisation.
+        UsageError: twice the same file.
         InputError: a file that is no model.
     """
     if first.resolve() == second.resolve():
@@ -114,18 +114,16 @@ def compare_models(
     if result.failures:
         return ModelComparison(names, result, None, pictures, "a model could not be measured")
     try:
-        found = _fidelity(first, second, data, normalisation)
+        found = _fidelity(first, second, data, said)
     except InputError as error:
         # The timing stands on its own: a model need not be a classifier with metadata.
         return ModelComparison(names, result, None, pictures, f"{error.message} ({error.hint})")
     return ModelComparison(names, result, found, f"{found.images} {pictures}")
 
 
-def _fidelity(
-    first: Path, second: Path, data: Path | None, normalisation: tuple[str | None, str | None]
-) -> Fidelity:
-    said = _said(first, normalisation)
-    reference = Classifier(first, find_preprocessing(first, otherwise=said))
+def _fidelity(first: Path, second: Path, data: Path | None, said: Normalisation | None) -> Fidelity:
+    otherwise = said.of(first) if said else None
+    reference = Classifier(first, find_preprocessing(first, otherwise=otherwise))
     tested = Classifier(second, find_preprocessing(second, otherwise=reference.preprocessing))
     errors = []
     for picture in _pictures(data, reference.preprocessing):
@@ -134,15 +132,6 @@ def _fidelity(
         )
         errors.append(image_errors(one, two))
     return summary(errors)
-
-
-def _said(model: Path, normalisation: tuple[str | None, str | None]) -> Preprocessing | None:
-    mean, std = normalisation
-    if mean is None and std is None:
-        return None
-    if mean is None or std is None:
-        raise UsageError("--mean and --std go together", "such as --mean 127 --std 128")
-    return from_options(input_resolution(model), mean, std)
 
 
 def _pictures(data: Path | None, preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeeff.benchmark.measurement import Stages
+from edgeeff.benchmark.normalisation import Normalisation
 from edgeeff.benchmark.session import Pass
 from edgeeff.devices import Bench
 from edgeeff.devices.worker_bench import WorkerBench
@@ -22,12 +23,12 @@ MOST = 50
 """Pictures that are timed; a folder may hold more."""
 
 
-def picture_stages(folder: Path, preprocessing: Preprocessing | None = None) -> Pass:
+def picture_stages(folder: Path, said: Normalisation | None = None) -> Pass:
     """A pass for ``session.measure`` that classifies the pictures of a folder.
 
     Args:
         folder: with pictures, on the device that measures.
-        preprocessing: of the models; ``None``: as each one's metadata says.
+        said: of models whose metadata says nothing.
 
     Raises:
         InputError: no pictures there (at once), no known preprocessing (in the pass).
@@ -38,7 +39,7 @@ def picture_stages(folder: Path, preprocessing: Preprocessing | None = None) -> 
         if not isinstance(bench, WorkerBench):
             raise UsageError("--images works where edgeeff runs, not on phones", "--device local")
         model = Path(bench.model)
-        how = preprocessing or find_preprocessing(model)
+        how = find_preprocessing(model, otherwise=said.of(model) if said else None)
         bench.load()
         bench.warm_up()
         times = bench.pictures(paths, how, raw=_takes_bytes(model, how))

@@ -46,6 +46,9 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 @click.option("--fp16", is_flag=True, help="Half precision on the GPU.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="For one target.")
 @click.option("--images", type=click.Path(path_type=Path), help="Time these pictures' stages too.")
+@click.option("--mean", help="For --images, where a model does not say it: 127 or R,G,B.")
+@click.option("--std", help="The same.")
+@click.option("--resize", help="The same: bilinear or bicubic, with a crop bicubic:0.875.")
 @click.option("--profile", is_flag=True, help="Time every operator, in a pass of its own.")
 @click.option("--max-latency", type=float, metavar="MS", help="Fail (3) above this median.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write the JSON document here.")
@@ -56,6 +59,9 @@ def command(
     targets: tuple[str, ...],
     device: str,
     images: Path | None,
+    mean: str | None,
+    std: str | None,
+    resize: str | None,
     profile: bool,
     max_latency: float | None,
     save: Path | None,
@@ -84,7 +90,7 @@ def command(
             targets=targets,
             device=device,
             plan=_plan(**how),
-            passes=_passes(images, profile=profile),
+            passes=_passes(images, (mean, std, resize), profile=profile),
             progress=terminal.progress(),
         )
     except WorkerFailed as error:
@@ -132,16 +138,19 @@ def _plan(
     return named(preset or "standard", **changes, options=values)
 
 
-def _passes(images: Path | None, *, profile: bool) -> dict[str, Pass]:
+def _passes(
+    images: Path | None, said: tuple[str | None, str | None, str | None], *, profile: bool
+) -> dict[str, Pass]:
     from edgeeff.benchmark.session import operator_profile, peak_memory
 
     passes: dict[str, Pass] = {"peak_memory_bytes": peak_memory}
     if profile:
         passes["profile"] = operator_profile
     if images is not None:
+        from edgeeff.benchmark.normalisation import normalisation
         from edgeeff.benchmark.pictures import picture_stages
 
-        passes["stages"] = picture_stages(images)
+        passes["stages"] = picture_stages(images, normalisation(*said))
     return passes
 
 

@@ -53,6 +53,7 @@ def command(
     suffixes = {first.suffix, second.suffix}
     if suffixes == {".tflite"}:
         from edgeeff.benchmark.models import compare_models
+        from edgeeff.benchmark.normalisation import normalisation
         from edgeeff.targets.plan import preset
 
         _show_models(
@@ -64,7 +65,7 @@ def command(
                 device=device,
                 plan=preset("quick" if quick else "standard", threads=threads),
                 data=data,
-                normalisation=(mean, std),
+                said=normalisation(mean, std),
                 progress=terminal.progress(),
             ),
         )
