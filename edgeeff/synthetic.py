@@ -1,13 +1,15 @@
 """Made-up pictures that excite a network much as photographs do, for when there are none.
 
-Dead leaves (Lee, Mumford, Huang 2001: occluding shapes whose sizes follow an inverse cube law)
-give the edges, scales and occlusions of natural scenes; each leaf has a colour of natural
-statistics and a texture of falling spectrum; light varies slowly over the picture. The constants
-of ``NATURE`` were fitted to BatchNorm statistics of trained networks, which say what photographs
-do to each layer; docs/images.md has the measurement.
+Dead leaves (Lee, Mumford, Huang 2001: shapes that cover one another, their sizes after a power
+law) give the edges, scales and occlusions of natural scenes. Each leaf has a colour of natural
+statistics, a shading, and a texture of falling spectrum, rough or smooth, stretched, or striped;
+light varies slowly over the picture. The constants of ``NATURE`` were fitted to the BatchNorm
+statistics of a trained network, which say what photographs do to each of its layers;
+docs/images.md says how near it comes.
 
 Nothing but the raw PCG64 stream, exact integer arithmetic and the correctly rounded float
-operations (add, multiply, divide, square root) one element at a time: the same bytes everywhere.
+operations (add, multiply, divide, square root), one element at a time: the same bytes on every
+machine.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,49 +25,106 @@ from numpy.typing import NDArray
 from edgeeff.errors import UsageError
 
 Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+SCENE = 1024
+"""Height and width in cells of a scene, of which every picture shows a part."""
+
+TEXTURE = 512
+"""Height and width in pixels of the periodic textures."""
+
+OCTAVES = 7
+
+PICTURE = 224
+"""The height in pixels that lengths in a picture refer to."""
+
+# Luminance, red against blue, green against both: nearly the principal axes of natural colour.
+AXES = np.array([[1, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]], np.float32)
+
+
+@dataclass(frozen=True)
+class Foliage:
+    """A kind of scene.
+
+    Attributes:
+        share: of the pictures, relative to the other kinds.
+        leaves: how many are laid down.
+        smallest: radius of the smallest in cells.
+        steep: their sizes follow an inverse cube law, that of natural scenes; otherwise the
+            power -1.5, for pictures of few large things.
+    """
+
+    share: float
+    leaves: int
+    smallest: float
+    steep: bool
 
 
 @dataclass(frozen=True)
 class Nature:
-    """What the pictures have in common; lengths are shares of the scene, values 0..1.
+    """What the pictures have in common; colours and textures are on the scale 0..1.
 
     Attributes:
         mean: mean colour (R, G, B).
-        picture_spread: deviation of a whole picture's colour: luminance, red-blue, green.
-        leaf_spread: deviation of a leaf's colour within a picture, along the same axes.
-        texture_spread: deviation of the texture in a leaf.
-        light_spread: deviation of the slowly varying light, relative.
+        picture_spread: deviation of a whole picture's colour along ``AXES``.
+        leaf_spread: deviation of a leaf's colour within a picture, likewise.
+        saturation: by how much, relative, a picture may be more or less colourful.
         contrast: lowest and highest contrast of a picture.
-        zoom: smallest and largest share of the scene that a picture shows.
-        smoothing: most passes of a 1-2-1 filter over a picture of 224 pixels.
+        texture: mean strength of the texture of a leaf.
+        heavy: how much of that strength goes to few leaves, 0..1.
+        rough: gain per octave of the roughest texture; white noise is 0.
+        smooth: that of the smoothest.
+        stretch: by how much, at most, a texture is stretched.
+        stripes: share of the leaves that are striped.
+        shading: deviation of the brightness from the middle to the end of a leaf.
+        light: deviation of the slowly varying light, relative.
+        zoom: smallest and largest share of its scene that a picture shows.
+        blur: most passes of a 1-2-1 filter over a picture of 224 pixels.
+        square: share of the leaves that are rectangles; the rest are ellipses.
+        slender: the smallest ratio of width to length of a leaf.
+        foliage: the kinds of scene.
     """
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    picture_spread: tuple[float, float, float] = (0.12, 0.04, 0.02)
-    leaf_spread: tuple[float, float, float] = (0.17, 0.06, 0.03)
-    texture_spread: float = 0.07
-    light_spread: float = 0.2
-    contrast: tuple[float, float] = (0.5, 1.3)
-    zoom: tuple[float, float] = (0.2, 0.6)
-    smoothing: int = 3
+    picture_spread: tuple[float, float, float] = (0.067, 0.066, 0.03)
+    leaf_spread: tuple[float, float, float] = (0.136, 0.065, 0.025)
+    saturation: float = 0.52
+    contrast: tuple[float, float] = (0.51, 1.83)
+    texture: float = 0.12
+    heavy: float = 0.65
+    rough: float = 0.57
+    smooth: float = 1.39
+    stretch: float = 3.9
+    stripes: float = 0.36
+    shading: float = 0.1
+    light: float = 0.15
+    zoom: tuple[float, float] = (0.053, 0.325)
+    blur: float = 2.3
+    square: float = 0.17
+    slender: float = 0.23
+    foliage: tuple[Foliage, ...] = (
+        Foliage(1.23, 6000, 2.6, True),
+        Foliage(1.06, 3000, 12.5, True),
+        Foliage(0.84, 800, 20.4, False),
+    )
 
 
 NATURE = Nature()
 
-SCENE = 1024
-"""Height and width in cells of the scene of which every picture shows a part."""
 
-LEAVES = 6000
-RADII = (4.0, 200.0)
-"""Smallest and largest leaf in cells."""
+@dataclass(frozen=True)
+class _Scene:
+    """Leaves that lie on one another.
 
-TEXTURE = 512
-"""Height and width of the periodic texture."""
+    Attributes:
+        top: which leaf is on top in each cell, int64 [SCENE, SCENE].
+        centre: of each leaf in cells (down, across), float32 [leaves, 2].
+        slope: how far along its length, in its radii, a leaf gets per cell (down, across).
+    """
 
-OCTAVES = 7
-
-# Luminance, red against blue, green against both: nearly the principal axes of natural colour.
-AXES = np.array([[1, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]], np.float32)
+    top: Indices
+    centre: Floats
+    slope: Floats
 
 
 def synthetic_pictures(
@@ -113,106 +173,187 @@ class _Stream:
         values: Floats = (total - np.float32(2)) * np.sqrt(np.float32(3))
         return values
 
-    def whole(self, below: int, *shape: int) -> NDArray[np.int64]:
-        """Whole numbers 0 .. below - 1."""
-        values: Floats = self.uniform(*shape) * np.float32(below)
-        return values.astype(np.int64)
+    def direction(self, count: int) -> tuple[Floats, Floats]:
+        """Unit vectors of all directions: their two components."""
+        corner = self.uniform(count, 2) - np.float32(0.5)
+        across, down = corner[:, 0], corner[:, 1]
+        length = np.sqrt(across * across + down * down) + np.float32(1e-6)
+        return across / length, down / length
 
 
 def _picture(stream: _Stream, resolution: int, nature: Nature) -> NDArray[np.uint8]:
-    size = 2 * resolution
-    across, down = _window(stream, size, nature)
-    leaf = _scene()[down[:, None], across[None, :]]
-    if stream.uniform(1)[0] < 0.5:
-        leaf = leaf[:, ::-1]
-    colours = _colours(stream, nature)
-    picture = _halved(colours[leaf])
-    leaf = leaf[::2, ::2]
-    picture += _textured(stream, leaf, nature)[:, :, None]
-    picture *= _light(stream, resolution, nature)[:, :, None]
-    passes = int(stream.between(0, nature.smoothing + 1) * (resolution / 224) ** 2)
-    for _ in range(passes):
-        picture = _smoothed(picture)
-    return _as_bytes(picture)
+    kind = _kind(stream, nature)
+    scene = _scene(kind, nature)
+    leaves = len(scene.centre)
+    corner, span = _window(stream, nature)
+    mirrored = stream.uniform(1)[0] < 0.5
+    fine = _leaves(scene.top, corner, span, 2 * resolution)
+    leaf = fine[::2, ::2]
+    contrast = stream.between(*nature.contrast)
+    picture = _halved(_colours(stream, leaves, contrast, nature)[fine])
+    grey = _textured(stream, leaf, leaves, contrast, nature)
+    grey += _shading(stream, scene, leaf, corner, span, nature)
+    picture += grey[:, :, None]
+    light = stream.normal(4, 4) * np.float32(nature.light) + np.float32(1)
+    picture *= _enlarged(light, resolution, periodic=False)[:, :, None]
+    passes = stream.between(0, nature.blur + 1) * (resolution / PICTURE) ** 2
+    for _ in range(int(passes)):
+        picture = _blurred(picture)
+    levels: Floats = np.clip(np.rint(picture * np.float32(255)), 0, 255)
+    return (levels[:, ::-1] if mirrored else levels).astype(np.uint8)
 
 
-def _window(
-    stream: _Stream, size: int, nature: Nature
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cells of the scene for each column and row of a picture of ``size`` samples."""
-    span = stream.between(*nature.zoom) * SCENE
-    starts = (stream.between(0, SCENE - span) for _ in range(2))
-    steps = (np.arange(size) + 0.5) * (span / size)
-    across, down = ((start + steps).astype(np.int64) for start in starts)
-    return across, down
+def _kind(stream: _Stream, nature: Nature) -> int:
+    drawn = stream.between(0, sum(kind.share for kind in nature.foliage))
+    for number, kind in enumerate(nature.foliage):
+        drawn -= kind.share
+        if drawn < 0:
+            return number
+    return len(nature.foliage) - 1
 
 
-def _colours(stream: _Stream, nature: Nature) -> Floats:
+def _window(stream: _Stream, nature: Nature) -> tuple[tuple[int, int], int]:
+    """Top left cell and size in cells of the part of a scene that a picture shows."""
+    low, high = nature.zoom
+    near = stream.between(0, 1)
+    span = max(2, int((low + (high - low) * near * near) * SCENE))
+    return (int(stream.between(0, SCENE - span)), int(stream.between(0, SCENE - span))), span
+
+
+def _leaves(top: Indices, corner: tuple[int, int], span: int, size: int) -> Indices:
+    """The leaf at each of [size, size] points of the window."""
+    down, across = corner
+    cells = top[down : down + span, across : across + span]
+    while len(cells) < size:
+        cells = _doubled(cells)
+    places = (np.arange(size) * len(cells)) // size
+    return cells[places[:, None], places[None, :]]
+
+
+def _doubled(cells: Indices) -> Indices:
+    """Twice the size with slanted edges kept free of steps (the rule known as Scale2x)."""
+    framed = np.pad(cells, 1, mode="edge")
+    up, down, left, right = framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:]
+    edge = (up != down) & (left != right)
+    made = np.empty((2 * len(cells), 2 * len(cells)), cells.dtype)
+    for row, vertical in enumerate((up, down)):
+        for column, beside in enumerate((left, right)):
+            made[row::2, column::2] = np.where(edge & (beside == vertical), beside, cells)
+    return made
+
+
+def _colours(stream: _Stream, leaves: int, contrast: float, nature: Nature) -> Floats:
     """The colour of each leaf in one picture, float32 [leaves, 3] around 0..1."""
-    contrast = np.float32(stream.between(*nature.contrast))
-    shared = stream.normal(1, 3) * np.array(nature.picture_spread, np.float32)
-    own = stream.normal(LEAVES, 3) * np.array(nature.leaf_spread, np.float32) * contrast
-    along = shared + own
+    colourful = stream.between(1 - nature.saturation, 1 + nature.saturation) * contrast
+    spread = np.array(nature.leaf_spread, np.float32)
+    spread *= np.array([contrast, colourful, colourful], np.float32)
+    along = stream.normal(1, 3) * np.array(nature.picture_spread, np.float32)
+    along = along + stream.normal(leaves, 3) * spread
     colours: Floats = np.array(nature.mean, np.float32) + along[:, :1] * AXES[0]
-    colours += along[:, 1:2] * AXES[1] + along[:, 2:] * AXES[2]
+    colours += along[:, 1:2] * AXES[1]
+    colours += along[:, 2:] * AXES[2]
     return colours
 
 
-def _textured(stream: _Stream, leaf: NDArray[np.int32], nature: Nature) -> Floats:
-    """Each leaf's own piece of texture at its own strength."""
-    size = leaf.shape[0]
-    strength = stream.uniform(LEAVES) * np.float32(2 * nature.texture_spread)
-    offset = stream.whole(TEXTURE * TEXTURE, LEAVES)
-    steps = (np.arange(size) * 224) // size
-    place = (steps[:, None] * TEXTURE + steps[None, :]) + offset[leaf]
-    textured: Floats = _texture()[place % (TEXTURE * TEXTURE)] * strength[leaf]
+def _textured(
+    stream: _Stream, leaf: Indices, leaves: int, contrast: float, nature: Nature
+) -> Floats:
+    """Each leaf's own piece of texture, turned, scaled and stretched, at its own strength."""
+    drawn = stream.uniform(leaves)
+    heavy = np.float32(nature.heavy)
+    strength = drawn * ((1 - heavy) + 2 * heavy * drawn) * np.float32(2 * nature.texture * contrast)
+    cosine, sine = stream.direction(leaves)
+    scale = stream.uniform(leaves) + np.float32(0.5)
+    narrow = scale / (1 + np.float32(nature.stretch) * stream.uniform(leaves))
+    offset = stream.uniform(leaves, 2) * np.float32(TEXTURE) + np.float32(4 * TEXTURE)
+    size = len(leaf)
+    steps = np.arange(size, dtype=np.float32) * np.float32(PICTURE / size)
+    down, across = steps[:, None], steps[None, :]
+    along = (cosine * scale)[leaf] * down + (sine * scale)[leaf] * across + offset[leaf, 0]
+    aside = (cosine * narrow)[leaf] * across - (sine * narrow)[leaf] * down + offset[leaf, 1]
+    place = along.astype(np.int64) % TEXTURE * TEXTURE + aside.astype(np.int64) % TEXTURE
+    rough = stream.uniform(leaves)[leaf]
+    texture = _texture(nature.rough)[place] * rough + _texture(nature.smooth)[place] * (1 - rough)
+    period = stream.uniform(leaves) * np.float32(28) + np.float32(4)
+    striped = stream.uniform(leaves) < nature.stripes
+    texture = np.where(striped[leaf], _stripes(along / period[leaf]) + texture / 2, texture)
+    textured: Floats = texture * strength[leaf]
     return textured
 
 
-def _light(stream: _Stream, resolution: int, nature: Nature) -> Floats:
-    """Slowly varying light, around 1."""
-    coarse = stream.normal(4, 4) * np.float32(nature.light_spread) + np.float32(1)
-    return _enlarged(coarse, resolution, periodic=False)
+def _stripes(phase: Floats) -> Floats:
+    """A triangle wave of deviation 0.87 and period 1."""
+    wave: Floats = abs(phase - np.floor(phase) - np.float32(0.5)) * np.float32(6) - np.float32(1.5)
+    return wave
 
 
-@functools.cache
-def _scene() -> NDArray[np.int32]:
-    """Which leaf is on top in each cell, int32 [SCENE, SCENE]."""
-    stream = _Stream(0x1EAF)
-    smallest, largest = (np.float32(1) / np.float32(r * r) for r in RADII)
-    radius = 1 / np.sqrt(largest + stream.uniform(LEAVES) * (smallest - largest))
-    # Coordinates of the leaf's own frame: turned and stretched.
-    turn = stream.uniform(LEAVES, 2) - np.float32(0.5)
-    length = np.sqrt(turn[:, 0] * turn[:, 0] + turn[:, 1] * turn[:, 1]) + np.float32(1e-3)
-    cosine, sine = turn[:, 0] / length, turn[:, 1] / length
-    stretch = np.float32(0.4) + np.float32(0.6) * stream.uniform(LEAVES)
-    square = stream.uniform(LEAVES) < 0.4
-    centre = stream.uniform(LEAVES, 2) * np.float32(SCENE)
-    scene = np.zeros((SCENE, SCENE), np.int32)
+def _shading(
+    stream: _Stream,
+    scene: _Scene,
+    leaf: Indices,
+    corner: tuple[int, int],
+    span: int,
+    nature: Nature,
+) -> Floats:
+    """Leaves brighten from one end to the other."""
+    change = stream.normal(len(scene.centre)) * np.float32(nature.shading)
+    size = len(leaf)
+    steps = np.arange(size, dtype=np.float32) * np.float32(span / size)
+    down = (steps + np.float32(corner[0]))[:, None] - scene.centre[leaf, 0]
+    across = (steps + np.float32(corner[1]))[None, :] - scene.centre[leaf, 1]
+    along = down * scene.slope[leaf, 0] + across * scene.slope[leaf, 1]
+    shaded: Floats = np.clip(along, -1, 1) * change[leaf]
+    return shaded
+
+
+@functools.lru_cache(maxsize=4)
+def _scene(number: int, nature: Nature) -> _Scene:
+    """Lay the leaves of one kind of scene on one another."""
+    kind = nature.foliage[number]
+    stream = _Stream(0x1EAF, number)
+    radius = _radii(stream.uniform(kind.leaves), kind)
+    cosine, sine = stream.direction(kind.leaves)
+    slender = np.float32(nature.slender)
+    width = radius * (slender + (1 - slender) * stream.uniform(kind.leaves))
+    square = stream.uniform(kind.leaves) < nature.square
+    centre = stream.uniform(kind.leaves, 2) * np.float32(SCENE)
+    frames = np.stack([sine / radius, cosine / radius, cosine / width, -sine / width], axis=1)
+    low = np.clip(centre - radius[:, None] * np.float32(1.3), 0, SCENE).astype(np.int64)
+    high = np.clip(centre + radius[:, None] * np.float32(1.3), 0, SCENE).astype(np.int64)
+    top = np.zeros((SCENE, SCENE), np.int64)
     cells = np.arange(SCENE, dtype=np.float32)
-    for n in range(LEAVES):
-        reach = radius[n] * np.float32(1.5)
-        (top, left), (bottom, right) = (
-            np.clip(np.floor(centre[n] + sign * reach), 0, SCENE).astype(int) for sign in (-1, 1)
-        )
-        y = (cells[top:bottom] - centre[n, 0])[:, None]
-        x = (cells[left:right] - centre[n, 1])[None, :]
-        u = (x * cosine[n] + y * sine[n]) / radius[n]
-        v = (y * cosine[n] - x * sine[n]) / (radius[n] * stretch[n])
-        inside = np.maximum(abs(u), abs(v)) < 0.9 if square[n] else u * u + v * v < 1
-        scene[top:bottom, left:right][inside] = n
-    return scene
+    for n in range(kind.leaves):
+        rows, columns = slice(low[n, 0], high[n, 0]), slice(low[n, 1], high[n, 1])
+        y, x = (cells[rows] - centre[n, 0])[:, None], (cells[columns] - centre[n, 1])[None, :]
+        along, aside = y * frames[n, 0] + x * frames[n, 1], y * frames[n, 2] + x * frames[n, 3]
+        if square[n]:
+            inside = np.maximum(abs(along), abs(aside)) < np.float32(0.9)
+        else:
+            inside = along * along + aside * aside < 1
+        top[rows, columns][inside] = n
+    return _Scene(top, centre, frames[:, :2])
 
 
-@functools.cache
-def _texture() -> Floats:
-    """Periodic noise whose octaves double in strength with their length, flat, deviation 1."""
+def _radii(share: Floats, kind: Foliage, largest: float = 220.0) -> Floats:
+    """Radii in cells, given where each lies in the distribution, 0..1."""
+    ends = np.array([largest, kind.smallest], np.float32)
+    # The inverse of the distribution function of radius^-3 or radius^-1.5 between the ends.
+    few, many = 1 / (ends * ends) if kind.steep else 1 / np.sqrt(ends)
+    drawn = few + share * (many - few)
+    radii: Floats = 1 / np.sqrt(drawn) if kind.steep else 1 / (drawn * drawn)
+    return radii
+
+
+@functools.lru_cache(maxsize=4)
+def _texture(gain: float) -> Floats:
+    """Periodic noise whose octaves grow by ``gain`` as they get longer; flat, deviation 1."""
     stream = _Stream(0x7E87)
     total = np.zeros((TEXTURE, TEXTURE), np.float32)
+    strength = 1.0
     for octave in range(OCTAVES):
-        cells = TEXTURE >> octave
-        lattice = stream.normal(cells, cells)
-        total += _enlarged(lattice, TEXTURE, periodic=True) * np.float32(1 << octave)
+        lattice = stream.normal(TEXTURE >> octave, TEXTURE >> octave)
+        total += _enlarged(lattice, TEXTURE, periodic=True) * np.float32(strength)
+        strength *= gain
     # Rounded: the order in which a sum is taken differs between processors.
     spread = round(float(np.sqrt(np.mean(total.astype(np.float64) ** 2))), 3)
     flat: Floats = (total / np.float32(spread)).ravel()
@@ -220,11 +361,10 @@ def _texture() -> Floats:
 
 
 def _enlarged(lattice: Floats, size: int, *, periodic: bool) -> Floats:
-    """A lattice interpolated linearly to [size, size]."""
-    cells = lattice.shape[0]
-    position = np.arange(size, dtype=np.float32) * np.float32(
-        (cells if periodic else cells - 1) / size
-    )
+    """A square lattice interpolated linearly to [size, size]."""
+    cells = len(lattice)
+    spacing = np.float32((cells if periodic else cells - 1) / size)
+    position = np.arange(size, dtype=np.float32) * spacing
     before = position.astype(np.int64)
     share = position - before.astype(np.float32)
     after = (before + 1) % cells
@@ -239,15 +379,10 @@ def _halved(picture: Floats) -> Floats:
     return halved
 
 
-def _smoothed(picture: Floats) -> Floats:
+def _blurred(picture: Floats) -> Floats:
     """One pass of a 1-2-1 filter down and across; the border repeats."""
-    tall = np.concatenate([picture[:1], picture, picture[-1:]], axis=0)
-    down: Floats = (tall[:-2] + tall[1:-1] * 2 + tall[2:]) * np.float32(0.25)
+    tall: NDArray[Any] = np.concatenate([picture[:1], picture, picture[-1:]], axis=0)
+    down = (tall[:-2] + tall[1:-1] * 2 + tall[2:]) * np.float32(0.25)
     wide = np.concatenate([down[:, :1], down, down[:, -1:]], axis=1)
     across: Floats = (wide[:, :-2] + wide[:, 1:-1] * 2 + wide[:, 2:]) * np.float32(0.25)
     return across
-
-
-def _as_bytes(picture: Floats) -> NDArray[np.uint8]:
-    levels: Floats = np.clip(np.rint(picture * np.float32(255)), 0, 255)
-    return levels.astype(np.uint8)
