@@ -59,6 +59,7 @@ def command(
     from edgeeff.images import read_images
     from edgeeff.litert.probe import probe
 
+    preprocessing = _preprocessing(model, mean, std, resize)
     for file in filter(None, (model, reference)):
         probe(file)
     images = read_images(data, labels=labels, strict=strict)
@@ -68,7 +69,7 @@ def command(
         model,
         images.take(limit),
         reference=reference,
-        preprocessing=_preprocessing(model, mean, std, resize),
+        preprocessing=preprocessing,
         threads=threads,
         progress=terminal.progress(),
         top=5 if terminal.verbose else 0,

@@ -5,25 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeeff.errors import InputError
+from edgeeff.files import read_document
 from edgeeff.litert.metadata import read_metadata
 from edgeeff.litert.model import Model
 from edgeeff.litert.reader import read_model
 from edgeeff.preprocessing import CROP_PADDING, Preprocessing
 
+MANIFEST_SCHEMA = "edgeeff.manifest/1"
+
 
 def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -> Preprocessing:
-    """The preprocessing of a model: as its TFLite metadata says.
+    """The preprocessing of a model: as its manifest says, else as its TFLite metadata does.
 
-    Metadata knows mean and std only: the picture is resized bilinearly, as app frameworks do.
+    The manifest is the ``.json`` that edgeeff writes beside a model. Metadata knows mean and std
+    only: the picture is resized bilinearly, as app frameworks do.
 
     Args:
         model: a ``.tflite`` file.
         otherwise: what holds if it says nothing.
 
     Raises:
-        InputError: it says nothing, and neither does the caller.
+        InputError: it says nothing, and neither does the caller; or what it says is damaged.
     """
-    found = _from_metadata(model) or otherwise
+    found = _from_manifest(model) or _from_metadata(model) or otherwise
     if found is None:
         hint = "say it with --mean, --std and --resize (such as --mean 127 --std 128)"
         raise InputError(f"{model} does not say how its pictures are preprocessed", hint)
@@ -41,6 +45,16 @@ def _resolution(parsed: Model) -> int:
         hint = "a classifier of square RGB pictures has [batch, size, size, 3]"
         raise InputError(f"{parsed.name} has an input of shape {list(shape)}", hint)
     return shape[1]
+
+
+def _from_manifest(model: Path) -> Preprocessing | None:
+    path = model.with_suffix(".json")
+    if not path.is_file():
+        return None
+    fields = read_document(path, MANIFEST_SCHEMA).get("preprocessing")
+    if not isinstance(fields, dict):
+        raise InputError(f"{path} holds no preprocessing", "was it edited?")
+    return Preprocessing.from_json(fields)
 
 
 def _from_metadata(model: Path) -> Preprocessing | None:
