@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from edgeeff.errors import InputError
+from edgeeff.network.input_scaling import separated
 from edgeeff.network.named_tensors import NamedTensors, check_size
 
 VARIABLE = re.compile(r"(?:.*/)?layer_with_weights-(\d+)/([a-z_]+)/\.ATTRIBUTES/VARIABLE_VALUE")
@@ -39,16 +40,15 @@ def read(prefix: Path, layers: Sequence[str]) -> NamedTensors:
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes = reader.get_variable_to_shape_map()
+        found = {key: VARIABLE.fullmatch(key) for key in sorted(shapes)}
+        variables = {key: (int(name[1]), name[2]) for key, name in found.items() if name}
+        names = _layer_names(variables.values(), layers)
         tensors = {}
-        for key in sorted(shapes):
-            found = VARIABLE.fullmatch(key)
-            if found is None or ".OPTIMIZER_SLOT" in key:
-                continue
-            number = int(found[1])
-            layer = layers[number] if number < len(layers) else f"layer_with_weights-{number}"
+        for key, (number, variable) in variables.items():
             check_size(prefix, key, shapes[key])
-            tensors[f"{layer}/{found[2]}"] = np.asarray(reader.get_tensor(key))
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+            tensors[f"{names[number]}/{variable}"] = np.asarray(reader.get_tensor(key))
+    # TensorFlow's reader turns some of its errors into Python's.
+    except (tf.errors.OpError, LookupError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{prefix} is not a readable TensorFlow checkpoint: {error}",
             "give the path without .index or .data-00000-of-00001; both must be there",
@@ -58,4 +58,16 @@ def read(prefix: Path, layers: Sequence[str]) -> NamedTensors:
             f"{prefix} holds no weights of a Keras network",
             "edgeeff reads checkpoints that model.save_weights or tf.train.Checkpoint wrote",
         )
-    return NamedTensors(tensors)
+    return separated(prefix, tensors, None)
+
+
+def _layer_names(variables: Iterable[tuple[int, str]], layers: Sequence[str]) -> dict[int, str]:
+    """By the checkpoint's number; a Normalization, which ours lack, takes none of ours."""
+    held: dict[int, set[str]] = {}
+    for number, variable in variables:
+        held.setdefault(number, set()).add(variable)
+    names, rest = {}, iter(layers)
+    for number in sorted(held):
+        normalization = {"mean", "variance"} <= held[number]
+        names[number] = "normalization" if normalization else next(rest, f"layer {number}")
+    return names

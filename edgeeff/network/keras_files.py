@@ -11,29 +11,20 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 import numpy.typing as npt
 
 from edgeeff import files
 from edgeeff.errors import InputError
-from edgeeff.network.named_tensors import (
-    VARIABLES,
-    NamedTensors,
-    Scaling,
-    check_size,
-)
-
-IMAGENET_STDDEV = (0.229, 0.224, 0.225)
-"""Keras' ImageNet files hold these as variances, and its network divides by their root again."""
+from edgeeff.network.input_scaling import separated
+from edgeeff.network.named_tensors import VARIABLES, NamedTensors, check_size
 
 CONFIG_LIMIT = 64 << 20
 """Bytes of a config.json; that of B7 has half a million."""
@@ -62,8 +53,7 @@ def read(path: Path, network: LayerNames, *, rescaled: bool | None = None) -> Na
         path: the file.
         network: the layers of the network that the weights are for; they name the layers of
             a .weights.h5, which has no names.
-        rescaled: the file's network divides its normalised input by the root of
-            ``IMAGENET_STDDEV`` once more; ``None``: look in the file.
+        rescaled: as ``input_scaling.separated`` takes it.
 
     Raises:
         InputError: not such a file, cut short, or a tensor too large.
@@ -81,11 +71,7 @@ def read(path: Path, network: LayerNames, *, rescaled: bool | None = None) -> Na
             f"{path} is not a readable Keras file: {error}",
             "it may be cut short: compare its size with that of the original",
         ) from error
-    if rescaled is None:
-        rescaled = _rescaled(layers, tensors)
-    scaling = _scaling(path, tensors, rescaled=rescaled)
-    weights = {name: values for name, values in tensors.items() if not _is_input(name)}
-    return NamedTensors(weights, scaling)
+    return separated(path, tensors, layers, rescaled=rescaled)
 
 
 _MALFORMED = (
@@ -162,44 +148,3 @@ def _layer_names(group: Any) -> list[str] | None:
     )
     found = [name for key in chunks for name in group.attrs[key]]
     return [name.decode() if isinstance(name, bytes) else str(name) for name in found] or None
-
-
-def _is_input(name: str) -> bool:
-    return re.match(r"normalization(_\d+)?/", name) is not None
-
-
-def _rescaled(layers: Sequence[str] | None, tensors: Mapping[str, npt.NDArray[Any]]) -> bool:
-    """Whether the network that was saved divides its normalised input once more.
-
-    Only Keras' networks made with ``weights="imagenet"`` do: tf_keras by an operation that it
-    names tf.math.multiply, Keras 3 by a second Rescaling. A .weights.h5 lists no layers, but
-    that format is younger than the operation, so ImageNet's variances tell.
-    """
-    if layers is not None:
-        rescalings = [name for name in layers if name.startswith("rescaling")]
-        return len(rescalings) > 1 or any(name.startswith("tf.math.multiply") for name in layers)
-    variance = next((v for n, v in tensors.items() if _is_input(n) and "variance" in n), None)
-    return variance is not None and variance.size == 3 and np.allclose(variance, IMAGENET_STDDEV)
-
-
-def _scaling(
-    path: Path, tensors: Mapping[str, npt.NDArray[Any]], *, rescaled: bool
-) -> Scaling | None:
-    """Rescaling(1/255), Normalization and the further division as one mean and std."""
-    stored = {n.rpartition("/")[2]: np.ravel(v) for n, v in tensors.items() if _is_input(n)}
-    if "mean" not in stored or "variance" not in stored:
-        return None
-    if stored["mean"].size != 3 or stored["variance"].size != 3:
-        raise InputError(
-            f"{path}: its Normalization has {stored['mean'].size} channels, not 3",
-            "only networks for RGB pictures can be loaded",
-        )
-    if not np.isfinite(stored["mean"]).all() or not (stored["variance"] >= 0).all():
-        raise InputError(f"{path}: its Normalization holds impossible values")
-    further = IMAGENET_STDDEV if rescaled else (1.0, 1.0, 1.0)
-    mean = [255 * float(value) for value in stored["mean"]]
-    std = [
-        255 * max(math.sqrt(float(variance)), 1e-7) * math.sqrt(factor)
-        for variance, factor in zip(stored["variance"], further, strict=True)
-    ]
-    return Scaling((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))

@@ -67,6 +67,8 @@ def _fetch(variant: Variant, name: str, cached: Path) -> Path:
     origin = efficientnet.BASE_WEIGHTS_PATH + name
     log.info("fetching %s", origin)
     try:
+        # Without it, get_file would use a directory in /tmp that anybody could have prepared.
+        cached.parent.mkdir(parents=True, exist_ok=True)
         with _patient_for(TIMEOUT), contextlib.redirect_stdout(sys.stderr):
             path = tf_keras.utils.get_file(
                 name, origin, cache_subdir="models", file_hash=_hashes(variant)[0]
