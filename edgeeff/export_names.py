@@ -101,8 +101,10 @@ def _makers(flat: Any, model: tf_keras.Model) -> list[str]:
         fused_name = rewrite.tensor_name(graph.tensors[operator.outputs[0]])
         found = [part for part in re.split("[/;]", fused_name) if part in order]
         if not found:
-            # Only the final softmax belongs to no layer.
-            makers.append("softmax")
+            # What the function returns is named after that alone: the softmax, which belongs
+            # to no layer, or the last layer itself.
+            softmax = rewrite.operator_name(flat, operator) == "SOFTMAX"
+            makers.append("softmax" if softmax else str(model.layers[-1].name))
             continue
         layer = model.get_layer(max(found, key=order.__getitem__))
         makers.append(_after_fusion(layer, takers, fused=_has_activation(operator)))
