@@ -6,7 +6,7 @@ from collections import Counter
 
 from edgeeff.litert.model import Model
 from edgeeff.targets.check import Check, parameter_bytes, partition, verdicts
-from edgeeff.targets.gpu_rules import GENERAL, NEWEST_VERSIONS, REFUSED, TAKEN
+from edgeeff.targets.gpu_rules import CONDITIONS, GENERAL, NEWEST_VERSIONS, REFUSED, TAKEN
 from edgeeff.targets.operator_rules import Node, broken
 
 _ELSEWHERE = "is in another piece of the graph; the delegate takes the largest one"
@@ -51,4 +51,4 @@ def _reason(node: Node) -> str:
         return "not known to be taken"
     if version > NEWEST_VERSIONS.get(name, version):
         return f"version {version}; the delegate takes up to {NEWEST_VERSIONS[name]}"
-    return broken(node, GENERAL) or ""
+    return broken(node, (*GENERAL, *CONDITIONS.get(name, ()))) or ""

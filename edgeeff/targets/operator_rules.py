@@ -198,6 +198,16 @@ def leading_ones(node: Node) -> str | None:
     return None if kept == node.outputs[0].shape else "removes an inner dimension"
 
 
+def same_shape_or_scalar(node: Node) -> str | None:
+    """Inputs after the first have the output's shape, or are constants of one value."""
+    wanted = node.outputs[0].shape
+    for tensor in node.inputs[1:]:
+        scalar = tensor.constant and math.prod(tensor.shape) == 1
+        if tensor.shape != wanted and not scalar:
+            return "an input is spread over the output's shape"
+    return None
+
+
 def at_most_dimensions(most: int) -> Condition:
     """Tensors of at most so many dimensions."""
 

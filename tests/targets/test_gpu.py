@@ -14,7 +14,7 @@ from edgeeff.targets.gpu_check import check
 from edgeeff.targets.gpu_runtime import read_messages
 from edgeeff.targets.plan import Plan, preset
 from edgeeff.targets.session import random_inputs
-from tests.targets.graphs import GraphWriter
+from tests.targets.graphs import GraphWriter, options
 
 IMAGE = (1, 8, 8, 8)
 TINY_INT8 = Path(__file__).parents[1] / "litert" / "data" / "tiny-int8.tflite"
@@ -43,8 +43,8 @@ def saved(tmp_path):
     return save
 
 
-def opened(model, **options):
-    session = gpu.open(model, Plan(options=options))
+def opened(model, **chosen):
+    session = gpu.open(model, Plan(options=chosen))
     session.feed(random_inputs(session.inputs, 0))
     session.invoke()
     return session
@@ -176,6 +176,26 @@ class TestOnSwiftShader:
     def test_the_check_predicts_what_the_delegate_takes(self, saved, names):
         model = saved(row(*names))
         assert check(read_model(model)).mapped == opened(model).facts().delegated
+
+    def test_prelu_which_converters_rarely_write_is_taken(self, saved):
+        writer = GraphWriter()
+        first = writer.tensor(IMAGE, "float32")
+        alpha = writer.tensor((8,), "float32", 0.25)
+        last = writer.add("PRELU", [first, alpha], IMAGE, dtype="float32")
+        model = saved(writer.content([first], [last]))
+        assert check(read_model(model)).mapped == 1
+        assert opened(model).verify()["relative_max"] < 1e-3
+
+    def test_squeeze_which_converters_rarely_write_is_refused(self, saved):
+        writer = GraphWriter()
+        first = writer.tensor((1, 1, 8, 8), "float32")
+        squeezed = options("SqueezeOptions", squeezeDims=[1])
+        last = writer.add("SQUEEZE", [first], (1, 8, 8), dtype="float32", options=squeezed)
+        model = saved(writer.content([first], [last]))
+        assert check(read_model(model)).mapped == 0
+        with pytest.raises(TargetUnavailable) as raised:
+            gpu.open(model, Plan())
+        assert "SQUEEZE: Operation is not supported" in raised.value.hint
 
     def test_without_an_adapter_it_says_what_to_install(self, monkeypatch):
         monkeypatch.setenv("VK_ICD_FILENAMES", "/nowhere.json")
