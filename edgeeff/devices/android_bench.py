@@ -30,7 +30,7 @@ SETTLE_SECONDS = 0.5
 """Least warm-up of each further process: benchmark_model's own default."""
 
 CONTINUOUS_RUNS = 50
-"""Runs in one go after the warm-up: benchmark_model's own default, kept to compare with."""
+"""Runs in one go after the warm-up, at most: benchmark_model's own default, to compare with."""
 
 SETTLED = 0.03
 """Warm-up counts as settled when its median is this close to that of the runs after it."""
@@ -93,11 +93,11 @@ class AndroidBench:
         return Loaded(self._loaded.load_us * 1000, self._facts(model, self._loaded))
 
     def warm_up(self, progress: object = None) -> WarmedUp:
-        """Run until the timings settle, then ``CONTINUOUS_RUNS`` in one go."""
+        """Run until timings settle, then a series in one go."""
         plan, start, runs, first_us = self.plan, time.monotonic(), 0, None
         while True:
             output = self._run(
-                runs=CONTINUOUS_RUNS,
+                runs=min(CONTINUOUS_RUNS, plan.min_runs),
                 warmup_runs=plan.warmup_runs,
                 warmup_seconds=plan.warmup_seconds,
             )

@@ -22,7 +22,7 @@ from edgeeff.benchmark.session import peak_memory
 from edgeeff.devices import adb, android
 from edgeeff.devices.android import Android
 from edgeeff.errors import GateFailed, TargetUnavailable, UsageError
-from edgeeff.targets.plan import Plan
+from edgeeff.targets.plan import Plan, preset
 from tests.devices import benchmark_model_double as double
 from tests.devices import locked_phone
 from tests.devices.conftest import Network, TestPhone, connect
@@ -74,7 +74,7 @@ def test_a_model_is_timed_and_proved_right(
     assert (facts.nodes, facts.delegated, facts.partitions) == (1, 1, 1)
     assert warm.runs >= 2
     assert checked["steps" if quantized else "relative_rmse"] <= 1e-3
-    assert checked["continuous_us"]["runs"] == 50
+    assert checked["continuous_us"]["runs"] == 5
     assert len(samples.samples_ns) == 6
     assert samples.stopped_by == "runs"
     assert grown == 3.25 * 2**20
@@ -250,6 +250,11 @@ def test_the_next_model_waits_for_the_first_ones_temperature(phone: TestPhone) -
     assert "warmer than when it began: it has 30.5 °C" in warning
 
 
+def test_a_long_run_is_refused(phone: TestPhone, model: Path) -> None:
+    with pytest.raises(TargetUnavailable, match="no --sustained"):
+        phone.device().bench(model, "cpu", preset("sustained"))
+
+
 def test_an_option_that_is_no_number_is_wrong_usage(phone: TestPhone) -> None:
     with pytest.raises(UsageError, match="max_celsius is no number: 'warm'"):
         phone.device().ready(Plan(options={"max_celsius": "warm"}))
@@ -347,7 +352,7 @@ import sys
 from pathlib import Path
 from edgeeff.devices.adb import Phone
 from edgeeff.devices.android import Android
-from edgeeff.targets.plan import Plan
+from edgeeff.targets.plan import Plan, preset
 from pathlib import PurePosixPath
 serial, storage, model = sys.argv[1:]
 with Android(Phone(serial, "device"), PurePosixPath(storage)).bench(
