@@ -164,7 +164,7 @@ def _seconds(text: str) -> float:
 def _pair(text: str) -> tuple[str, str]:
     key, found, value = text.partition("=")
     if not found or not key:
-        raise UsageError(f"--option {text!r} is no KEY=VALUE", "such as --option xnnpack=false")
+        raise UsageError(f"--option {text!r} is no KEY=VALUE", "such as --option xnnpack=off")
     return key, value
 
 

@@ -24,6 +24,9 @@ from edgeeff.targets.worker import PROTOCOL
 START_SECONDS = 60.0
 """How long a worker may take to greet; Python on a slow board takes ten."""
 
+CLOSE_SECONDS = 5.0
+"""How long a worker may take to let go of an accelerator."""
+
 NOISE_LINES = 200
 """Lines of a login banner that may come before the greeting."""
 
@@ -124,7 +127,8 @@ class Channel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        # After an error or Ctrl-C nobody waits for the worker to finish what it is doing.
+        self.close(patience=CLOSE_SECONDS if kind is None else 0.2)
 
     def ask(
         self,
@@ -167,13 +171,13 @@ class Channel:
         self._errors.seek(max(0, size - limit))
         return self._errors.read().decode("utf-8", "replace")
 
-    def close(self) -> None:
-        """End the worker: asked first, killed with its children when it does not listen."""
+    def close(self, patience: float = CLOSE_SECONDS) -> None:
+        """End the worker: asked first, killed with its children after ``patience`` seconds."""
         with contextlib.suppress(OSError):
             self._input.write(b'{"do": "close"}\n')
             self._input.close()
         try:
-            self._process.wait(timeout=5 if self.greeting else 0.2)
+            self._process.wait(timeout=patience if self.greeting else 0.2)
         except subprocess.TimeoutExpired:
             self._kill()
         self._resources.close()

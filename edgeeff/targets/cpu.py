@@ -23,7 +23,7 @@ class CpuSession:
     """A model on the processor; ``invoke`` leaves the outputs in this process' memory."""
 
     def __init__(self, model: Path, plan: Plan) -> None:
-        self._xnnpack = plan.options.get("xnnpack", "true") != "false"
+        self._xnnpack = plan.options.get("xnnpack", "on") != "off"
         self._model = Interpreted(model, threads=plan.threads, xnnpack=self._xnnpack)
         self.invoke = self._model.invoke
         self.feed = self._model.feed

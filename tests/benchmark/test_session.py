@@ -110,6 +110,20 @@ def test_a_delegate_that_breaks_down_leaves_the_others_measured(
     assert len(found.samples_ns) == 12
 
 
+@pytest.mark.cc
+def test_an_accelerator_for_one_process_is_shared_by_taking_turns(compiled, delegate):  # noqa: F811
+    other = compiled.with_name("other.tflite")
+    other.write_bytes(compiled.read_bytes())
+    progress = Recorded()
+    plan = dataclasses.replace(PLAN, repeats=2, options={"library": str(delegate())})
+    result = benchmark([compiled, other], targets=["edgetpu"], plan=plan, progress=progress)
+    turns = [stage.split()[-1] for stage in progress.stages]
+    a, b = compiled.name, other.name
+    assert turns == [a, a, b, b, b, b, a, a]
+    assert [stage.split()[0] for stage in progress.stages] == ["load", "time"] * 4
+    assert "test-double" in result.comparisons[0].verdict
+
+
 def test_a_file_that_is_not_there_leaves_the_others_measured(tmp_path):
     result = benchmark([tmp_path / "none.tflite", tiny.FLOAT32], plan=PLAN)
     assert result.status == 2

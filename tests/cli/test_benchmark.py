@@ -1,6 +1,11 @@
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import jsonschema
+import psutil
 import pytest
 
 from edgeeff.benchmark.document import SCHEMA_FILE
@@ -104,6 +109,27 @@ def test_a_sustained_run_shows_its_minutes(capfd):
     assert found["plan"]["preset"] == "sustained"
     assert found["plan"]["min_seconds"] == found["plan"]["max_seconds"] == 1
     assert found["minutes"] == []
+
+
+def test_an_interruption_ends_the_worker_too():
+    command = [sys.executable, "-m", "edgeeff", "benchmark", str(tiny.FLOAT32)]
+    process = subprocess.Popen([*command, "--sustained", "60s"], stderr=subprocess.PIPE)
+    worker = child_of(process.pid)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert b"interrupted" in printed
+    assert not psutil.pid_exists(worker)
+
+
+def child_of(pid):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if children := psutil.Process(pid).children():
+            return children[0].pid
+        time.sleep(0.05)
+    raise AssertionError("no worker was started")
 
 
 @pytest.mark.parametrize(

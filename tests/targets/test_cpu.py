@@ -34,13 +34,13 @@ def test_what_xnnpack_took_is_recorded(model):
 
 
 def test_xnnpack_can_be_left_out_and_that_shows():
-    plan = preset("quick", options={"xnnpack": "false"})
+    plan = preset("quick", options={"xnnpack": "off"})
     facts = opened(tiny.FLOAT32, plan).facts()
     assert (facts.delegate, facts.delegated, facts.partitions) == ("", 0, 0)
 
 
 def test_both_ways_compute_the_same():
-    plan = preset("quick", options={"xnnpack": "false"})
+    plan = preset("quick", options={"xnnpack": "off"})
     one, two = (opened(tiny.FLOAT32, which).outputs() for which in (PLAN, plan))
     np.testing.assert_allclose(one[0], two[0], atol=1e-5)
 
