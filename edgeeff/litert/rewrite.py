@@ -142,6 +142,13 @@ def metadata(model: ModelObject, name: str) -> bytes | None:
     return None
 
 
+def quantization(scale: float, zero_point: int) -> Any:
+    """The quantization parameters of a tensor with one scale."""
+    return schema.QuantizationParametersT(
+        scale=np.asarray([scale], np.float32), zeroPoint=np.asarray([zero_point], np.int64)
+    )
+
+
 def expose(model: ModelObject, tensors: Iterable[int]) -> None:
     """Make these tensors the graph's outputs, so that one pass reads them all.
 

@@ -1,0 +1,89 @@
+"""A sample of what a layer's kernel sees: the rows of the im2col matrix that rounding needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff.quantization.graph import Graph, Operator
+from edgeeff.quantization.grid import Grid
+
+FloatArray = npt.NDArray[np.float32]
+PADDING_SAME = 0
+
+POSITIONS = {"CONV_2D": 6144, "DEPTHWISE_CONV_2D": 768, "FULLY_CONNECTED": 6144}
+"""Output positions sampled per layer. A depthwise kernel has few taps and needs few."""
+
+
+def sample(
+    graph: Graph,
+    operator: Operator,
+    stored: Sequence[npt.NDArray[np.int8]],
+    grid: Grid,
+    random: np.random.Generator,
+) -> FloatArray:
+    """Real inputs of a layer's taps at sampled output positions.
+
+    Args:
+        graph: the network.
+        operator: a layer with weights.
+        stored: its input, int8 [batch, ...] for each stored batch.
+        grid: of that input.
+        random: which positions.
+
+    Returns:
+        float32 [taps, positions], taps in the order of ``graph.per_channel``; for depthwise
+        layers [channels, taps, positions].
+    """
+    inputs = np.concatenate(stored)
+    if operator.kind == "FULLY_CONNECTED":
+        return grid.dequantize(np.ascontiguousarray(inputs.reshape(-1, inputs.shape[-1]).T))
+    windows = _windows(graph, operator, inputs, grid.zero_point)
+    pictures, rows, columns = windows.shape[:3]
+    total = pictures * rows * columns
+    count = min(POSITIONS[operator.kind], total)
+    chosen = np.sort(random.choice(total, count, replace=False))
+    places = np.unravel_index(chosen, (pictures, rows, columns))
+    seen = windows[places]  # [positions, channels, height, width]
+    if operator.kind == "DEPTHWISE_CONV_2D":
+        per_channel = seen.transpose(1, 2, 3, 0).reshape(seen.shape[1], -1, count)
+        return grid.dequantize(np.ascontiguousarray(per_channel))
+    return grid.dequantize(np.ascontiguousarray(seen.transpose(2, 3, 1, 0)).reshape(-1, count))
+
+
+def tap_means(graph: Graph, operator: Operator, channels: npt.NDArray[np.float32]) -> FloatArray:
+    """The mean input of each tap from that of each channel; padding is not counted.
+
+    Returns:
+        float32 [taps], for depthwise layers [channels, taps].
+    """
+    shape = graph.shape(operator.inputs[1])
+    taps = 1 if operator.kind == "FULLY_CONNECTED" else shape[1] * shape[2]
+    if operator.kind == "DEPTHWISE_CONV_2D":
+        return np.repeat(channels[:, None], taps, axis=1)
+    return np.tile(channels, taps)
+
+
+def _windows(
+    graph: Graph, operator: Operator, inputs: npt.NDArray[np.int8], zero: int
+) -> npt.NDArray[np.int8]:
+    """A view [pictures, rows, columns, channels, height, width] of every kernel position."""
+    _, height, width, _ = graph.shape(operator.inputs[1])
+    options = graph.options(operator)
+    strides = (options.strideH, options.strideW)
+    dilations = (options.dilationHFactor, options.dilationWFactor)
+    reach = tuple((k - 1) * d + 1 for k, d in zip((height, width), dilations, strict=True))
+    if options.padding == PADDING_SAME:
+        sizes = graph.shape(operator.output)[1:3]
+        pads = [
+            max((out - 1) * stride + size - have, 0)
+            for out, stride, size, have in zip(
+                sizes, strides, reach, inputs.shape[1:3], strict=True
+            )
+        ]
+        around = [(0, 0), *((pad // 2, pad - pad // 2) for pad in pads), (0, 0)]
+        inputs = np.pad(inputs, around, constant_values=zero)
+    views = np.lib.stride_tricks.sliding_window_view(inputs, reach, axis=(1, 2))
+    return views[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]

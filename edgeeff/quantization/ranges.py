@@ -1,0 +1,207 @@
+"""The range of each activation, from pictures or from BatchNorm statistics.
+
+Every range holds zero (``Grid.of_range`` sees to it). Estimators work on what one pass over
+the pictures noted (``observation.Observed``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff.litert.statistics import Statistics, TensorStatistics
+from edgeeff.quantization.graph import Graph, Operator
+from edgeeff.quantization.grid import FIXED, Grid
+from edgeeff.quantization.observation import Observed, bin_values
+from edgeeff.quantization.recipe import Ranges
+
+Range = tuple[float, float]
+Estimator = Callable[[Observed, Ranges], Range]
+
+LEVELS = 255
+CANDIDATES = np.linspace(0.2, 1.0, 41)
+"""Shares of the full range that ``mse`` and ``entropy`` try."""
+
+CREDIBLE_DEVIATIONS = 16.0
+"""An observed mean so many BatchNorm deviations off says that the statistics are not this
+network's (fine-tuned since with frozen BatchNorm, or a channel rescaled)."""
+
+
+def minmax(observed: Observed, rule: Ranges) -> Range:
+    """The smallest and the largest value seen."""
+    return float(observed.minimum.min()), float(observed.maximum.max())
+
+
+def percentile(observed: Observed, rule: Ranges) -> Range:
+    """The values between which ``rule.percentile`` percent of all lie, half cut on each side."""
+    values, counts = _sorted_bins(observed)
+    share = np.cumsum(counts) / counts.sum()
+    tail = (1 - rule.percentile / 100) / 2
+    low = values[min(int(np.searchsorted(share, tail, side="right")), len(values) - 1)]
+    high = values[min(int(np.searchsorted(share, 1 - tail)), len(values) - 1)]
+    bottom, top = minmax(observed, rule)
+    return max(float(low), bottom), min(float(high), top)
+
+
+def mse(observed: Observed, rule: Ranges) -> Range:
+    """The share of the full range whose int8 grid has the least squared error.
+
+    Clipping costs on the few values outside, rounding on all inside (Banner et al. 2019,
+    "Post training 4-bit quantization", section 3, by search instead of a model density).
+    """
+    values, counts = _sorted_bins(observed)
+    low, high = minmax(observed, rule)
+
+    def error(share: float) -> float:
+        grid = Grid.of_range(low * share, high * share)
+        return float(counts @ (values - grid.dequantize(grid.quantize(values))) ** 2)
+
+    best = min(CANDIDATES, key=lambda share: error(float(share)))
+    return low * float(best), high * float(best)
+
+
+def entropy(observed: Observed, rule: Ranges) -> Range:
+    """The share of the full range that keeps most of the values' distribution.
+
+    Migacz, "8-bit inference with TensorRT" (2017): the least Kullback-Leibler divergence
+    between the clipped histogram and its int8 version.
+    """
+    values, counts = _sorted_bins(observed)
+    low, high = minmax(observed, rule)
+
+    def divergence(share: float) -> float:
+        grid = Grid.of_range(low * share, high * share)
+        raw = grid.quantize(values).astype(np.int64) + 128
+        inside = (values >= grid.minimum) & (values <= grid.maximum)
+        clipped = np.where(inside, counts, 0).astype(np.float64)
+        levels = np.bincount(raw, weights=counts, minlength=LEVELS + 1)
+        members = np.bincount(raw, weights=(counts > 0) & inside, minlength=LEVELS + 1)
+        spread = np.divide(levels, members, out=np.zeros_like(levels), where=members > 0)[raw]
+        kept = inside & (counts > 0)
+        p, q = clipped[kept] / clipped[kept].sum(), spread[kept] / spread[kept].sum()
+        lost = counts[~inside].sum() / counts.sum()
+        return float(np.sum(p * np.log(p / q)) - np.log1p(-min(lost, 0.999)))
+
+    best = min(CANDIDATES, key=lambda share: divergence(float(share)))
+    return low * float(best), high * float(best)
+
+
+ESTIMATORS: Mapping[str, Estimator] = {
+    "minmax": minmax,
+    "percentile": percentile,
+    "mse": mse,
+    "entropy": entropy,
+}
+"""By the name that a recipe gives."""
+
+
+def credible(
+    graph: Graph, embedded: Statistics | None, observed: Mapping[int, Observed]
+) -> dict[int, TensorStatistics]:
+    """The BatchNorm statistics that are this network's, by tensor index.
+
+    A tensor is left out if one of its channels was seen far outside of what BatchNorm says.
+    """
+    known: dict[int, TensorStatistics] = {}
+    for tensor in graph.activations:
+        said = embedded.tensors.get(graph.name(tensor)) if embedded else None
+        if said is None or len(said.mean) != len(observed[tensor].mean):
+            continue
+        if said.deviation is not None:
+            off = np.abs(observed[tensor].mean - said.mean)
+            floor = 1e-3 * float(np.abs(said.mean).max() + said.deviation.max())
+            if (off > CREDIBLE_DEVIATIONS * said.deviation + floor).any():
+                continue
+        known[tensor] = said
+    return known
+
+
+def grids(
+    graph: Graph,
+    observed: Mapping[int, Observed],
+    batchnorm: Mapping[int, TensorStatistics],
+    rule: Ranges,
+    *,
+    synthetic: bool,
+) -> dict[int, Grid]:
+    """The int8 grid of every activation but the input, whose range the preprocessing gives.
+
+    Args:
+        graph: the network.
+        observed: what the calibration pictures did, by tensor index.
+        batchnorm: what BatchNorm says, by tensor index (``credible``).
+        rule: of the recipe.
+        synthetic: the pictures are made up.
+    """
+    trust = batchnorm if synthetic or rule.batchnorm == "always" else {}
+    found: dict[int, Range] = {}
+    for operator in graph.operators:
+        tensor = operator.output
+        if tensor in observed:
+            found[tensor] = _range(graph, operator, observed[tensor], trust, found, rule)
+    if synthetic:
+        logits = _logits(graph)
+        low, high = found[logits]
+        # Made-up pictures show no class clearly: real ones reach higher.
+        found[logits] = low * rule.logits_margin, high * rule.logits_margin
+    kinds = {operator.output: operator.kind for operator in graph.operators}
+    return {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
+
+
+def _range(
+    graph: Graph,
+    operator: Operator,
+    observed: Observed,
+    batchnorm: Mapping[int, TensorStatistics],
+    found: Mapping[int, Range],
+    rule: Ranges,
+) -> Range:
+    said = batchnorm.get(operator.output)
+    if operator.activation == "RELU6" and said is not None:
+        return 0.0, 6.0
+    if operator.activation == "NONE" and said is not None:
+        if _is_swish(graph, operator):
+            low, high = found[operator.inputs[0]]
+            return _swish(max(low, SWISH_LOWEST)), _swish(high)
+        if said.deviation is not None and operator.kind in LINEAR:
+            reach = rule.deviations * said.deviation
+            return float((said.mean - reach).min()), float((said.mean + reach).max())
+    return ESTIMATORS[rule.estimator](observed, rule)
+
+
+LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD")
+"""Operators whose output BatchNorm describes as a normal distribution per channel."""
+
+SWISH_LOWEST = -1.2784645
+"""Where x · sigmoid(x) is smallest."""
+
+
+def _swish(x: float) -> float:
+    return x / (1 + math.exp(-x))
+
+
+def _is_swish(graph: Graph, operator: Operator) -> bool:
+    """Whether it is the MUL of x · sigmoid(x), with x as its first operand."""
+    if operator.kind != "MUL":
+        return False
+    first, second = operator.inputs
+    gate = graph.producer.get(second)
+    return gate is not None and gate.kind == "LOGISTIC" and gate.inputs == (first,)
+
+
+def _logits(graph: Graph) -> int:
+    """The tensor before the final softmax, or the output."""
+    last = graph.producer[graph.output]
+    return last.inputs[0] if last.kind == "SOFTMAX" else graph.output
+
+
+def _sorted_bins(
+    observed: Observed,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    values = bin_values()
+    filled = np.flatnonzero(observed.histogram)
+    order = filled[np.argsort(values[filled], kind="stable")]
+    return values[order], observed.histogram[order]

@@ -1,0 +1,307 @@
+"""Recipes: what is quantized how, as data in TOML.
+
+A recipe has a scheme, a rule for the ranges of activations, corrections in order, and
+exceptions. ``calibration/*.toml`` holds the named ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from edgeeff import files
+from edgeeff.errors import InputError, UsageError, unknown_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SCHEMES = ("int8", "int16x8", "dynamic", "weight-only", "float16", "float32")
+STATIC = ("int8", "int16x8")
+"""Schemes that quantize activations by ranges, and so need calibration."""
+
+PRECISIONS = ("int16", "float")
+ORDER = ("equalize", "round", "bias")
+"""Corrections in the only order that makes sense: each works on what the former left."""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """How the range of an activation is found.
+
+    Attributes:
+        estimator: for what pictures show: ``minmax``, ``percentile``, ``mse``, ``entropy``.
+        percentile: percent of all values inside, for ``percentile``.
+        batchnorm: ``always``: BatchNorm's word counts above pictures where it has one;
+            ``without-data``: only if the pictures are synthetic.
+        deviations: BatchNorm's range is its mean and so many deviations on both sides.
+        logits_margin: factor on the logits' range if the pictures are synthetic.
+    """
+
+    estimator: str = "minmax"
+    percentile: float = 99.99
+    batchnorm: str = "always"
+    deviations: float = 4.0
+    logits_margin: float = 1.4
+
+
+@dataclass(frozen=True)
+class Equalize:
+    """Scale channels to similar ranges where the functions between are linear or ReLU.
+
+    Attributes:
+        exponent: 1 makes all ranges equal, 0 changes nothing.
+        limit: largest factor on a channel.
+    """
+
+    exponent: float = 0.5
+    limit: float = 65536.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """How weights are rounded.
+
+    Attributes:
+        method: ``nearest`` or ``gptq``.
+        pictures: so many of the calibration pictures are replayed for ``gptq``.
+        damping: share of the mean diagonal added to each Hessian.
+    """
+
+    method: str = "gptq"
+    pictures: int = 24
+    damping: float = 0.1
+
+
+@dataclass(frozen=True)
+class Bias:
+    """Shift biases by the mean error that rounding leaves.
+
+    Attributes:
+        means: of the layers' inputs: ``batchnorm`` (pictures where it is silent) or
+            ``pictures``; ``measured`` compares the float network with the quantized one.
+    """
+
+    means: str = "batchnorm"
+
+
+@dataclass(frozen=True)
+class HigherPrecision:
+    """What is kept in a higher precision.
+
+    Attributes:
+        precision: ``int16`` (activations) or ``float``.
+        operators: operator types such as ``ADD``; empty: any.
+        layers: a regular expression found in the layer's name; empty: any.
+    """
+
+    precision: str
+    operators: tuple[str, ...] = ()
+    layers: str = ""
+
+
+Correction = Equalize | Round | Bias
+CORRECTIONS: Mapping[str, type[Any]] = {"equalize": Equalize, "round": Round, "bias": Bias}
+CHOICES: Mapping[tuple[type[Any], str], tuple[str, ...]] = {
+    (Ranges, "estimator"): ("minmax", "percentile", "mse", "entropy"),
+    (Ranges, "batchnorm"): ("always", "without-data"),
+    (Round, "method"): ("nearest", "gptq"),
+    (Bias, "means"): ("batchnorm", "pictures", "measured"),
+}
+LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
+    (Ranges, "percentile"): (50.0, 100.0),
+    (Ranges, "deviations"): (0.5, 64.0),
+    (Ranges, "logits_margin"): (1.0, 8.0),
+    (Equalize, "exponent"): (0.0, 1.0),
+    (Equalize, "limit"): (1.0, 2.0**24),
+    (Round, "pictures"): (1, 4096),
+    (Round, "damping"): (1e-6, 100.0),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to quantize a network.
+
+    Attributes:
+        name: as on the command line.
+        summary: what it is for, one line.
+        scheme: one of ``SCHEMES``.
+        ranges: of activations.
+        corrections: in order.
+        exceptions: later ones win.
+        text: the TOML it was read from.
+    """
+
+    name: str
+    summary: str = ""
+    scheme: str = "int8"
+    ranges: Ranges = Ranges()
+    corrections: tuple[Correction, ...] = ()
+    exceptions: tuple[HigherPrecision, ...] = ()
+    text: str = ""
+
+    def correction(self, kind: type[Any]) -> Any:
+        """The correction of a type, or ``None``."""
+        return next((c for c in self.corrections if isinstance(c, kind)), None)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it needs to know the activations."""
+        return self.scheme in STATIC
+
+
+def named_recipes() -> dict[str, Recipe]:
+    """The recipes that edgeeff ships, by name."""
+    folder = resources.files("edgeeff") / "calibration"
+    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    recipes = (parse(name[:-5], (folder / name).read_text("utf-8")) for name in found)
+    return {recipe.name: recipe for recipe in recipes}
+
+
+def find_recipe(name: str) -> Recipe:
+    """A shipped recipe by name, or the one in a ``.toml`` file.
+
+    Raises:
+        UsageError: no recipe of that name.
+        InputError: a file that is no recipe; says which key is wrong.
+    """
+    if name.endswith(".toml"):
+        return parse(Path(name).stem, files.read_bytes(Path(name)).decode("utf-8", "replace"))
+    recipes = named_recipes()
+    if name not in recipes:
+        raise unknown_name("recipe", name, recipes, "a file's name ends in .toml")
+    return recipes[name]
+
+
+def parse(name: str, text: str) -> Recipe:
+    """Read a recipe. Raises ``InputError`` for unknown keys, wrong types and impossible orders."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(
+            f"recipe {name} is not TOML: {error}", "see edgeeff recipes NAME"
+        ) from error
+    allowed = {"summary", "scheme", "ranges", "corrections", "exceptions"}
+    _refuse_unknown(name, "recipe", table, allowed)
+    scheme = table.get("scheme", "int8")
+    if scheme not in SCHEMES:
+        raise _bad(name, f"scheme {scheme!r}", f"one of {', '.join(SCHEMES)}")
+    recipe = Recipe(
+        name,
+        str(table.get("summary", "")),
+        scheme,
+        _build(name, "ranges", Ranges, table.get("ranges", {})),
+        tuple(_correction(name, entry) for entry in _tables(name, table, "corrections")),
+        tuple(_exception(name, entry) for entry in _tables(name, table, "exceptions")),
+        text,
+    )
+    _check_order(recipe)
+    return recipe
+
+
+def _check_order(recipe: Recipe) -> None:
+    kinds = [kind for c in recipe.corrections for kind in ORDER if type(c) is CORRECTIONS[kind]]
+    if kinds != sorted(set(kinds), key=ORDER.index):
+        raise _bad(recipe.name, f"corrections in the order {kinds}", f"the order is {list(ORDER)}")
+    if not recipe.calibrated and (recipe.corrections or recipe.exceptions):
+        raise _bad(
+            recipe.name,
+            f"corrections or exceptions with scheme {recipe.scheme}",
+            "they go with int8 and int16x8",
+        )
+
+
+def _correction(name: str, entry: Mapping[str, Any]) -> Correction:
+    kind = str(entry.get("kind"))
+    if kind not in CORRECTIONS:
+        raise _bad(name, f"correction of kind {kind!r}", f"one of {', '.join(CORRECTIONS)}")
+    fields = {key: value for key, value in entry.items() if key != "kind"}
+    built: Correction = _build(name, f"correction {kind}", CORRECTIONS[kind], fields)
+    return built
+
+
+def _exception(name: str, entry: Mapping[str, Any]) -> HigherPrecision:
+    _refuse_unknown(name, "exception", entry, {"precision", "operators", "layers"})
+    precision, layers = entry.get("precision"), str(entry.get("layers", ""))
+    operators = entry.get("operators", [])
+    if precision not in PRECISIONS:
+        raise _bad(name, f"exception of precision {precision!r}", "int16 or float")
+    if not isinstance(operators, list) or not all(isinstance(o, str) for o in operators):
+        raise _bad(name, "exception whose operators are no list of names", 'such as ["ADD"]')
+    if not operators and not layers:
+        raise _bad(name, "exception for nothing", "give operators, layers or both")
+    try:
+        re.compile(layers)
+    except re.error as error:
+        raise _bad(name, f"layers {layers!r}", f"not a regular expression: {error}") from error
+    return HigherPrecision(precision, tuple(operators), layers)
+
+
+def _build(name: str, part: str, kind: type[Any], fields: Any) -> Any:
+    """A dataclass from a table, every key and value checked."""
+    if not isinstance(fields, dict):
+        raise _bad(name, f"{part} that is no table", "see edgeeff recipes NAME")
+    types = {field.name: type(field.default) for field in dataclasses.fields(kind)}
+    _refuse_unknown(name, part, fields, set(types))
+    for key, value in fields.items():
+        fits = isinstance(value, types[key]) or (types[key] is float and type(value) is int)
+        if not fits or isinstance(value, bool):
+            raise _bad(name, f"{part}.{key} = {value!r}", f"it takes a {types[key].__name__}")
+        choices = CHOICES.get((kind, key))
+        if choices and value not in choices:
+            raise _bad(name, f"{part}.{key} = {value!r}", f"one of {', '.join(choices)}")
+        low, high = LIMITS.get((kind, key), (None, None))
+        if low is not None and high is not None and not low <= value <= high:
+            raise _bad(name, f"{part}.{key} = {value!r}", f"between {low:g} and {high:g}")
+    return kind(**fields)
+
+
+def _tables(name: str, table: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    entries = table.get(key, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise _bad(name, f"{key} that is no array of tables", f"written [[{key}]]")
+    return entries
+
+
+def _refuse_unknown(name: str, part: str, fields: Mapping[str, Any], known: set[str]) -> None:
+    for key in fields:
+        if key not in known:
+            error = unknown_name(f"key in {part}", key, known)
+            raise InputError(f"recipe {name}: {error.message}", error.hint)
+
+
+def _bad(name: str, what: str, hint: str) -> InputError:
+    return InputError(f"recipe {name}: {what}", hint)
+
+
+def check_matches(recipe: Recipe, layers: Mapping[str, str]) -> None:
+    """Refuse exceptions that match nothing of a network.
+
+    Args:
+        recipe: whose exceptions.
+        layers: operator type by layer name.
+
+    Raises:
+        UsageError: an exception no layer fits.
+    """
+    for exception in recipe.exceptions:
+        fits = [
+            name
+            for name, kind in layers.items()
+            if (not exception.operators or kind in exception.operators)
+            and re.search(exception.layers, name)
+        ]
+        if not fits:
+            raise UsageError(
+                f"recipe {recipe.name}: no layer fits operators {list(exception.operators)} "
+                f"and name {exception.layers!r}",
+                "edgeeff inspect --tensors lists the layers",
+            )

@@ -1,0 +1,125 @@
+"""Rounding of weights to int8 that keeps a layer's output, not its weights.
+
+Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained
+Transformers" (2023), sections 3.1-3.3: weights are rounded one input at a time, and the error
+of each is spread over those still to come, as the inverse Hessian of the layer's squared
+output error says. Here with one scale per output channel, for convolutions and dense layers
+(one Hessian for all channels) and for depthwise convolutions (a small one per channel).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+LEVELS = 127
+"""Largest magnitude of a symmetric int8 weight; -128 is not used (TFLite's specification)."""
+
+BLOCK = 64
+"""Inputs whose error is gathered before it is spread over all later ones (section 3.3)."""
+
+
+def channel_scales(weights: FloatArray) -> FloatArray:
+    """The scale of each output channel: its largest magnitude lands on 127.
+
+    Args:
+        weights: [channels, taps].
+
+    Returns:
+        [channels, 1], never zero.
+    """
+    largest = np.abs(weights).max(axis=1, keepdims=True)
+    return np.where(largest > 0, largest / LEVELS, 1.0).astype(np.float32)
+
+
+def nearest(weights: FloatArray) -> FloatArray:
+    """Weights rounded to the nearest value of their channel's grid, [channels, taps]."""
+    scales = channel_scales(weights)
+    rounded: FloatArray = np.clip(np.rint(weights / scales), -LEVELS, LEVELS) * scales
+    return rounded
+
+
+def hessian(inputs: FloatArray) -> FloatArray:
+    """Second moments of a layer's inputs: [taps, samples] to [taps, taps].
+
+    With a leading axis of channels, [channels, taps, samples], one matrix for each.
+    """
+    moments: FloatArray = inputs @ np.swapaxes(inputs, -1, -2) / np.float32(inputs.shape[-1])
+    return moments
+
+
+def gptq(weights: FloatArray, moments: FloatArray, damping: float = 0.01) -> FloatArray:
+    """Weights on the int8 grid of their channels that keep the output of the layer.
+
+    Args:
+        weights: [channels, taps].
+        moments: [taps, taps] shared by all channels, or [channels, taps, taps].
+        damping: share of the mean diagonal that is added to it, so that inputs which the
+            calibration never excites keep their plain rounding.
+
+    Returns:
+        [channels, taps]; every channel's largest magnitude is 127 steps of its scale.
+    """
+    scales = channel_scales(weights)
+    spread = _inverse_factor(moments, damping)
+    if moments.ndim == 3:
+        rounded = _round_taps(weights.copy(), scales[:, 0], spread)
+    else:
+        rounded = _round_blocks(weights.copy(), scales[:, 0], spread)
+    return _keep_scale(rounded, weights, scales)
+
+
+def _inverse_factor(moments: FloatArray, damping: float) -> FloatArray:
+    """Upper Cholesky factor of the damped inverse Hessian, with unit steps on the diagonal."""
+    taps = moments.shape[-1]
+    matrix = moments.astype(np.float64)
+    diagonal = np.einsum("...ii->...i", matrix)
+    mean = diagonal.mean(axis=-1, keepdims=True)
+    diagonal += damping * mean + 1e-12
+    # chol(H^-1) upper = inverse of the lower factor of the reversed matrix, reversed back.
+    flipped = matrix[..., ::-1, ::-1]
+    lower = np.linalg.cholesky(flipped)
+    inverse = np.linalg.solve(lower, np.broadcast_to(np.eye(taps), lower.shape))
+    upper = inverse[..., ::-1, ::-1]
+    steps = np.einsum("...ii->...i", upper)[..., None]
+    normalised: FloatArray = (upper / steps).astype(np.float32)
+    return normalised
+
+
+def _round_taps(weights: FloatArray, scales: FloatArray, spread: FloatArray) -> FloatArray:
+    """One tap after the other; ``spread`` is [taps, taps] or [channels, taps, taps]."""
+    rounded = np.empty_like(weights)
+    for tap in range(weights.shape[1]):
+        values = weights[:, tap]
+        rounded[:, tap] = np.clip(np.rint(values / scales), -LEVELS, LEVELS) * scales
+        error = values - rounded[:, tap]
+        weights[:, tap:] -= error[:, None] * spread[..., tap, tap:]
+    return rounded
+
+
+def _round_blocks(weights: FloatArray, scales: FloatArray, spread: FloatArray) -> FloatArray:
+    """The same in blocks, so that most of the work is a matrix product."""
+    rounded = np.empty_like(weights)
+    taps = weights.shape[1]
+    for start in range(0, taps, BLOCK):
+        end = min(start + BLOCK, taps)
+        block = weights[:, start:end]
+        inner = spread[start:end, start:end]
+        errors = np.empty_like(block)
+        for tap in range(end - start):
+            values = block[:, tap].copy()
+            rounded[:, start + tap] = np.clip(np.rint(values / scales), -LEVELS, LEVELS) * scales
+            errors[:, tap] = values - rounded[:, start + tap]
+            block[:, tap:] -= errors[:, tap, None] * inner[tap, tap:]
+        weights[:, end:] -= errors @ spread[start:end, end:]
+    return rounded
+
+
+def _keep_scale(rounded: FloatArray, weights: FloatArray, scales: FloatArray) -> FloatArray:
+    """Put each channel's largest weight back on ±127, so that the scale can be read off."""
+    largest = np.abs(weights).argmax(axis=1)
+    channels = np.arange(len(weights))
+    rounded[channels, largest] = np.sign(weights[channels, largest]) * LEVELS * scales[:, 0]
+    return rounded
