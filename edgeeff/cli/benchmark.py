@@ -206,7 +206,8 @@ def _show_parts(terminal: Terminal, which: Measurement) -> None:
     if facts.delegate and facts.nodes is not None:
         terminal.say(
             f"{which.model}: {facts.delegate} runs {facts.delegated} of {facts.nodes} operators "
-            f"in {facts.partitions} pieces; {facts.runtime} on {facts.adapter}"
+            f"in {facts.partitions} piece{'' if facts.partitions == 1 else 's'}; "
+            f"{facts.runtime} on {facts.adapter}"
         )
     if which.stages is not None:
         found = which.stages
