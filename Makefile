@@ -1,16 +1,59 @@
 # `make demo` and `make test` work from a fresh clone with Python 3.10 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+DEMO := artifacts/efficientnet-lite0
+PHOTOGRAPHS := build/photographs
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test check lint format docs clean
 
-.venv/installed: pyproject.toml constraints.txt
+# An int8 EfficientNet-Lite0 with ImageNet weights, compared with its float network.
+demo: .venv/installed-demo
+	$(BIN)/edgeeff convert --variant lite0 --int8 --force
+	$(BIN)/python benchmarks/photographs.py $(PHOTOGRAPHS)
+	$(BIN)/edgeeff evaluate $(DEMO)-int8.tflite --reference $(DEMO)-float32.tflite \
+		--data $(PHOTOGRAPHS)
+	$(BIN)/edgeeff inspect $(DEMO)-int8.tflite
+	@echo
+	@echo "model and manifest:   $(DEMO)-int8.tflite, $(DEMO)-int8.json"
+	@echo "its float reference:  $(DEMO)-float32.tflite"
+	@echo "photographs:          $(PHOTOGRAPHS)"
+
+# Everything. What needs a missing system package is skipped and named: see CONTRIBUTING.md.
+test: .venv/installed-dev
+	$(PYTEST) $(PYTEST_OPTIONS)
+
+# What to run before each commit: under three minutes on two cores.
+check: lint
+	$(PYTEST) -m 'not slow' $(PYTEST_OPTIONS)
+
+lint: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Nothing in docs/ is generated: this proves that links lead somewhere and commands are documented.
+docs: .venv/installed-dev
+	$(BIN)/python -m pytest -q tests/test_docs.py
+
+# Leaves .venv and artifacts/ alone.
+clean:
+	rm -rf build dist edgeeff.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find edgeeff tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/python:
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[convert]'
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/installed-demo: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[convert,demo]'
 	touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[convert,dev]'
+.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[convert,dev]'
 	touch $@
-
