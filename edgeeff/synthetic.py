@@ -86,26 +86,26 @@ class Nature:
     """
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    picture_spread: tuple[float, float, float] = (0.067, 0.066, 0.03)
-    leaf_spread: tuple[float, float, float] = (0.136, 0.065, 0.025)
+    picture_spread: tuple[float, float, float] = (0.049, 0.066, 0.03)
+    leaf_spread: tuple[float, float, float] = (0.136, 0.065, 0.034)
     saturation: float = 0.52
-    contrast: tuple[float, float] = (0.51, 1.83)
-    texture: float = 0.12
-    heavy: float = 0.65
-    rough: float = 0.57
-    smooth: float = 1.39
+    contrast: tuple[float, float] = (0.51, 1.72)
+    texture: float = 0.118
+    heavy: float = 0.43
+    rough: float = 0.6
+    smooth: float = 1.7
     stretch: float = 3.9
     stripes: float = 0.36
-    shading: float = 0.1
-    light: float = 0.15
+    shading: float = 0.11
+    light: float = 0.11
     zoom: tuple[float, float] = (0.053, 0.325)
     blur: float = 2.3
-    square: float = 0.17
-    slender: float = 0.23
+    square: float = 0.18
+    slender: float = 0.25
     foliage: tuple[Foliage, ...] = (
-        Foliage(1.23, 6000, 2.6, True),
-        Foliage(1.06, 3000, 12.5, True),
-        Foliage(0.84, 800, 20.4, False),
+        Foliage(1.53, 6000, 2.5, True),
+        Foliage(1.45, 3000, 12.5, True),
+        Foliage(0.94, 800, 26.8, False),
     )
 
 

@@ -1,0 +1,135 @@
+"""How near the synthetic pictures come to photographs, in the eyes of a trained network.
+
+    python benchmarks/synthetic_statistics.py efficientnet-lite0-float32.tflite
+
+The file is one that edgeeff exported: it carries the mean and deviation of every activation
+channel over the network's training pictures, as its BatchNorm layers knew them. Pictures of each
+kind are run through it and compared channel by channel. The photographs are those that ship with
+scikit-image and scikit-learn, cut into windows.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import skimage
+import sklearn.datasets
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
+from edgeeff.litert import rewrite, statistics
+from edgeeff.litert.runner import Runner
+from edgeeff.preprocessing import Preprocessing, of_family
+from edgeeff.synthetic import synthetic_pictures
+
+COUNT = 64
+PHOTOGRAPHS = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "coins.png",
+               "motorcycle_left.png", "rocket.jpg")  # fmt: skip
+SCIKIT_LEARN = ("china.jpg", "flower.jpg")
+
+
+@dataclass
+class Seen:
+    """What pictures of one kind did to each tensor: per channel, over pictures and places."""
+
+    mean: list[NDArray[np.float64]]
+    deviation: list[NDArray[np.float64]]
+    highest: list[float]
+
+
+def photographs(preprocessing: Preprocessing, count: int) -> Iterator[NDArray[np.uint8]]:
+    """Windows of photographs: every size from all of it to 0.4 of it."""
+    folder = Path(skimage.__file__).parent / "data"
+    other = Path(sklearn.datasets.__file__).parent / "images"
+    paths = [folder / name for name in PHOTOGRAPHS] + [other / name for name in SCIKIT_LEARN]
+    pictures = [Image.open(path).convert("RGB") for path in paths]
+    random = np.random.default_rng(0)
+    for number in range(count):
+        picture = pictures[number % len(pictures)]
+        side = int(min(picture.size) * random.uniform(0.4, 1))
+        left, top = (int(random.integers(0, length - side + 1)) for length in picture.size)
+        yield preprocessing.pixels(picture.crop((left, top, left + side, top + side)))
+
+
+def noise(resolution: int, count: int) -> Iterator[NDArray[np.uint8]]:
+    """Uniform noise, the usual makeshift."""
+    random = np.random.default_rng(0)
+    for _ in range(count):
+        yield random.integers(0, 256, (resolution, resolution, 3), dtype=np.uint8)
+
+
+def see(
+    runner: Runner, pictures: Iterator[NDArray[np.uint8]], preprocessing: Preprocessing
+) -> Seen:
+    """Run the pictures and sum up each tensor."""
+    count, totals, squares, highest = 0, [], [], []
+    for picture in pictures:
+        found = runner.run(preprocessing.normalised(picture)[None])
+        flat = [values.reshape(-1, values.shape[-1]).astype(np.float64) for values in found]
+        if not count:
+            totals, squares = ([np.zeros(v.shape[-1]) for v in flat] for _ in range(2))
+            highest = [0.0] * len(flat)
+        count += 1
+        for index, values in enumerate(flat):
+            totals[index] += values.mean(0)
+            squares[index] += np.square(values).mean(0)
+            highest[index] = max(highest[index], float(abs(values).max()))
+    mean = [total / count for total in totals]
+    pairs = zip(squares, mean, strict=True)
+    return Seen(mean, [np.sqrt(np.maximum(s / count - m * m, 0)) for s, m in pairs], highest)
+
+
+def is_linear(name: str) -> bool:
+    """Whether no activation follows, by the names that edgeeff gives tensors."""
+    return name.endswith(("_project_bn", "_add"))
+
+
+def main() -> None:
+    """Print one row per kind of pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path, help="a float .tflite that edgeeff exported")
+    path = parser.parse_args().model
+    model = rewrite.unpack(path.read_bytes())
+    content = rewrite.metadata(model, statistics.METADATA_NAME)
+    if content is None:
+        parser.error(f"{path} carries no statistics: was it exported by edgeeff?")
+    known = statistics.from_bytes(content).tensors
+    # Outputs without activation: means can be told in deviations, and no ReLU6 bounds the rest.
+    linear = {
+        rewrite.tensor_name(tensor): index
+        for index, tensor in enumerate(model.subgraphs[0].tensors)
+        if rewrite.tensor_name(tensor) in known and is_linear(rewrite.tensor_name(tensor))
+    }
+    rewrite.expose(model, linear.values())
+    runner = Runner(rewrite.pack(model))
+    resolution = input_resolution(path)
+    preprocessing = find_preprocessing(path, otherwise=of_family("lite", resolution))
+    kinds = {
+        "photographs": photographs(preprocessing, COUNT),
+        "synthetic": synthetic_pictures(COUNT, resolution, seed=1),
+        "noise": noise(resolution, COUNT),
+    }
+    seen = {kind: see(runner, pictures, preprocessing) for kind, pictures in kinds.items()}
+    print(f"{path.name}: {len(linear)} tensors, {COUNT} pictures of each kind")
+    print("pictures      mean is off by   spread, times   largest value, photographs = 1")
+    for kind, found in seen.items():
+        off, spread = [], []
+        for name, mean, deviation in zip(linear, found.mean, found.deviation, strict=True):
+            truth = known[name]
+            off.append((abs(mean - truth.mean) / truth.deviation).mean())
+            spread.append(np.log(deviation / truth.deviation).mean())
+        pairs = zip(found.highest, seen["photographs"].highest, strict=True)
+        low, middle, high = np.quantile([ours / theirs for ours, theirs in pairs], (0.1, 0.5, 0.9))
+        print(
+            f"{kind:12}  {np.mean(off):.2f} deviations  {np.exp(np.mean(spread)):10.2f}"
+            f"        {middle:.2f} (10% to 90% of tensors: {low:.2f} to {high:.2f})"
+        )
+
+
+if __name__ == "__main__":
+    main()
