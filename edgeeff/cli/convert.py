@@ -1,0 +1,84 @@
+"""``edgeeff convert``: from a variant's name to a model that can be shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgeeff.cli.quantize import settings_options, summary
+from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.errors import UsageError
+
+PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
+
+
+@click.command("convert")
+@click.option("--variant", required=True, help="Such as b0 or lite0: edgeeff variants lists them.")
+@click.option("--int8", "precisions", flag_value="int8", multiple=True, help="Full integer.")
+@click.option(
+    "--int16x8", "precisions", flag_value="int16x8", multiple=True, help="16-bit activations."
+)
+@click.option("--dynamic", "precisions", flag_value="dynamic", multiple=True, help="8-bit weights.")
+@click.option("--float16", "precisions", flag_value="float16", multiple=True, help="For GPUs.")
+@click.option("--float32", "precisions", flag_value="float32", multiple=True, help="As trained.")
+@click.option("--weights", default="auto", show_default=True, help="auto, imagenet, none or FILE.")
+@click.option("--recipe", help="Name (edgeeff recipes) or FILE.toml, in place of the default.")
+@click.option("--classes", type=click.IntRange(1), help="Outputs, if not the variant's.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Class names, one per line.")
+@click.option("--resolution", type=click.IntRange(8), help="Side of the input in pixels.")
+@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Per run.")
+@click.option("--logits", is_flag=True, help="Leave out the softmax at the end.")
+@click.option("--eval-data", type=click.Path(path_type=Path), help="Labelled pictures to measure.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@settings_options
+@common_options
+def command(
+    terminal: Terminal, variant: str, precisions: tuple[str, ...], dry_run: bool, **options: Any
+) -> None:
+    r"""Build a network, load its weights, export, calibrate, quantize and verify it.
+
+    Without --calibration no data is needed: the network's own BatchNorm statistics and
+    synthetic pictures say what its activations do.
+
+    \b
+    Example:
+      edgeeff convert --variant b0 --int8
+      edgeeff convert --variant lite0 --int8 --calibration photos/ --labels labels.txt
+    """
+    from edgeeff import conversion
+    from edgeeff.variants import find_variant
+
+    if len(set(precisions)) > 1:
+        raise UsageError(f"--{' and --'.join(precisions)} contradict", "choose one precision")
+    precision = precisions[0] if precisions else "int8"
+    settings = conversion.Settings(precision=precision, **options)
+    if dry_run:
+        _describe(terminal, variant, settings)
+        return
+    find_variant(variant)
+    made = conversion.convert(variant, settings, terminal.progress())
+    summary(terminal, made)
+
+
+def _describe(terminal: Terminal, name: str, settings: Any) -> None:
+    """What ``convert`` would do with these settings."""
+    from edgeeff.conversion import plan
+    from edgeeff.files import document
+    from edgeeff.variants import find_variant
+
+    variant = find_variant(name)
+    recipe = plan(variant, settings)
+    file = settings.output / f"efficientnet-{variant.name}-{recipe.scheme}.tflite"
+    fields = {
+        "variant": variant.name,
+        "resolution": settings.resolution or variant.resolution,
+        "classes": settings.classes or variant.classes,
+        "weights": settings.weights,
+        "calibration": str(settings.calibration or "none: BatchNorm and synthetic pictures"),
+        "recipe": recipe.name,
+        "model": str(file),
+    }
+    terminal.document(document("edgeeff.plan/1", fields))
+    terminal.table(["would use", "value"], fields.items())

@@ -1,0 +1,157 @@
+"""``edgeeff quantize``: the same quantization for any float .tflite classifier."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgeeff.conversion import Conversion
+
+ENDS = click.Choice(["uint8", "int8", "float32"])
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that ``convert`` and ``quantize`` share."""
+
+    @click.option("--calibration", type=click.Path(path_type=Path), help="DIR, CSV or synthetic.")
+    @click.option("--calibration-count", type=click.IntRange(1), help="Pictures of it to use.")
+    @click.option("--input-type", type=ENDS, help="Default: uint8, raw RGB bytes.")
+    @click.option("--output-type", type=ENDS, help="Default: uint8.")
+    @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+    @click.option(
+        "--output",
+        type=click.Path(path_type=Path),
+        default=Path("artifacts"),
+        show_default=True,
+        help="Folder of the results.",
+    )
+    @click.option("--force", is_flag=True, help="Replace existing files.")
+    @click.option("--threads", type=click.IntRange(1), help="Kernel threads while calibrating.")
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        return command(*arguments, **options)
+
+    return wrapped
+
+
+@click.command("quantize")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--recipe", default="int8", show_default=True, help="Name or FILE.toml.")
+@click.option("--mean", help="Of the pixels, 0..255: one number or R,G,B.")
+@click.option("--std", help="Likewise; the model takes (pixel - mean) / std.")
+@click.option("--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875.")
+@settings_options
+@common_options
+def command(
+    terminal: Terminal,
+    model: Path,
+    recipe: str,
+    mean: str | None,
+    std: str | None,
+    resize: str | None,
+    **options: Any,
+) -> None:
+    r"""Quantize MODEL, a float32 .tflite classifier, by a recipe.
+
+    How pictures become its input is read from its manifest or metadata; a file that has
+    neither needs --mean and --std. TensorFlow is not needed.
+
+    \b
+    Example:
+      edgeeff quantize efficientnet-lite0-float32.tflite --recipe int8
+      edgeeff quantize other.tflite --recipe int8 --mean 127.5 --std 127.5 --calibration photos/
+    """
+    from edgeeff import conversion
+    from edgeeff.evaluation.inputs import input_resolution
+    from edgeeff.preprocessing import from_options
+
+    preprocessing = None
+    if mean is not None or std is not None or resize is not None:
+        if mean is None or std is None:
+            raise UsageError("--mean and --std go together", "such as --mean 127 --std 128")
+        preprocessing = from_options(input_resolution(model), mean, std, resize or "bilinear")
+    settings = conversion.Settings(**options)
+    made = conversion.quantize(model, recipe, settings, preprocessing, terminal.progress())
+    summary(terminal, made)
+
+
+def summary(terminal: Terminal, made: Conversion) -> None:
+    """Print what a conversion made, and what to do next."""
+    manifest = made.manifest
+    terminal.document(manifest.document())
+    weights = manifest.weights or {}
+    if weights and not weights["trained"]:
+        terminal.warn("WARNING: THIS NETWORK IS UNTRAINED: ITS ANSWERS MEAN NOTHING")
+    for note in made.notes:
+        terminal.warn(f"note: {note}")
+    total = sum(manifest.seconds.values())
+    rows = [
+        ["size", f"{_megabytes(manifest.float_bytes)} float32 → {_megabytes(manifest.bytes)}"],
+        ["weights", str(weights.get("source", "of the file"))],
+        ["recipe", (manifest.recipe or {}).get("name", "")],
+        ["calibration", _calibration(manifest.calibration)],
+        ["input", _end(manifest.input)],
+        ["output", _end(manifest.output)],
+        ["operators", ", ".join(f"{n} {k}" for k, n in manifest.operators.items())],
+        ["integer only", "yes" if manifest.integer_only else "no"],
+        *_fidelity(manifest.fidelity),
+        *_accuracy(manifest.accuracy),
+        ["seconds", _seconds(manifest.seconds, total)],
+        ["peak memory", _megabytes(manifest.peak_memory_bytes)],
+    ]
+    terminal.table([str(made.model), "value"], rows)
+    terminal.say(f"float reference: {made.reference}")
+    terminal.say(
+        f"next: edgeeff evaluate {made.model} --reference {made.reference} --data YOUR_PICTURES"
+    )
+
+
+def _megabytes(count: int | None) -> str:
+    return "unknown" if count is None else f"{count / 1e6:.2f} MB"
+
+
+def _end(tensor: dict[str, Any]) -> str:
+    words = f"{tensor['name']} {tensor['dtype']}{tensor['shape']}"
+    if tensor["scale"] is None:
+        return words
+    return f"{words}, scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}"
+
+
+def _calibration(used: dict[str, Any] | None) -> str:
+    if used is None:
+        return "not needed"
+    if used["source"] == "synthetic":
+        return f"no data: BatchNorm statistics and {used['count']} synthetic pictures"
+    return f"{used['count']} pictures of {used['source']}"
+
+
+def _fidelity(found: dict[str, Any] | None) -> list[list[str]]:
+    if found is None:
+        return []
+    where = f"on {found['images']} held-out pictures ({found['pictures']})"
+    ratio = "exact" if found["sqnr_db"] is None else f"{found['sqnr_db']:.1f} dB"
+    return [
+        ["same top-1 as float", f"{found['agreement']:.1%} {where}"],
+        ["SQNR of the logits", f"{ratio}, KL {found['kl']:.4f}"],
+    ]
+
+
+def _accuracy(found: dict[str, Any] | None) -> list[list[str]]:
+    if found is None or found.get("top1") is None:
+        return []
+    low, high = found["top1"]["ci95"]
+    value = found["top1"]["value"]
+    return [["top-1", f"{value:.2%} ({low:.1%} to {high:.1%}), {found['images']} pictures"]]
+
+
+def _seconds(stages: dict[str, float], total: float) -> str:
+    parts = ", ".join(f"{name} {value:.1f}" for name, value in stages.items())
+    return f"{total:.1f}: {parts}"

@@ -1,0 +1,439 @@
+"""From a variant's name, or any float .tflite, to a quantized .tflite that was looked at.
+
+``convert`` and ``quantize`` are the functions behind the commands of these names.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeeff import files
+from edgeeff.errors import InputError, OutputError, UsageError
+from edgeeff.evaluation.classifier import Classifier
+from edgeeff.evaluation.evaluate import evaluate
+from edgeeff.evaluation.fidelity import fidelity
+from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.images import read_images, read_labels
+from edgeeff.litert.probe import probe
+from edgeeff.litert.reader import read_model
+from edgeeff.manifest import Manifest, describe, path_of, read_manifest
+from edgeeff.preprocessing import Preprocessing
+from edgeeff.progress import Progress
+from edgeeff.quantization.calibration import CalibrationSet, folder_set, synthetic_set
+from edgeeff.quantization.quantize import Ends, default_ends, quantize_model
+from edgeeff.quantization.recipe import Recipe, find_recipe
+from edgeeff.variants import Variant, find_variant
+
+ARTIFACTS = Path("artifacts")
+
+DEFAULT_RECIPES = {
+    "int8": {"b": "int8-swish", "lite": "int8", "edgetpu": "int8"},
+    "int16x8": {},
+    "dynamic": {},
+    "float16": {},
+    "float32": {},
+}
+"""The best measured recipe of a precision by family; the precision's own name elsewhere."""
+
+SYNTHETIC_COUNT = 48
+"""Made-up pictures that calibrate; a few seconds even for B7 would buy nothing more."""
+
+HELD_OUT = 20
+"""Pictures that only the verification sees."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user may decide about a conversion; every field has the command's default.
+
+    Attributes:
+        precision: ``int8``, ``int16x8``, ``dynamic``, ``float16`` or ``float32``.
+        recipe: name or file, in place of the precision's default.
+        weights: ``auto``, ``imagenet``, ``none`` or a file.
+        calibration: a folder of pictures, or ``None``: no data (synthetic pictures).
+        calibration_count: pictures of it that are used.
+        classes: outputs of the network; ``None``: the variant's.
+        labels: a file with their names.
+        resolution: side of the input; ``None``: the variant's.
+        batch: pictures per run.
+        input_type: ``uint8``, ``int8`` or ``float32``; ``None``: bytes for integer networks.
+        output_type: likewise.
+        logits: leave out the softmax.
+        eval_data: labelled pictures to measure accuracy on.
+        seed: of everything drawn at random.
+        output: folder of the results.
+        force: replace existing files.
+        threads: kernel threads while calibrating.
+    """
+
+    precision: str = "int8"
+    recipe: str | None = None
+    weights: str = "auto"
+    calibration: Path | None = None
+    calibration_count: int | None = None
+    classes: int | None = None
+    labels: Path | None = None
+    resolution: int | None = None
+    batch: int = 1
+    input_type: str | None = None
+    output_type: str | None = None
+    logits: bool = False
+    eval_data: Path | None = None
+    seed: int = 0
+    output: Path = ARTIFACTS
+    force: bool = False
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What came out.
+
+    Attributes:
+        model: the file.
+        manifest: of it.
+        reference: the float model it was made from.
+        notes: what the user must be told, a sentence each.
+    """
+
+    model: Path
+    manifest: Manifest
+    reference: Path
+    notes: tuple[str, ...] = ()
+
+
+def plan(variant: Variant, settings: Settings) -> Recipe:
+    """The recipe a conversion takes. Raises ``UsageError`` if options contradict."""
+    name = settings.recipe
+    if name is None:
+        name = DEFAULT_RECIPES[settings.precision].get(variant.family, settings.precision)
+    recipe = find_recipe(name)
+    if settings.recipe is None and recipe.scheme != settings.precision:
+        raise UsageError(f"recipe {name} gives {recipe.scheme}, not {settings.precision}")
+    return recipe
+
+
+def convert(
+    name: str, settings: Settings | None = None, progress: Progress | None = None
+) -> Conversion:
+    """Build a variant, load weights, export, calibrate, quantize and verify it.
+
+    Args:
+        name: of the variant, such as ``b0``.
+        settings: what is not as usual.
+        progress: told of every stage.
+
+    Raises:
+        UsageError: unknown names or contradicting options.
+        InputError: weights, pictures or labels that do not fit.
+        OutputError: results that exist already, or cannot be written.
+    """
+    settings, progress = settings or Settings(), progress or Progress()
+    variant = find_variant(name)
+    recipe = plan(variant, settings)
+    preprocessing = Preprocessing.of(variant, settings.resolution)
+    labels = _labels(settings, variant)
+    model = _target(settings, variant, recipe.scheme, trained=True)
+    _refuse(settings, model, _target(settings, variant, recipe.scheme, trained=False))
+    _refuse_full(settings.output)
+    calibration = _calibration(settings, recipe, preprocessing, progress)
+    with _scratch(settings.output) as scratch:
+        weights, preprocessing = _export(variant, settings, preprocessing, scratch, progress)
+        trained = bool(weights["trained"])
+        known = {
+            "variant": variant.name,
+            "weights": weights,
+            "seed": settings.seed,
+            "labels": labels,
+        }
+        reference = _target(settings, variant, "float32", trained=trained)
+        model = _target(settings, variant, recipe.scheme, trained=trained)
+        _keep_reference(scratch, reference, preprocessing, known, settings)
+    made = _quantize(
+        reference, model, recipe, preprocessing, calibration, settings, known, progress
+    )
+    notes = (*weights["notes"], *(calibration.used.warnings() if calibration else ()))
+    return replace(made, notes=notes)
+
+
+def quantize(
+    source: Path,
+    recipe_name: str,
+    settings: Settings | None = None,
+    preprocessing: Preprocessing | None = None,
+    progress: Progress | None = None,
+) -> Conversion:
+    """Quantize any float .tflite classifier.
+
+    Args:
+        source: the float model.
+        recipe_name: name or file.
+        settings: calibration, types, seed, output, force; the rest is of the network.
+        preprocessing: of the model; ``None``: as its manifest or metadata says.
+        progress: told of every stage.
+
+    Raises:
+        InputError: a model that is damaged, quantized already, or says no preprocessing.
+        UsageError: unknown recipe or contradicting options.
+        OutputError: results that exist already, or cannot be written.
+    """
+    settings, progress = settings or Settings(), progress or Progress()
+    recipe = find_recipe(recipe_name)
+    probe(source)
+    preprocessing = preprocessing or find_preprocessing(source)
+    known = _known_of(source)
+    stem = source.stem.removesuffix("-float32")
+    model = settings.output / f"{stem}-{recipe.scheme}.tflite"
+    if model.resolve() == source.resolve():
+        raise UsageError(f"{source} would be overwritten", "choose another --output DIR")
+    _refuse(settings, model)
+    calibration = _calibration(settings, recipe, preprocessing, progress)
+    made = _quantize(source, model, recipe, preprocessing, calibration, settings, known, progress)
+    return replace(made, notes=calibration.used.warnings() if calibration else ())
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Pictures that calibrate, and others that verify."""
+
+    used: CalibrationSet
+    held_out: CalibrationSet
+
+
+def _calibration(
+    settings: Settings, recipe: Recipe, preprocessing: Preprocessing, progress: Progress
+) -> _Pictures | None:
+    if settings.calibration is None or str(settings.calibration) == "synthetic":
+        with progress.stage("make synthetic pictures"):
+            count = settings.calibration_count or SYNTHETIC_COUNT
+            return _Pictures(
+                synthetic_set(count if recipe.calibrated else 1, preprocessing, settings.seed),
+                synthetic_set(HELD_OUT, preprocessing, settings.seed + 1),
+            )
+    wanted = settings.calibration_count
+    everything = folder_set(settings.calibration, preprocessing, progress=progress)
+    total = len(everything.pictures)
+    if wanted is not None and wanted < total:
+        chosen = {i * total // wanted for i in range(wanted)}
+    else:
+        # Every fifth picture verifies, as long as enough are left to calibrate.
+        chosen = {i for i in range(total) if total < HELD_OUT or i % 5}
+    rest = [i for i in range(total) if i not in chosen][:HELD_OUT]
+    used = _subset(everything, sorted(chosen))
+    if rest:
+        return _Pictures(used, _subset(everything, rest))
+    return _Pictures(used, synthetic_set(HELD_OUT, preprocessing, settings.seed + 1))
+
+
+def _subset(pictures: CalibrationSet, indices: list[int]) -> CalibrationSet:
+    return replace(
+        pictures,
+        pictures=pictures.pictures[indices],
+        names=tuple(pictures.names[i] for i in indices),
+        digests=tuple(pictures.digests[i] for i in indices),
+    )
+
+
+def _export(
+    variant: Variant,
+    settings: Settings,
+    preprocessing: Preprocessing,
+    path: Path,
+    progress: Progress,
+) -> tuple[dict[str, Any], Preprocessing]:
+    """Write the float model; what its weights are, and the preprocessing these ask for."""
+    with progress.stage("import TensorFlow"):
+        try:
+            from edgeeff.export import export
+            from edgeeff.network.builder import build
+            from edgeeff.network.weights import load
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"convert needs {error.name}, which is not installed",
+                "pip install 'edgeeff[convert]'; quantize works without",
+            ) from error
+    with progress.stage("build network"):
+        network = build(variant, classes=settings.classes, resolution=settings.resolution)
+    with progress.stage("load weights"):
+        named = settings.weights in ("auto", "imagenet", "none")
+        loaded = load(network, variant, settings.weights if named else Path(settings.weights))
+    if loaded.scaling is not None:
+        mean, std = loaded.scaling.mean, loaded.scaling.std
+        preprocessing = replace(preprocessing, mean=mean, std=std)
+    with progress.stage("export"):
+        export(
+            network,
+            path,
+            preprocessing=preprocessing,
+            batch=settings.batch,
+            logits=settings.logits,
+            force=True,
+        )
+    fields = {"source": loaded.source, "sha256": loaded.sha256, "trained": loaded.trained}
+    return {**fields, "notes": list(loaded.notes)}, preprocessing
+
+
+def _keep_reference(
+    scratch: Path,
+    reference: Path,
+    preprocessing: Preprocessing,
+    known: dict[str, Any],
+    settings: Settings,
+) -> None:
+    """Move the float model to its place; one that is there and the same stays."""
+    if reference.exists() and not settings.force:
+        if files.sha256(reference) != files.sha256(scratch):
+            raise OutputError(
+                f"{reference} exists already and is another network",
+                "--force replaces it, --output DIR goes elsewhere",
+            )
+        return
+    files.write_bytes(reference, files.read_bytes(scratch), force=True)
+    manifest = describe(reference, "float32", preprocessing.to_json(), **known)
+    files.write_bytes(path_of(reference), manifest.document().encode(), force=True)
+
+
+def _quantize(
+    reference: Path,
+    model: Path,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    calibration: _Pictures | None,
+    settings: Settings,
+    known: dict[str, Any],
+    progress: Progress,
+) -> Conversion:
+    ends = default_ends(recipe)
+    ends = Ends(settings.input_type or ends.input, settings.output_type or ends.output)
+    content = files.read_bytes(reference)
+    if recipe.scheme == "float32" and model == reference:
+        return _measured(
+            reference, model, recipe, preprocessing, calibration, known, settings, progress
+        )
+    quantized = quantize_model(
+        content,
+        recipe,
+        preprocessing,
+        calibration.used if calibration else None,
+        ends=ends,
+        seed=settings.seed,
+        threads=settings.threads,
+        progress=progress,
+    )
+    files.write_bytes(model, quantized, force=settings.force)
+    return _measured(
+        reference, model, recipe, preprocessing, calibration, known, settings, progress
+    )
+
+
+def _measured(
+    reference: Path,
+    model: Path,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    calibration: _Pictures | None,
+    known: dict[str, Any],
+    settings: Settings,
+    progress: Progress,
+) -> Conversion:
+    """Verify the model on pictures that calibration did not see, and write its manifest."""
+    measured: dict[str, Any] = {}
+    with progress.stage("verify"):
+        if calibration is not None and model != reference:
+            measured["fidelity"] = _fidelity(reference, model, preprocessing, calibration.held_out)
+        if settings.eval_data is not None:
+            images = read_images(settings.eval_data, labels=settings.labels)
+            found = evaluate(model, images, reference=reference, preprocessing=preprocessing)
+            measured["accuracy"] = found.to_json()
+    if calibration is not None and recipe.calibrated:
+        used = calibration.used
+        measured["calibration"] = {
+            "source": used.source,
+            "count": len(used.pictures),
+            "sha256": used.sha256,
+            "pictures": [] if used.synthetic else list(used.digests),
+        }
+    manifest = describe(
+        model,
+        recipe.scheme,
+        preprocessing.to_json(),
+        recipe={"name": recipe.name, "text": recipe.text},
+        float_bytes=reference.stat().st_size,
+        seconds={name: round(value, 3) for name, value in progress.seconds.items()},
+        **measured,
+        **known,
+    )
+    files.write_bytes(path_of(model), manifest.document().encode(), force=True)
+    return Conversion(model, manifest, reference)
+
+
+def _fidelity(
+    reference: Path, model: Path, preprocessing: Preprocessing, held_out: CalibrationSet
+) -> dict[str, Any]:
+    answers = []
+    for path in (reference, model):
+        classifier = Classifier(path, preprocessing)
+        pictures = held_out.pictures
+        starts = range(0, len(pictures), classifier.batch)
+        parts = [classifier(pictures[i : i + classifier.batch]).logits for i in starts]
+        answers.append(np.concatenate(parts))
+    found = fidelity(*answers).to_json()
+    return {**found, "pictures": held_out.source, "sha256": held_out.sha256}
+
+
+def _target(settings: Settings, variant: Variant, scheme: str, *, trained: bool) -> Path:
+    mark = "" if trained else "-untrained"
+    return settings.output / f"efficientnet-{variant.name}{mark}-{scheme}.tflite"
+
+
+def _refuse(settings: Settings, *models: Path) -> None:
+    for model in models:
+        files.refuse_existing(model, force=settings.force)
+
+
+def _refuse_full(folder: Path) -> None:
+    """Fail now, not after a minute of work, if the folder cannot be written."""
+    with files.writing(folder / ".edgeeff-writable", force=True) as probe_file:
+        probe_file.write_bytes(b"\0")
+    (folder / ".edgeeff-writable").unlink(missing_ok=True)
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix=".edgeeff-", dir=folder) as name:
+        yield Path(name) / "float32.tflite"
+
+
+def _labels(settings: Settings, variant: Variant) -> list[str] | None:
+    if settings.labels is None:
+        return None
+    names = read_labels(settings.labels)
+    classes = settings.classes or variant.classes
+    if len(names) != classes:
+        off = " (label 0 is the background there)" if classes - len(names) == 1 else ""
+        raise InputError(
+            f"{settings.labels} has {len(names)} names, the network {classes} classes{off}",
+            f"give one name per line for each class, or --classes {len(names)}",
+        )
+    return list(names)
+
+
+def _known_of(source: Path) -> dict[str, Any]:
+    """What the source's manifest says of the network, if it has one."""
+    manifest = read_manifest(source)
+    if manifest is None:
+        read_model(source)
+        return {}
+    return {
+        "variant": manifest.variant,
+        "weights": manifest.weights,
+        "labels": manifest.labels,
+        "seed": manifest.seed,
+    }
