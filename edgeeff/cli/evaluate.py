@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,15 +103,15 @@ def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) 
     if evaluation.fidelity is not None:
         shown = evaluation.fidelity
         rows.append(["same top-1 as the reference", f"{shown.agreement:.1%}"])
-        rows.append(["SQNR of the logits", f"{shown.sqnr_db:.1f} dB"])
-        rows.append(["SQNR of the median picture", f"{shown.median_image_sqnr_db:.1f} dB"])
+        rows.append(["SQNR of the logits", _decibels(shown.sqnr_db)])
+        rows.append(["SQNR of the median picture", _decibels(shown.median_image_sqnr_db)])
         rows.append(["KL divergence", f"{shown.kl:.4f} nats"])
     terminal.table(["measure", ">value"], rows, title=evaluation.model.name)
     if evaluation.skipped:
         first = evaluation.skipped[0]
-        terminal.warn(
-            f"{len(evaluation.skipped)} files skipped, the first: {first.path}: {first.reason}"
-        )
+        several = f"{len(evaluation.skipped)} files skipped, the first"
+        what = "1 file skipped" if len(evaluation.skipped) == 1 else several
+        terminal.warn(f"{what}: {first.path}: {first.reason}")
 
 
 def _accuracy_rows(whose: str, accuracy: Accuracy | None) -> list[list[str]]:
@@ -124,3 +125,7 @@ def _accuracy_rows(whose: str, accuracy: Accuracy | None) -> list[list[str]]:
 
 def _share(share: Share) -> str:
     return f"{share.value:.2%} ({share.low:.1%} to {share.high:.1%})"
+
+
+def _decibels(ratio: float) -> str:
+    return f"{ratio:.1f} dB" if math.isfinite(ratio) else "no error"

@@ -57,6 +57,13 @@ def test_accuracy_as_a_table_with_its_interval(classes, capfd):
     assert "SQNR" not in shown
 
 
+def test_equal_models_show_no_error_instead_of_an_infinite_ratio(flat, capfd):
+    assert run(tiny.FLOAT32, "--data", flat, "--reference", tiny.FLOAT32, *LITE) == 0
+    shown = capfd.readouterr().out
+    assert "no error" in shown
+    assert "inf" not in shown
+
+
 def test_labels_name_the_predictions(flat, tmp_path, capfd):
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(f"thing{n}" for n in range(10)))
@@ -80,7 +87,7 @@ def test_skipped_files_are_told_or_with_strict_an_error(flat, tmp_path, capfd):
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     words = (tiny.INT8, "--data", folder, "--reference", tiny.FLOAT32, *LITE)
     assert run(*words, "-q") == 0
-    assert "1 files skipped, the first: " in capfd.readouterr().err
+    assert "1 file skipped: " in capfd.readouterr().err
     assert run(*words, "--strict") == 2
     assert "broken.jpg" in capfd.readouterr().err
 

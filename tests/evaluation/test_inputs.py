@@ -42,6 +42,11 @@ def test_damaged_manifest_is_an_error_and_not_passed_over(model, text, words):
         find_preprocessing(model)
 
 
+def test_metadata_says_mean_and_std():
+    found = find_preprocessing(tiny.DATA / "tiny-int8-metadata.tflite")
+    assert found == of_family("lite", 32)
+
+
 def test_silent_model_needs_to_be_told(model):
     with pytest.raises(InputError, match="does not say"):
         find_preprocessing(model)
