@@ -250,15 +250,10 @@ def _export(
 ) -> tuple[dict[str, Any], Preprocessing]:
     """Write the float model; what its weights are, and the preprocessing these ask for."""
     with progress.stage("import TensorFlow"):
-        try:
-            from edgeeff.export import export
-            from edgeeff.network.builder import build
-            from edgeeff.network.weights import load
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                f"convert needs {error.name}, which is not installed",
-                "pip install 'edgeeff[convert]'; quantize works without",
-            ) from error
+        import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
+        from edgeeff.export import export
+        from edgeeff.network.builder import build
+        from edgeeff.network.weights import load
     with progress.stage("build network"):
         network = build(variant, classes=settings.classes, resolution=settings.resolution)
     with progress.stage("load weights"):
@@ -346,7 +341,8 @@ def _measured(
     """Verify the model on pictures that calibration did not see, and write its manifest."""
     measured: dict[str, Any] = {}
     with progress.stage("verify"):
-        if calibration is not None and model != reference:
+        untrained = known.get("weights") is not None and not known["weights"]["trained"]
+        if calibration is not None and model != reference and not untrained:
             measured["fidelity"] = _fidelity(reference, model, preprocessing, calibration.held_out)
         if settings.eval_data is not None:
             images = read_images(settings.eval_data, labels=settings.labels)

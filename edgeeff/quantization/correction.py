@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from edgeeff.litert.messages import quiet_runtime
 from edgeeff.litert.statistics import TensorStatistics
@@ -88,7 +89,8 @@ def correct(
     random = np.random.default_rng(seed)
     first = grids[graph.input]
     stored: dict[int, Any] = {graph.input: [first.quantize(batch) for batch in batches]}
-    with quiet_runtime():
+    # The matrices are many and small: threads of BLAS would mostly wait for each other.
+    with quiet_runtime(), threadpool_limits(1, "blas"):
         for operator in graph.operators:
             if operator.weighted:
                 _correct_layer(graph, operator, stored, grids, known, wanted, random)
