@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeeff.errors import InputError
-from edgeeff.files import read_document
 from edgeeff.litert.metadata import read_metadata
 from edgeeff.litert.model import Model
 from edgeeff.litert.reader import read_model
+from edgeeff.manifest import read_manifest
 from edgeeff.preprocessing import CROP_PADDING, Preprocessing
-
-MANIFEST_SCHEMA = "edgeeff.manifest/1"
 
 
 def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -> Preprocessing:
@@ -48,13 +46,8 @@ def _resolution(parsed: Model) -> int:
 
 
 def _from_manifest(model: Path) -> Preprocessing | None:
-    path = model.with_suffix(".json")
-    if not path.is_file():
-        return None
-    fields = read_document(path, MANIFEST_SCHEMA).get("preprocessing")
-    if not isinstance(fields, dict):
-        raise InputError(f"{path} holds no preprocessing", "was it edited?")
-    return Preprocessing.from_json(fields)
+    manifest = read_manifest(model)
+    return None if manifest is None else Preprocessing.from_json(manifest.preprocessing)
 
 
 def _from_metadata(model: Path) -> Preprocessing | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edgeeff import manifest
 from edgeeff.errors import InputError
 from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
 from edgeeff.files import document
@@ -19,10 +21,14 @@ def model(tmp_path) -> Path:
     return Path(shutil.copy(tiny.INT8, tmp_path / "model.tflite"))
 
 
+def write_manifest(model: Path, preprocessing: dict[str, Any]) -> None:
+    text = manifest.describe(model, "int8", preprocessing).document()
+    model.with_suffix(".json").write_text(text)
+
+
 def test_manifest_beside_the_model(model):
     wanted = of_family("imagenet", 32)
-    text = document("edgeeff.manifest/1", {"preprocessing": wanted.to_json()})
-    model.with_suffix(".json").write_text(text)
+    write_manifest(model, wanted.to_json())
     assert find_preprocessing(model) == wanted
     assert find_preprocessing(model, otherwise=of_family("lite", 32)) == wanted
 
@@ -32,14 +38,26 @@ def test_manifest_beside_the_model(model):
     [
         ("{", "not a JSON document"),
         (document("edgeeff.manifest/2", {}), "manifest/2"),
-        (document("edgeeff.manifest/1", {}), "no preprocessing"),
-        (document("edgeeff.manifest/1", {"preprocessing": {"mean": 1}}), "preprocessing without"),
+        (document("edgeeff.manifest/1", {}), "incomplete"),
     ],
 )
 def test_damaged_manifest_is_an_error_and_not_passed_over(model, text, words):
     model.with_suffix(".json").write_text(text)
     with pytest.raises(InputError, match=words):
         find_preprocessing(model)
+
+
+def test_manifest_with_a_damaged_preprocessing_is_an_error(model):
+    write_manifest(model, {"mean": 1})
+    with pytest.raises(InputError, match="preprocessing without"):
+        find_preprocessing(model)
+
+
+def test_manifest_of_another_file_says_nothing(model):
+    write_manifest(model, of_family("imagenet", 32).to_json())
+    shutil.copy(tiny.FLOAT32, model)
+    told = of_family("lite", 32)
+    assert find_preprocessing(model, otherwise=told) == told
 
 
 def test_metadata_says_mean_and_std():
