@@ -48,13 +48,13 @@ class LazyCommands(click.Group):
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgeeff")
 def edgeeff() -> None:
-    r"""Turn an EfficientNet into an int8 .tflite that a mobile engineer can ship and trust.
+    """Turn an EfficientNet into an int8 .tflite that a mobile engineer can ship and trust.
 
     \b
     Example:
       edgeeff convert --variant b0 --int8
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite
-    """
+    """  # noqa: D301 - click needs the character, not its escape
 
 
 def main(arguments: list[str] | None = None) -> None:
