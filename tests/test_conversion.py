@@ -1,0 +1,207 @@
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgeeff import conversion, files
+from edgeeff.errors import EdgeeffError, InputError, OutputError, UsageError
+from edgeeff.litert.reader import read_model
+from edgeeff.manifest import read_manifest
+
+
+def edgeeff(*words: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "edgeeff", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(4):
+        pixels = random.integers(0, 255, (48, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+def quantize(source: Path, output: Path, **settings) -> conversion.Conversion:
+    return conversion.quantize(source, "int8", conversion.Settings(output=output, **settings))
+
+
+@pytest.fixture
+def source(tiny_float: Path, tmp_path: Path) -> Path:
+    """The tiny network with the manifest that `convert` would leave beside it."""
+    from edgeeff.manifest import describe, path_of
+    from edgeeff.preprocessing import of_family
+
+    copy = tmp_path / "tiny-float32.tflite"
+    copy.write_bytes(tiny_float.read_bytes())
+    manifest = describe(copy, "float32", of_family("imagenet", 32).to_json())
+    path_of(copy).write_text(manifest.document())
+    return copy
+
+
+def test_quantize_makes_an_integer_only_file_that_takes_bytes(source, tmp_path):
+    made = quantize(source, tmp_path / "out")
+    model = read_model(made.model)
+    assert model.integer_only
+    assert (model.inputs[0].dtype, model.outputs[0].dtype) == ("uint8", "uint8")
+    assert (model.inputs[0].scales[0], model.inputs[0].zero_points[0]) == (1.0, 0)
+
+
+def test_the_manifest_says_what_the_file_is(source, tmp_path):
+    made = quantize(source, tmp_path / "out")
+    manifest = read_manifest(made.model)
+    assert manifest is not None
+    assert manifest.sha256 == files.sha256(made.model)
+    assert manifest.integer_only
+    assert manifest.recipe is not None
+    assert manifest.recipe["name"] == "int8"
+    assert manifest.calibration is not None
+    assert manifest.calibration["source"] == "synthetic"
+    assert manifest.fidelity is not None
+    assert manifest.fidelity["images"] == conversion.HELD_OUT
+
+
+def test_a_manifest_of_another_file_is_not_believed(source, tmp_path):
+    made = quantize(source, tmp_path / "out")
+    made.model.write_bytes(made.model.read_bytes() + b"\0")
+    assert read_manifest(made.model) is None
+
+
+def test_the_same_command_twice_gives_the_same_bytes(source, tmp_path):
+    first = quantize(source, tmp_path / "a").manifest.sha256
+    assert quantize(source, tmp_path / "b").manifest.sha256 == first
+
+
+def test_an_existing_file_is_not_touched_without_force(source, tmp_path):
+    made = quantize(source, tmp_path / "out")
+    before = made.model.stat().st_mtime_ns
+    with pytest.raises(OutputError, match="exists already"):
+        quantize(source, tmp_path / "out")
+    assert made.model.stat().st_mtime_ns == before
+    quantize(source, tmp_path / "out", force=True)
+
+
+def test_pictures_of_the_user_calibrate_and_are_listed(source, tmp_path, pictures):
+    made = quantize(source, tmp_path / "out", calibration=pictures)
+    assert made.manifest.calibration is not None
+    assert made.manifest.calibration["count"] == 4
+    assert len(made.manifest.calibration["pictures"]) == 4
+
+
+def test_one_corrupt_picture_is_skipped_and_said(source, tmp_path, pictures):
+    (pictures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    made = quantize(source, tmp_path / "out", calibration=pictures)
+    assert any("skipped" in note and "broken.png" in note for note in made.notes)
+
+
+def test_an_empty_calibration_folder_is_an_error(source, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty"):
+        quantize(source, tmp_path / "out", calibration=tmp_path / "empty")
+
+
+def test_a_quantized_model_is_refused(source, tmp_path):
+    made = quantize(source, tmp_path / "out")
+    with pytest.raises(InputError, match="quantized already"):
+        quantize(made.model, tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("bo", {}, "unknown variant"),
+        ("lite0", {"recipe": "int9"}, "unknown recipe"),
+        ("lite0", {"weights": "missing.h5"}, "missing.h5"),
+    ],
+)
+def test_wrong_names_are_one_clear_error(name, settings, words, tmp_path):
+    with pytest.raises(EdgeeffError, match=words):
+        conversion.convert(name, conversion.Settings(output=tmp_path, **settings))
+
+
+def test_labels_of_another_count_are_refused_before_any_work(tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(f"class {i}" for i in range(999)))
+    with pytest.raises(InputError, match="999 names"):
+        conversion.convert("lite0", conversion.Settings(labels=labels, output=tmp_path / "out"))
+
+
+def test_an_output_that_is_a_file_is_one_clear_error(source, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        quantize(source, blocked / "out")
+
+
+def test_a_file_size_limit_leaves_nothing_behind(source, tmp_path):
+    import resource
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    output = tmp_path / "out"
+    done = edgeeff("quantize", str(source), "--output", str(output), preexec_fn=limit)
+    assert done.returncode == 2, done.stderr
+    assert os.strerror(errno.EFBIG) in done.stderr
+    assert not list(output.glob("*.tflite"))
+    assert not list(output.glob(".*"))
+
+
+def test_contradicting_precisions_are_refused():
+    done = edgeeff("convert", "--variant", "b0", "--int8", "--dynamic", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["schema"] == "edgeeff.error/1"
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    done = edgeeff("convert", "--variant", "b0", "--dry-run", "--json", "--output", str(tmp_path))
+    assert json.loads(done.stdout)["recipe"] == "int8-swish"
+    assert not list(tmp_path.iterdir())
+
+
+def test_bytes_into_a_float_network_are_refused(source, tmp_path):
+    settings = conversion.Settings(output=tmp_path / "out", input_type="uint8")
+    with pytest.raises(UsageError, match="float32"):
+        conversion.quantize(source, "dynamic", settings)
+
+
+@pytest.mark.slow
+def test_an_interrupted_conversion_leaves_nothing_half_written(tmp_path):
+    command = [sys.executable, "-m", "edgeeff", "convert", "--variant", "lite0"]
+    child = subprocess.Popen(
+        [*command, "--output", str(tmp_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    time.sleep(6)
+    child.send_signal(signal.SIGINT)
+    _, words = child.communicate(timeout=60)
+    assert child.returncode == 130, words
+    assert "interrupted" in words
+    assert not list(tmp_path.glob("*int8*"))
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["b0", "b3", "lite0", "lite4", "edgetpu-s"])
+def test_every_family_becomes_integer_only(variant, tmp_path):
+    settings = conversion.Settings(
+        weights="none", resolution=64, calibration_count=4, output=tmp_path
+    )
+    made = conversion.convert(variant, settings)
+    assert made.manifest.integer_only
+    assert "-untrained" in made.model.name
+    assert made.manifest.input["dtype"] == "uint8"
