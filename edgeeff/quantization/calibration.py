@@ -134,6 +134,13 @@ def check_normalised(pictures: npt.NDArray[np.float32], preprocessing: Preproces
             f"normalised pictures: these lie in {low.min():.3g} to {high.max():.3g}",
             f"normalise once: (pixel - {preprocessing.mean}) / {preprocessing.std}",
         )
+    if (low < -0.02 * span).all() and (found_low >= 0).all():
+        # Normalised pictures have pixels darker than the mean.
+        raise InputError(
+            f"calibration values from {found_low.min():.3g} to {found_high.max():.3g} are never "
+            f"negative: normalised pictures lie in {low.min():.3g} to {high.max():.3g}",
+            "were they scaled to 0..1 instead?",
+        )
     if ((found_high - found_low) < 0.1 * span).all():
         raise InputError(
             f"calibration values from {found_low.min():.3g} to {found_high.max():.3g} use under a "

@@ -129,7 +129,6 @@ def test_a_wrong_normalisation_is_an_error(noise: np.ndarray, mistake, family: s
         check_normalised(values, preprocessing)
 
 
-@pytest.mark.xfail(reason="check_normalised lets 0..1 pass: it lies inside the normalised range")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pictures_scaled_to_0_to_1_are_an_error(noise: np.ndarray, family: str) -> None:
     with pytest.raises(InputError, match="calibration values"):
