@@ -147,6 +147,15 @@ class Graph:
         """Replace the bias of a layer that has one."""
         rewrite.set_constant(self.model, self.tensor(operator.inputs[2]), values)
 
+    def resize(self, tensor: int, shape: tuple[int, ...]) -> None:
+        """Give a tensor another shape."""
+        self.tensor(tensor).shape = np.asarray(shape, np.int32)
+
+    def resize_constant(self, tensor: int, values: npt.NDArray[Any]) -> None:
+        """Replace a constant by one of another shape."""
+        self.resize(tensor, values.shape)
+        rewrite.set_constant(self.model, self.tensor(tensor), values)
+
     def content(self) -> bytes:
         """The model as it is now, as a .tflite."""
         return rewrite.pack(self.model)

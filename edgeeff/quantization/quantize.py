@@ -24,7 +24,8 @@ from edgeeff.quantization.equalization import (
 from edgeeff.quantization.graph import Graph
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.observation import observe
-from edgeeff.quantization.recipe import Bias, Equalize, Recipe, Round, check_matches
+from edgeeff.quantization.recipe import Bias, Equalize, Recipe, Round, Split, check_matches
+from edgeeff.quantization.splitting import split, widened, widened_observation
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -126,6 +127,13 @@ def _corrected(
         batchnorm = rescaled_statistics(batchnorm, factors)
     grids = ranges.grids(graph, observed, batchnorm, recipe.ranges, synthetic=calibration.synthetic)
     grids[graph.input] = boundary.normalised_grid(preprocessing)
+    splitting = recipe.correction(Split)
+    if splitting is not None:
+        few = batches(splitting.pictures)
+        for tensor, copies in split(graph, grids, few, splitting, threads).items():
+            observed[tensor] = widened_observation(observed[tensor], copies)
+            if tensor in batchnorm:
+                batchnorm[tensor] = widened(batchnorm[tensor], copies)
     wanted = Corrections(recipe.correction(Round), recipe.correction(Bias))
     replayed = _replayed(graph, wanted) if wanted.replayed else 1
     with progress.stage("correct weights", len(graph.operators)) as advance:

@@ -28,7 +28,7 @@ STATIC = ("int8", "int16x8")
 """Schemes that quantize activations by ranges, and so need calibration."""
 
 PRECISIONS = ("int16", "float")
-ORDER = ("equalize", "round", "bias")
+ORDER = ("equalize", "split", "round", "bias")
 """Corrections in the only order that makes sense: each works on what the former left."""
 
 
@@ -63,6 +63,19 @@ class Equalize:
 
     exponent: float = 0.5
     limit: float = 65536.0
+
+
+@dataclass(frozen=True)
+class Split:
+    """Copy the first convolution's most sensitive channels, rounded half a step apart.
+
+    Attributes:
+        channels: copies to add; multiples of 8 suit the kernels.
+        pictures: on which it is measured which channels those are.
+    """
+
+    channels: int = 8
+    pictures: int = 4
 
 
 @dataclass(frozen=True)
@@ -107,8 +120,13 @@ class HigherPrecision:
     layers: str = ""
 
 
-Correction = Equalize | Round | Bias
-CORRECTIONS: Mapping[str, type[Any]] = {"equalize": Equalize, "round": Round, "bias": Bias}
+Correction = Equalize | Split | Round | Bias
+CORRECTIONS: Mapping[str, type[Any]] = {
+    "equalize": Equalize,
+    "split": Split,
+    "round": Round,
+    "bias": Bias,
+}
 CHOICES: Mapping[tuple[type[Any], str], tuple[str, ...]] = {
     (Ranges, "estimator"): ("minmax", "percentile", "mse", "entropy"),
     (Ranges, "batchnorm"): ("always", "without-data"),
@@ -121,6 +139,8 @@ LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Ranges, "logits_margin"): (1.0, 8.0),
     (Equalize, "exponent"): (0.0, 1.0),
     (Equalize, "limit"): (1.0, 2.0**24),
+    (Split, "channels"): (1, 256),
+    (Split, "pictures"): (1, 64),
     (Round, "pictures"): (1, 4096),
     (Round, "damping"): (1e-6, 100.0),
 }
