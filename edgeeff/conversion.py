@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +18,9 @@ from edgeeff import files
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.evaluate import evaluate
-from edgeeff.evaluation.fidelity import fidelity
+from edgeeff.evaluation.fidelity import Fidelity, fidelity
 from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.gate import LADDERS, NO_LIMITS, AccuracyGateFailed, Limits, Trial, judge
 from edgeeff.images import read_images, read_labels
 from edgeeff.litert.probe import probe
 from edgeeff.litert.reader import read_model
@@ -67,6 +68,7 @@ class Settings:
         output_type: likewise.
         logits: leave out the softmax.
         eval_data: labelled pictures to measure accuracy on.
+        limits: what the model must reach, else ``AccuracyGateFailed``.
         seed: of everything drawn at random.
         output: folder of the results.
         force: replace existing files.
@@ -86,6 +88,7 @@ class Settings:
     output_type: str | None = None
     logits: bool = False
     eval_data: Path | None = None
+    limits: Limits = NO_LIMITS
     seed: int = 0
     output: Path = ARTIFACTS
     force: bool = False
@@ -120,6 +123,13 @@ def plan(variant: Variant, settings: Settings) -> Recipe:
     return recipe
 
 
+def _ladder(variant: Variant, settings: Settings, recipe: Recipe) -> list[Recipe]:
+    """The recipes to try: with limits and no recipe named, from cheap to costly."""
+    if settings.limits.set and settings.recipe is None and recipe.scheme == "int8":
+        return [find_recipe(name) for name in LADDERS[variant.family]]
+    return [recipe]
+
+
 def convert(
     name: str, settings: Settings | None = None, progress: Progress | None = None
 ) -> Conversion:
@@ -134,6 +144,7 @@ def convert(
         UsageError: unknown names or contradicting options.
         InputError: weights, pictures or labels that do not fit.
         OutputError: results that exist already, or cannot be written.
+        AccuracyGateFailed: no recipe reaches the limits; the best model was written.
     """
     settings, progress = settings or Settings(), progress or Progress()
     variant = find_variant(name)
@@ -145,7 +156,8 @@ def convert(
     _refuse_full(settings.output)
     calibration = _calibration(settings, recipe, preprocessing, progress)
     with _scratch(settings.output) as scratch:
-        weights, preprocessing = _export(variant, settings, preprocessing, scratch, progress)
+        exported = scratch / "float32.tflite"
+        weights, preprocessing = _export(variant, settings, preprocessing, exported, progress)
         trained = bool(weights["trained"])
         known = {
             "variant": variant.name,
@@ -155,10 +167,9 @@ def convert(
         }
         reference = _target(settings, variant, "float32", trained=trained)
         model = _target(settings, variant, recipe.scheme, trained=trained)
-        _keep_reference(scratch, reference, preprocessing, known, settings)
-    made = _quantize(
-        reference, model, recipe, preprocessing, calibration, settings, known, progress
-    )
+        _keep_reference(exported, reference, preprocessing, known, settings)
+    job = _Job(reference, preprocessing, calibration, settings, known, progress)
+    made = _make(job, _ladder(variant, settings, recipe), model)
     notes = (*weights["notes"], *(calibration.used.warnings() if calibration else ()))
     return replace(made, notes=notes)
 
@@ -183,6 +194,7 @@ def quantize(
         InputError: a model that is damaged, quantized already, or says no preprocessing.
         UsageError: unknown recipe or contradicting options.
         OutputError: results that exist already, or cannot be written.
+        AccuracyGateFailed: no recipe reaches the limits; the best model was written.
     """
     settings, progress = settings or Settings(), progress or Progress()
     recipe = find_recipe(recipe_name)
@@ -194,8 +206,10 @@ def quantize(
     if model.resolve() == source.resolve():
         raise UsageError(f"{source} would be overwritten", "choose another --output DIR")
     _refuse(settings, model)
+    _refuse_full(settings.output)
     calibration = _calibration(settings, recipe, preprocessing, progress)
-    made = _quantize(source, model, recipe, preprocessing, calibration, settings, known, progress)
+    job = _Job(source, preprocessing, calibration, settings, known, progress)
+    made = _make(job, [recipe], model)
     return replace(made, notes=calibration.used.warnings() if calibration else ())
 
 
@@ -276,7 +290,7 @@ def _export(
 
 
 def _keep_reference(
-    scratch: Path,
+    exported: Path,
     reference: Path,
     preprocessing: Preprocessing,
     known: dict[str, Any],
@@ -284,95 +298,117 @@ def _keep_reference(
 ) -> None:
     """Move the float model to its place; one that is there and the same stays."""
     if reference.exists() and not settings.force:
-        if files.sha256(reference) != files.sha256(scratch):
+        if files.sha256(reference) != files.sha256(exported):
             raise OutputError(
                 f"{reference} exists already and is another network",
                 "--force replaces it, --output DIR goes elsewhere",
             )
         return
-    files.write_bytes(reference, files.read_bytes(scratch), force=True)
+    files.write_bytes(reference, files.read_bytes(exported), force=True)
     manifest = describe(reference, "float32", preprocessing.to_json(), **known)
     files.write_bytes(path_of(reference), manifest.document().encode(), force=True)
 
 
-def _quantize(
-    reference: Path,
-    model: Path,
-    recipe: Recipe,
-    preprocessing: Preprocessing,
-    calibration: _Pictures | None,
-    settings: Settings,
-    known: dict[str, Any],
-    progress: Progress,
-) -> Conversion:
-    ends = default_ends(recipe)
-    ends = Ends(settings.input_type or ends.input, settings.output_type or ends.output)
-    content = files.read_bytes(reference)
-    if recipe.scheme == "float32" and model == reference:
-        return _measured(
-            reference, model, recipe, preprocessing, calibration, known, settings, progress
-        )
-    quantized = quantize_model(
-        content,
+@dataclass(frozen=True)
+class _Job:
+    """What all recipes that are tried on one network share."""
+
+    reference: Path
+    preprocessing: Preprocessing
+    calibration: _Pictures | None
+    settings: Settings
+    known: dict[str, Any]
+    progress: Progress
+
+
+def _make(job: _Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
+    """Try recipes until one is within the limits; write the best with its manifest."""
+    if model == job.reference:
+        manifest, _ = _verify(job, recipes[0], model)
+        files.write_bytes(path_of(model), manifest.document().encode(), force=True)
+        return Conversion(model, manifest, model)
+    tried: list[tuple[Manifest, Trial | None, Path]] = []
+    with _scratch(job.settings.output) as scratch:
+        for recipe in recipes:
+            candidate = scratch / recipe.name / model.name
+            files.write_bytes(candidate, _quantized(job, recipe))
+            tried.append((*_verify(job, recipe, candidate), candidate))
+            if tried[-1][1] is None or not tried[-1][1].failed:
+                break
+        trials = [trial for _, trial, _ in tried if trial is not None]
+        best = max(tried, key=lambda made: made[1].rank if made[1] else (0, 0.0))
+        manifest = replace(best[0], tried=[trial.to_json() for trial in trials] or None)
+        files.write_bytes(model, best[2].read_bytes(), force=job.settings.force)
+        files.write_bytes(path_of(model), manifest.document().encode(), force=True)
+    if trials and all(trial.failed for trial in trials):
+        raise AccuracyGateFailed(trials)
+    return Conversion(model, manifest, job.reference)
+
+
+def _quantized(job: _Job, recipe: Recipe) -> bytes:
+    usual, settings = default_ends(recipe), job.settings
+    return quantize_model(
+        files.read_bytes(job.reference),
         recipe,
-        preprocessing,
-        calibration.used if calibration else None,
-        ends=ends,
+        job.preprocessing,
+        job.calibration.used if job.calibration else None,
+        ends=Ends(settings.input_type or usual.input, settings.output_type or usual.output),
         seed=settings.seed,
         threads=settings.threads,
-        progress=progress,
-    )
-    files.write_bytes(model, quantized, force=settings.force)
-    return _measured(
-        reference, model, recipe, preprocessing, calibration, known, settings, progress
+        progress=job.progress,
     )
 
 
-def _measured(
-    reference: Path,
-    model: Path,
-    recipe: Recipe,
-    preprocessing: Preprocessing,
-    calibration: _Pictures | None,
-    known: dict[str, Any],
-    settings: Settings,
-    progress: Progress,
-) -> Conversion:
-    """Verify the model on pictures that calibration did not see, and write its manifest."""
-    measured: dict[str, Any] = {}
-    with progress.stage("verify"):
-        untrained = known.get("weights") is not None and not known["weights"]["trained"]
-        if calibration is not None and model != reference and not untrained:
-            measured["fidelity"] = _fidelity(reference, model, preprocessing, calibration.held_out)
+def _verify(job: _Job, recipe: Recipe, model: Path) -> tuple[Manifest, Trial | None]:
+    """Measure a model on pictures that calibration did not see."""
+    settings, measured, held_out, found = job.settings, {}, None, None
+    weights = job.known.get("weights")
+    with job.progress.stage("verify"):
+        # The answers of an untrained network are noise: nothing can agree with them.
+        if job.calibration and model != job.reference and (not weights or weights["trained"]):
+            pictures = job.calibration.held_out
+            held_out = _fidelity(job.reference, model, job.preprocessing, pictures)
+            measured["fidelity"] = {
+                **held_out.to_json(),
+                "pictures": pictures.source,
+                "sha256": pictures.sha256,
+            }
         if settings.eval_data is not None:
             images = read_images(settings.eval_data, labels=settings.labels)
-            found = evaluate(model, images, reference=reference, preprocessing=preprocessing)
-            measured["accuracy"] = found.to_json()
-    if calibration is not None and recipe.calibrated:
-        used = calibration.used
-        measured["calibration"] = {
-            "source": used.source,
-            "count": len(used.pictures),
-            "sha256": used.sha256,
-            "pictures": [] if used.synthetic else list(used.digests),
-        }
+            found = evaluate(
+                model, images, reference=job.reference, preprocessing=job.preprocessing
+            )
+            measured["accuracy"] = {**found.to_json(), "model": model.name}
+    if job.calibration and recipe.calibrated:
+        measured["calibration"] = _listed(job.calibration.used)
     manifest = describe(
         model,
         recipe.scheme,
-        preprocessing.to_json(),
+        job.preprocessing.to_json(),
         recipe={"name": recipe.name, "text": recipe.text},
-        float_bytes=reference.stat().st_size,
-        seconds={name: round(value, 3) for name, value in progress.seconds.items()},
+        float_bytes=job.reference.stat().st_size,
+        seconds={name: round(value, 3) for name, value in job.progress.seconds.items()},
         **measured,
-        **known,
+        **job.known,
     )
-    files.write_bytes(path_of(model), manifest.document().encode(), force=True)
-    return Conversion(model, manifest, reference)
+    if not settings.limits.set:
+        return manifest, None
+    return manifest, judge(recipe.name, manifest.bytes, held_out, found, settings.limits)
+
+
+def _listed(used: CalibrationSet) -> dict[str, Any]:
+    """A calibration set as the manifest lists it."""
+    return {
+        "source": used.source,
+        "count": len(used.pictures),
+        "sha256": used.sha256,
+        "pictures": [] if used.synthetic else list(used.digests),
+    }
 
 
 def _fidelity(
     reference: Path, model: Path, preprocessing: Preprocessing, held_out: CalibrationSet
-) -> dict[str, Any]:
+) -> Fidelity:
     answers = []
     for path in (reference, model):
         classifier = Classifier(path, preprocessing)
@@ -380,8 +416,7 @@ def _fidelity(
         starts = range(0, len(pictures), classifier.batch)
         parts = [classifier(pictures[i : i + classifier.batch]).logits for i in starts]
         answers.append(np.concatenate(parts))
-    found = fidelity(*answers).to_json()
-    return {**found, "pictures": held_out.source, "sha256": held_out.sha256}
+    return fidelity(*answers)
 
 
 def _target(settings: Settings, variant: Variant, scheme: str, *, trained: bool) -> Path:
@@ -404,7 +439,7 @@ def _refuse_full(folder: Path) -> None:
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=".edgeeff-", dir=folder) as name:
-        yield Path(name) / "float32.tflite"
+        yield Path(name)
 
 
 def _labels(settings: Settings, variant: Variant) -> list[str] | None:

@@ -28,7 +28,7 @@ LAYERS = (
     {"targets", "export_names", "inspection"},
     {"devices", "export"},
     {"doctor", "evaluation", "quantization", "training"},
-    {"benchmark"},
+    {"benchmark", "gate"},
     {"bundle", "conversion", "report"},
     {"cli"},
     {"__main__"},

@@ -13,6 +13,7 @@ from PIL import Image
 
 from edgeeff import conversion, files
 from edgeeff.errors import EdgeeffError, InputError, OutputError, UsageError
+from edgeeff.gate import LADDERS, AccuracyGateFailed, Limits
 from edgeeff.litert.reader import read_model
 from edgeeff.manifest import read_manifest
 
@@ -175,6 +176,38 @@ def test_bytes_into_a_float_network_are_refused(source, tmp_path):
     settings = conversion.Settings(output=tmp_path / "out", input_type="uint8")
     with pytest.raises(UsageError, match="float32"):
         conversion.quantize(source, "dynamic", settings)
+
+
+def test_a_gate_that_is_reached_says_what_was_tried(source, tmp_path):
+    made = quantize(source, tmp_path / "out", limits=Limits(min_sqnr=-100.0))
+    assert made.manifest.tried is not None
+    assert [trial["failed"] for trial in made.manifest.tried] == [()]
+
+
+def test_a_gate_that_is_missed_keeps_the_best_and_exits_3(source, tmp_path):
+    output = tmp_path / "out"
+    done = edgeeff("quantize", str(source), "--output", str(output), "--min-sqnr", "200")
+    assert done.returncode == 3
+    assert "no recipe reaches the limits" in done.stderr
+    (model,) = output.glob("*.tflite")
+    manifest = read_manifest(model)
+    assert manifest is not None
+    assert manifest.tried is not None
+
+
+def test_a_limit_on_accuracy_needs_labels(source, tmp_path, pictures):
+    limits = Limits(max_drop=0.5)
+    with pytest.raises(UsageError, match="labelled pictures"):
+        quantize(source, tmp_path / "out", limits=limits, eval_data=pictures)
+
+
+@pytest.mark.slow
+def test_the_gate_climbs_from_cheap_to_costly_recipes(tmp_path):
+    settings = conversion.Settings(output=tmp_path, limits=Limits(min_sqnr=200.0))
+    with pytest.raises(AccuracyGateFailed) as failed:
+        conversion.convert("lite0", settings)
+    assert tuple(trial.recipe for trial in failed.value.trials) == LADDERS["lite"]
+    assert (tmp_path / "efficientnet-lite0-int8.tflite").exists()
 
 
 @pytest.mark.slow

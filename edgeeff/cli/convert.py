@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgeeff.cli.quantize import settings_options, summary
+from edgeeff.cli.quantize import settings_options, summary, trials_shown
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
@@ -30,7 +30,6 @@ PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 @click.option("--resolution", type=click.IntRange(8), help="Side of the input in pixels.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Per run.")
 @click.option("--logits", is_flag=True, help="Leave out the softmax at the end.")
-@click.option("--eval-data", type=click.Path(path_type=Path), help="Labelled pictures to measure.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @settings_options
 @common_options
@@ -58,7 +57,8 @@ def command(
         _describe(terminal, variant, settings)
         return
     find_variant(variant)
-    made = conversion.convert(variant, settings, terminal.progress())
+    with trials_shown(terminal):
+        made = conversion.convert(variant, settings, terminal.progress())
     summary(terminal, made)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--calibration-count", type=click.IntRange(1), help="Pictures of it to use.")
     @click.option("--input-type", type=ENDS, help="Default: uint8, raw RGB bytes.")
     @click.option("--output-type", type=ENDS, help="Default: uint8.")
+    @click.option("--eval-data", type=click.Path(path_type=Path), help="Labelled pictures.")
+    @click.option("--max-drop", type=float, help="Gate: top-1 points below float (exit 3).")
+    @click.option("--min-agreement", type=float, help="Gate: percent of pictures as float.")
+    @click.option("--min-sqnr", type=float, help="Gate: dB at the logits.")
     @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
     @click.option(
         "--output",
@@ -36,8 +41,17 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--force", is_flag=True, help="Replace existing files.")
     @click.option("--threads", type=click.IntRange(1), help="Kernel threads while calibrating.")
     @functools.wraps(command)
-    def wrapped(*arguments: Any, **options: Any) -> Any:
-        return command(*arguments, **options)
+    def wrapped(
+        *arguments: Any,
+        max_drop: float | None,
+        min_agreement: float | None,
+        min_sqnr: float | None,
+        **options: Any,
+    ) -> Any:
+        from edgeeff.gate import Limits
+
+        limits = Limits(max_drop, min_agreement, min_sqnr)
+        return command(*arguments, limits=limits, **options)
 
     return wrapped
 
@@ -79,8 +93,41 @@ def command(
             raise UsageError("--mean and --std go together", "such as --mean 127 --std 128")
         preprocessing = from_options(input_resolution(model), mean, std, resize or "bilinear")
     settings = conversion.Settings(**options)
-    made = conversion.quantize(model, recipe, settings, preprocessing, terminal.progress())
+    with trials_shown(terminal):
+        made = conversion.quantize(model, recipe, settings, preprocessing, terminal.progress())
     summary(terminal, made)
+
+
+@contextlib.contextmanager
+def trials_shown(terminal: Terminal) -> Iterator[None]:
+    """Show what an accuracy gate tried before its error is reported."""
+    from edgeeff.gate import AccuracyGateFailed
+
+    try:
+        yield
+    except AccuracyGateFailed as failed:
+        _trials(terminal, [trial.to_json() for trial in failed.trials])
+        raise
+
+
+def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:
+    rows = [
+        [
+            trial["recipe"],
+            _megabytes(trial["bytes"]),
+            f"{trial['agreement']:.1%}",
+            "exact" if trial["sqnr_db"] is None else f"{trial['sqnr_db']:.1f} dB",
+            _drop(trial["drop"]),
+            ", ".join(trial["failed"]) or "passed",
+        ]
+        for trial in trials
+    ]
+    columns = ["recipe", ">size", ">same top-1", ">SQNR", ">top-1 drop", "limits"]
+    terminal.table(columns, rows)
+
+
+def _drop(drop: Sequence[float] | None) -> str:
+    return "unknown" if drop is None else f"{drop[0]:.2f} ({drop[1]:.2f} to {drop[2]:.2f})"
 
 
 def summary(terminal: Terminal, made: Conversion) -> None:
@@ -108,6 +155,8 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ["peak memory", _megabytes(manifest.peak_memory_bytes)],
     ]
     terminal.table([str(made.model), "value"], rows)
+    if manifest.tried:
+        _trials(terminal, manifest.tried)
     terminal.say(f"float reference: {made.reference}")
     terminal.say(
         f"next: edgeeff evaluate {made.model} --reference {made.reference} --data YOUR_PICTURES"
