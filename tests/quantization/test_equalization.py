@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from edgeeff.litert import rewrite, statistics
+from edgeeff.litert.runner import Runner
+from edgeeff.quantization.equalization import (
+    equalize,
+    rescaled_observation,
+    rescaled_statistics,
+)
+from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.observation import observe
+from edgeeff.quantization.ranges import credible
+from edgeeff.quantization.recipe import Equalize
+
+
+@pytest.fixture(params=["lite0_float", "tiny_float"])
+def graph(request) -> Graph:
+    return Graph(request.getfixturevalue(request.param).read_bytes())
+
+
+def batches(graph: Graph, count: int = 2) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    shape = graph.shape(graph.input)
+    return [random.uniform(-1, 1, shape).astype(np.float32) for _ in range(count)]
+
+
+def test_the_float_network_stays_as_it_was(graph):
+    pictures = batches(graph)
+    observed = observe(graph, pictures)
+    truth = Runner(graph.content()).run(pictures[0])[0]
+    assert equalize(graph, observed, {}, Equalize(1.0))
+    assert Runner(graph.content()).run(pictures[0])[0] == pytest.approx(truth, rel=1e-3, abs=1e-5)
+
+
+def test_only_linear_and_relu_outputs_are_scaled(graph):
+    factors = equalize(graph, observe(graph, batches(graph)), {}, Equalize())
+    for tensor in factors:
+        assert graph.producer[tensor].activation in ("NONE", "RELU")
+        assert all(r.weighted or r.kind == "ADD" for r in graph.consumers[tensor])
+
+
+def test_summands_and_their_sum_share_their_factors(graph):
+    factors = equalize(graph, observe(graph, batches(graph)), {}, Equalize())
+    for operator in graph.operators:
+        if operator.kind == "ADD" and operator.output in factors:
+            for tensor in operator.inputs:
+                assert np.array_equal(factors[tensor], factors[operator.output])
+
+
+def test_what_is_known_of_the_network_follows_its_scaling(graph):
+    pictures = batches(graph)
+    observed = observe(graph, pictures)
+    factors = equalize(graph, observed, {}, Equalize(1.0))
+    told, seen = rescaled_observation(observed, factors), observe(graph, pictures)
+    for tensor in factors:
+        assert told[tensor].maximum == pytest.approx(seen[tensor].maximum, rel=1e-3, abs=1e-3)
+        assert told[tensor].mean == pytest.approx(seen[tensor].mean, rel=1e-3, abs=1e-3)
+
+
+def test_full_exponent_makes_all_ranges_equal(graph):
+    observed = observe(graph, batches(graph))
+    factors = equalize(graph, observed, {}, Equalize(1.0))
+    joined = {t for o in graph.operators if o.kind == "ADD" for t in (*o.inputs, o.output)}
+    alone = [tensor for tensor in factors if tensor not in joined]
+    seen = rescaled_observation(observed, factors)
+    for tensor in alone:
+        reach = np.maximum(np.abs(seen[tensor].minimum), np.abs(seen[tensor].maximum))
+        assert reach == pytest.approx(reach.max(), rel=1e-3)
+
+
+def test_statistics_of_another_network_are_not_believed(lite0_float):
+    graph = Graph(lite0_float.read_bytes())
+    observed = observe(graph, batches(graph))
+    embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
+    assert embedded is not None
+    said = statistics.from_bytes(embedded)
+    name = "block2a_project_bn"
+    (tensor,) = (t for t in graph.activations if graph.name(t) == name)
+    assert tensor in credible(graph, said, observed)
+    factor = np.ones(len(said.tensors[name].mean))
+    factor[3] = 4096.0
+    lying = rescaled_statistics({tensor: said.tensors[name]}, {tensor: 1 / factor})[tensor]
+    moved = statistics.Statistics("batchnorm", 0, {**said.tensors, name: lying})
+    assert tensor not in credible(graph, moved, observed)
