@@ -27,7 +27,13 @@ from edgeeff.litert.reader import read_model
 from edgeeff.manifest import Manifest, describe, path_of, read_manifest
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
-from edgeeff.quantization.calibration import CalibrationSet, folder_set, synthetic_set
+from edgeeff.quantization.calibration import (
+    SYNTHETIC,
+    CalibrationPair,
+    CalibrationSet,
+    folder_pair,
+    synthetic_pair,
+)
 from edgeeff.quantization.quantize import Ends, default_ends, quantize_model
 from edgeeff.quantization.recipe import Recipe, find_recipe
 from edgeeff.variants import Variant, find_variant
@@ -45,9 +51,6 @@ DEFAULT_RECIPES = {
 
 SYNTHETIC_COUNT = 48
 """Made-up pictures that calibrate; a few seconds even for B7 would buy nothing more."""
-
-HELD_OUT = 20
-"""Pictures that only the verification sees."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ def convert(
     model = _target(settings, variant, recipe.scheme, trained=True)
     _refuse(settings, model, _target(settings, variant, recipe.scheme, trained=False))
     _refuse_full(settings.output)
-    calibration = _calibration(settings, recipe, preprocessing, progress)
+    calibration = _pictures(settings, recipe, preprocessing, progress)
     with _scratch(settings.output) as scratch:
         exported = scratch / "float32.tflite"
         weights, preprocessing = _export(variant, settings, preprocessing, exported, progress)
@@ -170,7 +173,7 @@ def convert(
         _keep_reference(exported, reference, preprocessing, known, settings)
     job = _Job(reference, preprocessing, calibration, settings, known, progress)
     made = _make(job, _ladder(variant, settings, recipe), model)
-    notes = (*weights["notes"], *(calibration.used.warnings() if calibration else ()))
+    notes = (*weights["notes"], *calibration.used.warnings())
     return replace(made, notes=notes)
 
 
@@ -207,51 +210,26 @@ def quantize(
         raise UsageError(f"{source} would be overwritten", "choose another --output DIR")
     _refuse(settings, model)
     _refuse_full(settings.output)
-    calibration = _calibration(settings, recipe, preprocessing, progress)
+    calibration = _pictures(settings, recipe, preprocessing, progress)
     job = _Job(source, preprocessing, calibration, settings, known, progress)
     made = _make(job, [recipe], model)
-    return replace(made, notes=calibration.used.warnings() if calibration else ())
+    return replace(made, notes=calibration.used.warnings())
 
 
-@dataclass(frozen=True)
-class _Pictures:
-    """Pictures that calibrate, and others that verify."""
-
-    used: CalibrationSet
-    held_out: CalibrationSet
-
-
-def _calibration(
+def _pictures(
     settings: Settings, recipe: Recipe, preprocessing: Preprocessing, progress: Progress
-) -> _Pictures | None:
-    if settings.calibration is None or str(settings.calibration) == "synthetic":
+) -> CalibrationPair:
+    folder = settings.calibration
+    if folder is None or str(folder) == SYNTHETIC:
         with progress.stage("make synthetic pictures"):
             count = settings.calibration_count or SYNTHETIC_COUNT
-            return _Pictures(
-                synthetic_set(count if recipe.calibrated else 1, preprocessing, settings.seed),
-                synthetic_set(HELD_OUT, preprocessing, settings.seed + 1),
-            )
-    wanted = settings.calibration_count
-    everything = folder_set(settings.calibration, preprocessing, progress=progress)
-    total = len(everything.pictures)
-    if wanted is not None and wanted < total:
-        chosen = {i * total // wanted for i in range(wanted)}
-    else:
-        # Every fifth picture verifies, as long as enough are left to calibrate.
-        chosen = {i for i in range(total) if total < HELD_OUT or i % 5}
-    rest = [i for i in range(total) if i not in chosen][:HELD_OUT]
-    used = _subset(everything, sorted(chosen))
-    if rest:
-        return _Pictures(used, _subset(everything, rest))
-    return _Pictures(used, synthetic_set(HELD_OUT, preprocessing, settings.seed + 1))
-
-
-def _subset(pictures: CalibrationSet, indices: list[int]) -> CalibrationSet:
-    return replace(
-        pictures,
-        pictures=pictures.pictures[indices],
-        names=tuple(pictures.names[i] for i in indices),
-        digests=tuple(pictures.digests[i] for i in indices),
+            return synthetic_pair(count if recipe.calibrated else 1, preprocessing, settings.seed)
+    return folder_pair(
+        folder,
+        preprocessing,
+        count=settings.calibration_count,
+        seed=settings.seed,
+        progress=progress,
     )
 
 
@@ -315,7 +293,7 @@ class _Job:
 
     reference: Path
     preprocessing: Preprocessing
-    calibration: _Pictures | None
+    calibration: CalibrationPair
     settings: Settings
     known: dict[str, Any]
     progress: Progress
@@ -351,7 +329,7 @@ def _quantized(job: _Job, recipe: Recipe) -> bytes:
         files.read_bytes(job.reference),
         recipe,
         job.preprocessing,
-        job.calibration.used if job.calibration else None,
+        job.calibration.used,
         ends=Ends(settings.input_type or usual.input, settings.output_type or usual.output),
         seed=settings.seed,
         threads=settings.threads,
@@ -365,7 +343,7 @@ def _verify(job: _Job, recipe: Recipe, model: Path) -> tuple[Manifest, Trial | N
     weights = job.known.get("weights")
     with job.progress.stage("verify"):
         # The answers of an untrained network are noise: nothing can agree with them.
-        if job.calibration and model != job.reference and (not weights or weights["trained"]):
+        if model != job.reference and (not weights or weights["trained"]):
             pictures = job.calibration.held_out
             held_out = _fidelity(job.reference, model, job.preprocessing, pictures)
             measured["fidelity"] = {
@@ -379,7 +357,7 @@ def _verify(job: _Job, recipe: Recipe, model: Path) -> tuple[Manifest, Trial | N
                 model, images, reference=job.reference, preprocessing=job.preprocessing
             )
             measured["accuracy"] = {**found.to_json(), "model": model.name}
-    if job.calibration and recipe.calibrated:
+    if recipe.calibrated:
         measured["calibration"] = _listed(job.calibration.used)
     manifest = describe(
         model,

@@ -16,6 +16,7 @@ from edgeeff.errors import EdgeeffError, InputError, OutputError, UsageError
 from edgeeff.gate import LADDERS, AccuracyGateFailed, Limits
 from edgeeff.litert.reader import read_model
 from edgeeff.manifest import read_manifest
+from edgeeff.quantization.calibration import HELD_OUT
 
 
 def edgeeff(*words: str, **options) -> subprocess.CompletedProcess:
@@ -70,7 +71,7 @@ def test_the_manifest_says_what_the_file_is(source, tmp_path):
     assert manifest.calibration is not None
     assert manifest.calibration["source"] == "synthetic"
     assert manifest.fidelity is not None
-    assert manifest.fidelity["images"] == conversion.HELD_OUT
+    assert manifest.fidelity["images"] == HELD_OUT
 
 
 def test_a_manifest_of_another_file_is_not_believed(source, tmp_path):

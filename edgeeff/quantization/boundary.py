@@ -129,27 +129,21 @@ def _wrap_output(model: Any, graph: Any, wanted: str) -> None:
     have = graph.tensors[inner]
     if have.type == TYPES[wanted]:
         return
-    name = rewrite.tensor_name(have)
+    name, shape = rewrite.tensor_name(have), have.shape
     have.name = f"{name}/inner"
+    source, code = inner, Builtin.QUANTIZE
     if wanted == "float32":
-        outer = _tensor(graph, name, have.shape, TYPES[wanted])
-        code = Builtin.DEQUANTIZE
+        outer, code = _tensor(graph, name, shape, TYPES[wanted]), Builtin.DEQUANTIZE
+    elif have.type not in (schema.TensorType.INT8, schema.TensorType.INT16):
+        raise InputError(f"an output of type {wanted} from a float layer", "use float32")
     else:
-        if have.type not in (schema.TensorType.INT8, schema.TensorType.INT16):
-            raise InputError(f"an output of type {wanted} from a float layer", "use float32")
-        grid, shift = _output_grid(have), 128 if wanted == "uint8" else 0
+        grid = _output_grid(have)
         if wanted == "uint8" and have.type == schema.TensorType.INT16:
-            middle = _tensor(graph, f"{name}/int8", have.shape, TYPES["int8"], grid)
-            graph.operators.append(_operator(model, Builtin.QUANTIZE, [inner], middle, 2))
-            inner_source = middle
-        else:
-            inner_source = inner
-        outer = _tensor(graph, name, have.shape, TYPES[wanted], grid, shift)
-        graph.operators.append(_operator(model, Builtin.QUANTIZE, [inner_source], outer, 2))
-        graph.outputs = np.asarray([outer], np.int32)
-        _resign(model, inner, outer, "outputs")
-        return
-    graph.operators.append(_operator(model, code, [inner], outer, 2))
+            # There is no kernel from int16 to uint8.
+            source = _tensor(graph, f"{name}/int8", shape, TYPES["int8"], grid)
+            graph.operators.append(_operator(model, Builtin.QUANTIZE, [inner], source, 2))
+        outer = _tensor(graph, name, shape, TYPES[wanted], grid, 128 if wanted == "uint8" else 0)
+    graph.operators.append(_operator(model, code, [source], outer, 2))
     graph.outputs = np.asarray([outer], np.int32)
     _resign(model, inner, outer, "outputs")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,9 @@ from edgeeff.progress import Progress
 from edgeeff.synthetic import synthetic_pictures
 
 SYNTHETIC = "synthetic"
+HELD_OUT = 20
+"""Most pictures that only the verification sees."""
+
 FLAT = 2.0
 """Standard deviation in grey levels below which a picture shows nothing."""
 
@@ -113,6 +116,46 @@ def folder_set(
     return _of(str(path), pictures, names, tuple(skipped))
 
 
+@dataclass(frozen=True)
+class CalibrationPair:
+    """Pictures that calibrate, and others that verify what came of it."""
+
+    used: CalibrationSet
+    held_out: CalibrationSet
+
+
+def synthetic_pair(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationPair:
+    """Made-up pictures for both; those of ``held_out`` are of another seed."""
+    held_out = synthetic_set(HELD_OUT, preprocessing, seed + 1)
+    return CalibrationPair(synthetic_set(count, preprocessing, seed), held_out)
+
+
+def folder_pair(
+    path: Path,
+    preprocessing: Preprocessing,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> CalibrationPair:
+    """Read a user's pictures and keep some of them for verification.
+
+    With ``count``, those not chosen verify; without, every fifth does, as long as enough are
+    left to calibrate. Where none is left, synthetic pictures verify. Errors as ``folder_set``.
+    """
+    everything = folder_set(path, preprocessing, progress=progress)
+    total = len(everything.pictures)
+    if count is not None and count < total:
+        chosen = {i * total // count for i in range(count)}
+    else:
+        chosen = {i for i in range(total) if total < HELD_OUT or i % 5}
+    rest = [i for i in range(total) if i not in chosen][:HELD_OUT]
+    used = _subset(everything, sorted(chosen))
+    if rest:
+        return CalibrationPair(used, _subset(everything, rest))
+    return CalibrationPair(used, synthetic_set(HELD_OUT, preprocessing, seed + 1))
+
+
 def check_normalised(pictures: npt.NDArray[np.float32], preprocessing: Preprocessing) -> None:
     """Check that arrays a caller prepared are normalised once, as the network expects.
 
@@ -147,6 +190,15 @@ def check_normalised(pictures: npt.NDArray[np.float32], preprocessing: Preproces
             f"tenth of what normalised pictures span ({low.min():.3g} to {high.max():.3g})",
             "were they normalised twice, or scaled to 0..1 first?",
         )
+
+
+def _subset(pictures: CalibrationSet, indices: list[int]) -> CalibrationSet:
+    return replace(
+        pictures,
+        pictures=pictures.pictures[indices],
+        names=tuple(pictures.names[i] for i in indices),
+        digests=tuple(pictures.digests[i] for i in indices),
+    )
 
 
 def _of(

@@ -9,13 +9,13 @@ equality does not hold, and these tensors are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeeff.litert.statistics import TensorStatistics
-from edgeeff.quantization.graph import Graph, Operator, from_per_channel, per_channel
+from edgeeff.quantization.graph import Graph, from_per_channel, per_channel
 from edgeeff.quantization.observation import Observed
 from edgeeff.quantization.recipe import Equalize
 
@@ -98,41 +98,29 @@ def _groups(graph: Graph) -> list[tuple[int, ...]]:
             tensor = parent[tensor]
         return tensor
 
-    sums = [operator for operator in graph.operators if operator.kind == "ADD"]
-    for operator in sums:
-        for tensor in operator.inputs:
-            parent[root(tensor)] = root(operator.output)
-    members: dict[int, list[Operator]] = {}
     for operator in graph.operators:
-        if operator.weighted or operator.kind == "ADD":
-            members.setdefault(root(operator.output), []).append(operator)
-    joined = {root(tensor) for operator in sums for tensor in operator.inputs}
-    made = {operator.output for group in members.values() for operator in group}
-    whole = {
-        key: group
-        for key, group in members.items()
-        if all(_free(graph, operator) for operator in group)
-        and (key not in joined or _all_made(sums, root, key, made))
-    }
-    return [tuple(operator.output for operator in group) for group in whole.values()]
+        for tensor in operator.inputs if operator.kind == "ADD" else ():
+            parent[root(tensor)] = root(operator.output)
+    members: dict[int, set[int]] = {}
+    for operator in graph.operators:
+        members.setdefault(root(operator.output), set()).add(operator.output)
+        for tensor in operator.inputs if operator.kind == "ADD" else ():
+            members[root(operator.output)].add(tensor)
+    return [
+        tuple(sorted(group))
+        for group in members.values()
+        if all(_free(graph, tensor) for tensor in group)
+    ]
 
 
-def _all_made(sums: Iterable[Operator], root: object, key: int, made: set[int]) -> bool:
-    """Whether every summand of a group comes from an operator that can be scaled."""
-    find = root if callable(root) else int
-    return all(
-        tensor in made
-        for operator in sums
-        if find(operator.output) == key
-        for tensor in operator.inputs
-    )
-
-
-def _free(graph: Graph, operator: Operator) -> bool:
-    """Whether all that happens to an output before the next weights commutes with scaling."""
-    if operator.activation not in HOMOGENEOUS or operator.output == graph.output:
+def _free(graph: Graph, tensor: int) -> bool:
+    """Whether a tensor can be scaled, and all that happens to it until the next weights."""
+    maker = graph.producer.get(tensor)
+    if maker is None or not (maker.weighted or maker.kind == "ADD"):
         return False
-    readers = graph.consumers.get(operator.output, ())
+    if maker.activation not in HOMOGENEOUS or tensor == graph.output:
+        return False
+    readers = graph.consumers.get(tensor, ())
     return bool(readers) and all(reader.weighted or reader.kind == "ADD" for reader in readers)
 
 

@@ -189,7 +189,8 @@ def _widen(graph: Graph, chain: Chain, copies: Copies, grids: Mapping[int, Grid]
     first, bias = graph.weights(chain.first), graph.bias(chain.first)
     later = graph.bias(chain.depthwise)
     merging = graph.weights(chain.merging)
-    assert bias is not None and later is not None  # noqa: S101, PT018 - first_chain saw them
+    if bias is None or later is None:
+        raise ValueError("a chain has biases")
     graph.resize_constant(chain.first.inputs[1], first[source])
     graph.resize_constant(chain.first.inputs[2], bias[source] + shift)
     graph.resize_constant(chain.depthwise.inputs[1], kernel[..., source])
