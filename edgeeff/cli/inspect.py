@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgeeff.cli.checks import show_check
+from edgeeff.cli.layer_errors import errors_of_layers, show_errors
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
@@ -23,17 +24,28 @@ _LONGEST_NAME = 300
 @common_options
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="Every operator and tensor, as -v does.")
+@click.option("--layers", is_flag=True, help="Error of each layer against --reference.")
+@click.option("--reference", type=click.Path(path_type=Path), help="The float model it came from.")
 @click.option("--check", "target", metavar="gpu|edgetpu", help="What it takes, and why not.")
-def command(terminal: Terminal, model: Path, tensors: bool, target: str | None) -> None:
+def command(
+    terminal: Terminal,
+    model: Path,
+    tensors: bool,
+    layers: bool,
+    reference: Path | None,
+    target: str | None,
+) -> None:
     """Take a .tflite file apart: operators, types, sizes, quantization, metadata.
 
-    The file is read, not run: it may come from anywhere.
+    The file is read, not run: it may come from anywhere. With --layers it is run, beside the
+    float model it was made from, on synthetic pictures.
 
     \b
     Example:
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite --tensors
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite --check edgetpu
+      edgeeff inspect int8.tflite --layers --reference float32.tflite
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.files import document
     from edgeeff.inspection import SCHEMA, inspect
@@ -41,8 +53,11 @@ def command(terminal: Terminal, model: Path, tensors: bool, target: str | None) 
 
     inspection = inspect(model)
     checked = check_model(target, inspection.model) if target else None
-    check_fields = {"check": checked.to_json()} if checked else {}
-    terminal.document(document(SCHEMA, {**inspection.fields(), **check_fields}))
+    errors = errors_of_layers(model, reference) if layers else ()
+    more: dict[str, Any] = {"check": checked.to_json()} if checked else {}
+    if layers:
+        more["layers"] = [error.to_json() for error in errors]
+    terminal.document(document(SCHEMA, {**inspection.fields(), **more}))
     _say_summary(terminal, inspection)
     _show_operators(terminal, inspection)
     if tensors or terminal.verbose:
@@ -50,6 +65,8 @@ def command(terminal: Terminal, model: Path, tensors: bool, target: str | None) 
         _show_tensors(terminal, inspection)
     if checked:
         show_check(terminal, checked)
+    if layers:
+        show_errors(terminal, errors)
 
 
 def _say_summary(terminal: Terminal, inspection: Inspection) -> None:

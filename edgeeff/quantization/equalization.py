@@ -44,16 +44,29 @@ def equalize(
     factors: dict[int, Vector] = {}
     for group in _groups(graph):
         reach = np.max([_reach(t, observed, batchnorm) for t in group], axis=0)
-        widest = float(reach.max())
-        if widest <= 0:
+        factor = channel_factors(reach, rule)
+        if factor is None:
             continue
-        factor = np.clip(
-            (widest / np.maximum(reach, widest / rule.limit)) ** rule.exponent, 1.0, rule.limit
-        )
         for tensor in group:
             _scale(graph, tensor, factor)
             factors[tensor] = factor
     return factors
+
+
+def channel_factors(reach: Vector, rule: Equalize) -> Vector | None:
+    """The factor on each channel, from how far each gets; ``None`` where nothing happens.
+
+    A channel that gets ``rule.outlier`` times as far as the median one is first brought back
+    to there, whatever the exponent: it would leave the others a few levels of int8. The rest
+    is moved towards the widest.
+    """
+    tame = np.minimum(reach, rule.outlier * float(np.median(reach)))
+    widest = float(tame.max())
+    if widest <= 0:
+        return None
+    lifted = (widest / np.maximum(tame, widest / rule.limit)) ** rule.exponent
+    brought_back = np.divide(tame, reach, out=np.ones_like(reach), where=reach > 0)
+    return np.asarray(lifted * brought_back, np.float64)
 
 
 def rescaled_statistics(

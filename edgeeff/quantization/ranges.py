@@ -103,20 +103,30 @@ def credible(
 ) -> dict[int, TensorStatistics]:
     """The BatchNorm statistics that are this network's, by tensor index.
 
-    A tensor is left out if one of its channels was seen far outside of what BatchNorm says.
+    A channel that was seen far outside of what BatchNorm says is taken as it was seen.
     """
     known: dict[int, TensorStatistics] = {}
     for tensor in graph.activations:
         said = embedded.tensors.get(graph.name(tensor)) if embedded else None
         if said is None or len(said.mean) != len(observed[tensor].mean):
             continue
-        if said.deviation is not None:
-            off = np.abs(observed[tensor].mean - said.mean)
-            floor = 1e-3 * float(np.abs(said.mean).max() + said.deviation.max())
-            if (off > CREDIBLE_DEVIATIONS * said.deviation + floor).any():
-                continue
-        known[tensor] = said
+        known[tensor] = _corrected(said, observed[tensor].statistics())
     return known
+
+
+def _corrected(said: TensorStatistics, seen: TensorStatistics) -> TensorStatistics:
+    if said.deviation is None or seen.deviation is None:
+        return said
+    far = np.abs(seen.mean - said.mean) > CREDIBLE_DEVIATIONS * said.deviation
+    wide = seen.deviation > CREDIBLE_DEVIATIONS * said.deviation
+    # A channel that BatchNorm holds to be constant is compared with the others' spread.
+    matters = np.maximum(np.abs(seen.mean - said.mean), seen.deviation) > 0.01 * float(
+        np.median(said.deviation)
+    )
+    lies = (far | wide) & matters
+    return TensorStatistics(
+        np.where(lies, seen.mean, said.mean), np.where(lies, seen.deviation, said.deviation)
+    )
 
 
 def grids(

@@ -59,10 +59,12 @@ class Equalize:
     Attributes:
         exponent: 1 makes all ranges equal, 0 changes nothing.
         limit: largest factor on a channel.
+        outlier: a channel that reaches so many times as far as the median one is brought back.
     """
 
     exponent: float = 0.5
     limit: float = 65536.0
+    outlier: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Ranges, "logits_margin"): (1.0, 8.0),
     (Equalize, "exponent"): (0.0, 1.0),
     (Equalize, "limit"): (1.0, 2.0**24),
+    (Equalize, "outlier"): (1.0, 2.0**24),
     (Split, "channels"): (1, 256),
     (Split, "pictures"): (1, 64),
     (Round, "pictures"): (1, 4096),

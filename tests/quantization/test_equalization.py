@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgeeff.litert import rewrite, statistics
 from edgeeff.litert.runner import Runner
 from edgeeff.quantization.equalization import (
+    channel_factors,
     equalize,
     rescaled_observation,
     rescaled_statistics,
@@ -69,7 +72,7 @@ def test_full_exponent_makes_all_ranges_equal(graph):
         assert reach == pytest.approx(reach.max(), rel=1e-3)
 
 
-def test_statistics_of_another_network_are_not_believed(lite0_float):
+def test_a_channel_of_which_batchnorm_lies_is_taken_as_seen(lite0_float):
     graph = Graph(lite0_float.read_bytes())
     observed = observe(graph, batches(graph))
     embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
@@ -77,9 +80,19 @@ def test_statistics_of_another_network_are_not_believed(lite0_float):
     said = statistics.from_bytes(embedded)
     name = "block2a_project_bn"
     (tensor,) = (t for t in graph.activations if graph.name(t) == name)
-    assert tensor in credible(graph, said, observed)
+    assert np.array_equal(credible(graph, said, observed)[tensor].mean, said.tensors[name].mean)
     factor = np.ones(len(said.tensors[name].mean))
     factor[3] = 4096.0
     lying = rescaled_statistics({tensor: said.tensors[name]}, {tensor: 1 / factor})[tensor]
     moved = statistics.Statistics("batchnorm", 0, {**said.tensors, name: lying})
-    assert tensor not in credible(graph, moved, observed)
+    believed = credible(graph, moved, observed)[tensor]
+    assert believed.mean[3] == pytest.approx(observed[tensor].mean[3], rel=1e-5)
+    assert np.array_equal(np.delete(believed.mean, 3), np.delete(lying.mean, 3))
+
+
+@given(st.lists(st.floats(1e-3, 1e3), min_size=3, max_size=20).map(np.asarray), st.floats(0, 1))
+def test_no_channel_stays_an_outlier(reach, exponent):
+    factors = channel_factors(reach, Equalize(exponent, outlier=4.0))
+    assert factors is not None
+    assert (reach * factors).max() <= 4.0 * np.median(reach) * (1 + 1e-9)
+    assert (factors > 0).all()

@@ -1,0 +1,59 @@
+"""How ``inspect --layers`` gets and shows the error of each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeeff.cli.terminal import Terminal
+from edgeeff.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgeeff.quantization.layer_report import LayerError
+
+PICTURES = 8
+SHOWN = 12
+
+
+def errors_of_layers(model: Path, reference: Path | None) -> tuple[LayerError, ...]:
+    """The layers of a quantized model, the one with most error of its own first."""
+    from edgeeff import files
+    from edgeeff.evaluation.inputs import find_preprocessing
+    from edgeeff.litert.probe import probe
+    from edgeeff.quantization.layer_report import layer_errors
+    from edgeeff.synthetic import synthetic_pictures
+
+    if reference is None:
+        raise UsageError("--layers needs the float model", "--reference FLOAT.tflite")
+    for file in (model, reference):
+        probe(file)
+    preprocessing = find_preprocessing(reference)
+    pictures = list(synthetic_pictures(PICTURES, preprocessing.resolution, seed=1))
+    contents = files.read_bytes(model), files.read_bytes(reference)
+    return layer_errors(*contents, pictures, preprocessing)
+
+
+def show_errors(terminal: Terminal, errors: Sequence[LayerError]) -> None:
+    """A table of the worst layers; of all with ``-v``."""
+    shown = errors if terminal.verbose else errors[:SHOWN]
+    rows = [
+        [
+            error.name,
+            error.operator,
+            _db(error.weight_sqnr_db),
+            _db(error.activation_sqnr_db),
+            _db(error.sqnr_db),
+            error.cause,
+        ]
+        for error in shown
+    ]
+    columns = ["layer", "operator", ">its weights", ">its activation", ">network so far", "cause"]
+    title = f"SQNR in dB on {PICTURES} synthetic pictures, worst first"
+    terminal.table(columns, rows, title=title)
+    if len(shown) < len(errors):
+        terminal.say(f"{len(errors) - len(shown)} more layers with -v")
+
+
+def _db(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.1f}"

@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeeff.errors import InputError
+from edgeeff.litert import rewrite
+from edgeeff.litert.runner import Runner
+from edgeeff.preprocessing import of_family
+from edgeeff.quantization.calibration import synthetic_set
+from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.layer_report import LayerError, layer_errors
+from edgeeff.quantization.quantize import quantize_model
+from edgeeff.quantization.recipe import find_recipe
+from edgeeff.synthetic import synthetic_pictures
+
+LITE = of_family("lite", 224)
+OUTLIER = "block4b_project_bn"
+OUTLIER_GROUP = {
+    "block4a_project_bn",
+    "block4b_project_bn",
+    "block4b_add",
+    "block4c_project_bn",
+    "block4c_add",
+}
+FACTOR = np.float32(2**8)
+
+
+def report(content: bytes, recipe: str) -> dict[str, LayerError]:
+    made = quantize_model(content, find_recipe(recipe), LITE, synthetic_set(12, LITE))
+    pictures = list(synthetic_pictures(2, 224, seed=9))
+    return {error.name: error for error in layer_errors(made, content, pictures, LITE)}
+
+
+@pytest.fixture(scope="module")
+def with_outlier(lite0_float: Path) -> bytes:
+    """Lite0 with one channel of a residual group 256 times as large, undone by its readers.
+
+    The function of the float network is the same; the tensors' ranges are not.
+    """
+    graph = Graph(lite0_float.read_bytes())
+    tensors = [t for t in graph.activations if graph.name(t) in OUTLIER_GROUP]
+    for tensor in tensors:
+        maker = graph.producer[tensor]
+        if maker.weighted:
+            weights, bias = graph.weights(maker), graph.bias(maker)
+            assert bias is not None
+            weights[5] *= FACTOR
+            bias[5] *= FACTOR
+            graph.set_weights(maker, weights)
+            graph.set_bias(maker, bias)
+        for reader in graph.consumers[tensor]:
+            if reader.weighted:
+                weights = graph.weights(reader)
+                weights[..., 5] /= FACTOR
+                graph.set_weights(reader, weights)
+    return graph.content()
+
+
+def test_the_outlier_leaves_the_float_network_as_it_was(lite0_float, with_outlier):
+    picture = LITE.normalised(next(synthetic_pictures(1, 224)))[None]
+    truth = Runner(lite0_float.read_bytes()).run(picture)[0]
+    assert Runner(with_outlier).run(picture)[0] == pytest.approx(truth, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_the_report_names_the_layers_with_the_outlier(with_outlier):
+    errors = report(with_outlier, "int8-plain")
+    named = {name for name, error in errors.items() if "times as far" in error.cause}
+    assert OUTLIER in named
+    assert named <= OUTLIER_GROUP
+    by_rounding = sorted(errors, key=lambda name: errors[name].activation_sqnr_db)
+    assert set(by_rounding[:3]) <= OUTLIER_GROUP
+
+
+@pytest.mark.slow
+def test_the_default_recipe_undoes_the_outlier(lite0_float, with_outlier):
+    pictures = list(synthetic_pictures(8, 224, seed=9))
+
+    def sqnr(content: bytes, recipe: str) -> float:
+        made = quantize_model(content, find_recipe(recipe), LITE, synthetic_set(24, LITE))
+        whole = Runner(rewrite.logits_model(lite0_float.read_bytes()))
+        integer = Runner(rewrite.logits_model(made))
+        info = integer.outputs[0]
+        truth = np.stack([whole.run(LITE.normalised(p)[None])[0] for p in pictures])
+        raw = np.stack([integer.run(p[None])[0] for p in pictures]).astype(np.float64)
+        error = truth - (raw - info.zero_point) * info.scale
+        return float(10 * np.log10((truth**2).sum() / (error**2).sum()))
+
+    untouched = sqnr(lite0_float.read_bytes(), "int8")
+    assert sqnr(with_outlier, "int8") > untouched - 1.0
+    assert sqnr(with_outlier, "int8-plain") < untouched - 8.0
+
+
+def test_layers_of_networks_that_do_not_belong_together_are_refused(lite0_float):
+    content = lite0_float.read_bytes()
+    with pytest.raises(InputError, match="no layer in common"):
+        layer_errors(content, content, list(synthetic_pictures(1, 224)), LITE)
