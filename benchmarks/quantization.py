@@ -31,7 +31,7 @@ from edgeeff.variants import find_variant
 
 Pixels = npt.NDArray[np.uint8]
 CROPS = 12
-RECIPES = ("int8", "int8-split", "int8-bias", "int8-plain", "int16x8", "dynamic")
+RECIPES = ("int8", "int8-split", "int8-mixed", "int8-bias", "int8-plain", "int16x8", "dynamic")
 
 
 def main(names: list[str]) -> None:

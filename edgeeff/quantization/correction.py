@@ -51,10 +51,17 @@ class Known:
 
 @dataclass(frozen=True)
 class Corrections:
-    """Which corrections of the weights a recipe asks for; ``None``: not that one."""
+    """Which corrections of the weights a recipe asks for.
+
+    Attributes:
+        round: ``None``: the writer rounds to nearest.
+        bias: ``None``: biases stay.
+        in_float: names of layers whose weights stay in float.
+    """
 
     round: Round | None
     bias: Bias | None
+    in_float: frozenset[str] = frozenset()
 
     @property
     def replayed(self) -> bool:
@@ -87,15 +94,17 @@ def correct(
         advance: called with 1 after each operator.
     """
     random = np.random.default_rng(seed)
-    first = grids[graph.input]
-    stored: dict[int, Any] = {graph.input: [first.quantize(batch) for batch in batches]}
+    rounded = {t: grid for t, grid in grids.items() if not _in_float(graph, t, wanted)}
+    first = rounded.get(graph.input)
+    fed = [first.quantize(batch) if first else batch for batch in batches]
+    stored: dict[int, Any] = {graph.input: fed}
     # The matrices are many and small: threads of BLAS would mostly wait for each other.
     with quiet_runtime(), threadpool_limits(1, "blas"):
         for operator in graph.operators:
-            if operator.weighted:
-                _correct_layer(graph, operator, stored, grids, known, wanted, random)
+            if operator.weighted and operator.name not in wanted.in_float:
+                _correct_layer(graph, operator, stored, rounded, known, wanted, random)
             if wanted.replayed:
-                step = Step(graph, operator, grids, threads)
+                step = Step(graph, operator, rounded, threads)
                 stored[operator.output] = [step.run(stored, i) for i in range(len(batches))]
                 _forget(graph, operator, stored)
             if advance:
@@ -134,6 +143,14 @@ def _correct_layer(
     if source == "measured" and seen is not None:
         shift = (matrix * means - rounded * seen.mean(axis=-1)).sum(axis=1)
     graph.set_bias(operator, (bias + shift).astype(np.float32))
+
+
+def _in_float(graph: Graph, tensor: int, wanted: Corrections) -> bool:
+    """Whether an activation is never rounded: its maker and all its readers are in float."""
+    maker = graph.producer.get(tensor)
+    readers = graph.consumers.get(tensor, ())
+    ends = (*readers, maker) if maker else readers
+    return bool(readers) and all(operator.name in wanted.in_float for operator in ends)
 
 
 def _forget(graph: Graph, operator: Operator, stored: dict[int, Any]) -> None:

@@ -24,7 +24,7 @@ from edgeeff.quantization.equalization import (
 from edgeeff.quantization.graph import Graph
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.observation import observe
-from edgeeff.quantization.recipe import Bias, Equalize, Recipe, Round, Split, check_matches
+from edgeeff.quantization.recipe import Bias, Equalize, Recipe, Round, Split, kept_precisions
 from edgeeff.quantization.splitting import split, widened, widened_observation
 
 FloatArray = npt.NDArray[np.float32]
@@ -85,7 +85,7 @@ def quantize_model(
     if recipe.scheme == "float32":
         return _refuse_bytes(content, recipe, ends)
     graph = Graph(content)
-    check_matches(recipe, {operator.name: operator.kind for operator in graph.operators})
+    kept_precisions(recipe, {operator.name: operator.kind for operator in graph.operators})
     if not recipe.calibrated:
         _refuse_bytes(content, recipe, ends)
         with progress.stage("quantize"):
@@ -123,8 +123,14 @@ def _corrected(
     rule = recipe.correction(Equalize)
     if rule is not None:
         factors = equalize(graph, observed, batchnorm, rule)
-        observed = rescaled_observation(observed, factors)
         batchnorm = rescaled_statistics(batchnorm, factors)
+        trusted = ranges.trusted(batchnorm, recipe.ranges, synthetic=calibration.synthetic)
+        if recipe.ranges.estimator == "minmax" or set(factors) <= set(trusted):
+            observed = rescaled_observation(observed, factors)
+        else:
+            # Histograms are not by channel: they cannot be rescaled.
+            with progress.stage("calibrate again", len(calibration.pictures)) as advance:
+                observed = observe(graph, batches(None), threads=threads, advance=advance)
     grids = ranges.grids(graph, observed, batchnorm, recipe.ranges, synthetic=calibration.synthetic)
     grids[graph.input] = boundary.normalised_grid(preprocessing)
     splitting = recipe.correction(Split)
@@ -134,7 +140,9 @@ def _corrected(
             observed[tensor] = widened_observation(observed[tensor], copies)
             if tensor in batchnorm:
                 batchnorm[tensor] = widened(batchnorm[tensor], copies)
-    wanted = Corrections(recipe.correction(Round), recipe.correction(Bias))
+    kept = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
+    in_float = frozenset(name for name, precision in kept.items() if precision == "float")
+    wanted = Corrections(recipe.correction(Round), recipe.correction(Bias), in_float)
     replayed = _replayed(graph, wanted) if wanted.replayed else 1
     with progress.stage("correct weights", len(graph.operators)) as advance:
         correct(

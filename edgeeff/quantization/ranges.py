@@ -129,6 +129,13 @@ def _corrected(said: TensorStatistics, seen: TensorStatistics) -> TensorStatisti
     )
 
 
+def trusted(
+    batchnorm: Mapping[int, TensorStatistics], rule: Ranges, *, synthetic: bool
+) -> Mapping[int, TensorStatistics]:
+    """Those BatchNorm statistics that count above pictures, by the rule of a recipe."""
+    return batchnorm if synthetic or rule.batchnorm == "always" else {}
+
+
 def grids(
     graph: Graph,
     observed: Mapping[int, Observed],
@@ -146,7 +153,7 @@ def grids(
         rule: of the recipe.
         synthetic: the pictures are made up.
     """
-    trust = batchnorm if synthetic or rule.batchnorm == "always" else {}
+    trust = trusted(batchnorm, rule, synthetic=synthetic)
     found: dict[int, Range] = {}
     for operator in graph.operators:
         tensor = operator.output

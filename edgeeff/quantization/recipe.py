@@ -305,16 +305,20 @@ def _bad(name: str, what: str, hint: str) -> InputError:
     return InputError(f"recipe {name}: {what}", hint)
 
 
-def check_matches(recipe: Recipe, layers: Mapping[str, str]) -> None:
-    """Refuse exceptions that match nothing of a network.
+def kept_precisions(recipe: Recipe, layers: Mapping[str, str]) -> dict[str, str]:
+    """Which layers of a network a recipe keeps in a higher precision.
 
     Args:
-        recipe: whose exceptions.
+        recipe: whose exceptions; later ones win.
         layers: operator type by layer name.
+
+    Returns:
+        ``int16`` or ``float`` by layer name.
 
     Raises:
         UsageError: an exception no layer fits.
     """
+    kept: dict[str, str] = {}
     for exception in recipe.exceptions:
         fits = [
             name
@@ -328,3 +332,5 @@ def check_matches(recipe: Recipe, layers: Mapping[str, str]) -> None:
                 f"and name {exception.layers!r}",
                 "edgeeff inspect --tensors lists the layers",
             )
+        kept.update(dict.fromkeys(fits, exception.precision))
+    return kept

@@ -13,8 +13,8 @@ from edgeeff.quantization.recipe import (
     Equalize,
     Ranges,
     Round,
-    check_matches,
     find_recipe,
+    kept_precisions,
     named_recipes,
     parse,
 )
@@ -137,7 +137,7 @@ LAYERS = {"stem_conv": "CONV_2D", "block1a_add": "ADD"}
 )
 def test_an_exception_that_fits_nothing_is_refused(fields: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="no layer fits"):
-        check_matches(parse("mine", exception(**fields)), LAYERS)
+        kept_precisions(parse("mine", exception(**fields)), LAYERS)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_an_exception_that_fits_nothing_is_refused(fields: dict[str, str]) -> No
     ],
 )
 def test_an_exception_that_fits_a_layer_is_taken(fields: dict[str, str]) -> None:
-    check_matches(parse("mine", exception(**fields)), LAYERS)
+    kept_precisions(parse("mine", exception(**fields)), LAYERS)
 
 
 def test_a_recipe_can_be_a_file(tmp_path: Path) -> None:

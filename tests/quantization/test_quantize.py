@@ -1,0 +1,112 @@
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeeff.errors import InputError, UsageError
+from edgeeff.evaluation.fidelity import Fidelity, fidelity
+from edgeeff.litert import rewrite, statistics
+from edgeeff.litert.reader import parse_model
+from edgeeff.litert.runner import Runner, dequantize, quantize
+from edgeeff.preprocessing import Preprocessing, of_family
+from edgeeff.quantization.calibration import synthetic_set
+from edgeeff.quantization.quantize import Ends, quantize_model
+from edgeeff.quantization.recipe import find_recipe, named_recipes
+
+TINY = of_family("imagenet", 32)
+LITE = of_family("lite", 224)
+
+
+def made(content: bytes, recipe: str, preprocessing: Preprocessing = TINY, **options) -> bytes:
+    pictures = synthetic_set(24 if preprocessing is LITE else 6, preprocessing)
+    return quantize_model(content, find_recipe(recipe), preprocessing, pictures, **options)
+
+
+def answers(content: bytes, pictures: list[np.ndarray]) -> np.ndarray:
+    runner = Runner(rewrite.logits_model(content))
+    image, logits = runner.inputs[0], runner.outputs[0]
+    fed = [
+        p[None] if image.dtype == np.uint8 else quantize(LITE.normalised(p)[None], image)
+        for p in pictures
+    ]
+    return np.concatenate([dequantize(runner.run(p)[0], logits) for p in fed])
+
+
+@pytest.mark.parametrize(
+    "recipe", sorted(name for name, r in named_recipes().items() if r.scheme == "int8")
+)
+def test_int8_recipes_make_integer_networks_that_take_bytes(tiny_float: Path, recipe: str):
+    model = parse_model(made(tiny_float.read_bytes(), recipe))
+    assert model.inputs[0].dtype == model.outputs[0].dtype == "uint8"
+    assert model.integer_only == (recipe != "int8-mixed")
+
+
+@pytest.mark.parametrize("recipe", ["dynamic", "weight-only", "float16"])
+def test_recipes_that_compute_in_float_take_float(tiny_float: Path, recipe: str):
+    model = parse_model(made(tiny_float.read_bytes(), recipe))
+    assert model.inputs[0].dtype == model.outputs[0].dtype == "float32"
+    assert model.bytes < len(tiny_float.read_bytes())
+
+
+def test_the_same_arguments_give_the_same_bytes(tiny_float: Path):
+    content = tiny_float.read_bytes()
+    assert made(content, "int8", seed=3) == made(content, "int8", seed=3)
+
+
+def test_the_statistics_of_the_float_network_stay_with_it(tiny_float: Path):
+    content = tiny_float.read_bytes()
+    name = statistics.METADATA_NAME
+    assert rewrite.metadata(rewrite.unpack(content), name)
+    assert rewrite.metadata(rewrite.unpack(made(content, "int8")), name) is None
+
+
+def test_bytes_into_a_float_network_are_refused(tiny_float: Path):
+    with pytest.raises(UsageError, match="float32"):
+        made(tiny_float.read_bytes(), "dynamic", ends=Ends("uint8", "float32"))
+
+
+def test_pictures_of_another_size_are_refused(tiny_float: Path):
+    with pytest.raises(InputError, match="pictures are"):
+        made(tiny_float.read_bytes(), "int8", of_family("imagenet", 48))
+
+
+@pytest.fixture(scope="module")
+def on_photographs(lite0_float: Path, photographs):
+    """Fidelity of Lite0 with real weights by recipe, no data given, on crops of photographs."""
+    content = lite0_float.read_bytes()
+    pictures = []
+    for name in ("astronaut", "chelsea", "coffee", "rocket", "china", "flower"):
+        image = photographs[name]
+        side = int(min(image.size) * 0.8)
+        corners = [(0, 0), (image.width - side, 0), (0, image.height - side)]
+        pictures += [LITE.pixels(image.crop((x, y, x + side, y + side))) for x, y in corners]
+    truth = answers(content, pictures)
+
+    @cache
+    def measured(recipe: str) -> tuple[Fidelity, int]:
+        model = made(content, recipe, LITE)
+        return fidelity(truth, answers(model, pictures)), len(model)
+
+    return measured
+
+
+@pytest.mark.slow
+def test_lite0_without_data_keeps_what_photographs_say(on_photographs):
+    found, _ = on_photographs("int8")
+    assert found.sqnr_db >= 21
+    assert found.agreement >= 0.9
+    assert found.sqnr_db >= on_photographs("int8-plain")[0].sqnr_db + 3
+
+
+@pytest.mark.slow
+def test_each_correction_contributes(on_photographs):
+    plain, bias, rounded = (on_photographs(r)[0] for r in ("int8-plain", "int8-bias", "int8"))
+    assert plain.sqnr_db < bias.sqnr_db < rounded.sqnr_db
+
+
+@pytest.mark.slow
+def test_mixed_precision_buys_accuracy_for_few_bytes(on_photographs):
+    (whole, size), (mixed, mixed_size) = on_photographs("int8"), on_photographs("int8-mixed")
+    assert mixed_size <= 1.02 * size
+    assert mixed.sqnr_db >= whole.sqnr_db + 1.5
