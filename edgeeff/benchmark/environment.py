@@ -68,6 +68,8 @@ class Environment:
             words.append(
                 f"the clock fell from {max(before)} to {max(after)} MHz: throttled, let it cool"
             )
+        if self.after.get("thermal_status"):
+            words.append(f"the phone throttled (thermal status {self.after['thermal_status']})")
         temperature = self.after.get("temperature_c")
         if temperature and temperature > HOT_CELSIUS:
             words.append(f"{temperature:g} degrees Celsius at the end: it may have throttled")

@@ -221,4 +221,6 @@ def _sorted_bins(
     values = bin_values()
     filled = np.flatnonzero(observed.histogram)
     order = filled[np.argsort(values[filled], kind="stable")]
-    return values[order], observed.histogram[order]
+    # The middle of the outermost bins can lie beyond what was seen.
+    inside = np.clip(values[order], observed.minimum.min(), observed.maximum.max())
+    return inside, observed.histogram[order]
