@@ -24,7 +24,7 @@ from PIL import Image
 from edgeeff.evaluation.fidelity import Fidelity, fidelity
 from edgeeff.litert.runner import Runner, dequantize, quantize
 from edgeeff.preprocessing import Preprocessing
-from edgeeff.quantization.calibration import synthetic_set
+from edgeeff.quantization.calibration import CalibrationSet, synthetic_set
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipe import find_recipe
 from edgeeff.variants import find_variant
@@ -65,8 +65,16 @@ def measure(name: str, calibration: list[Path], evaluation: list[Path], folder: 
         seconds = time.perf_counter() - start
         found = fidelity(truth, answers(made, judged, preprocessing))
         row(name, f"edgeeff {recipe}", "none", found, seconds, len(made))
+    photographed = crops(calibration, preprocessing, seed=2)
+    names = tuple(str(number) for number in range(len(photographed)))
+    own = CalibrationSet("photographs", photographed, names, names)
     start = time.perf_counter()
-    stock = stock_converter(network, crops(calibration, preprocessing, seed=2), preprocessing)
+    made = quantize_model(content, find_recipe("int8"), preprocessing, own)
+    seconds = time.perf_counter() - start
+    found = fidelity(truth, answers(made, judged, preprocessing))
+    row(name, "edgeeff int8", "photographs", found, seconds, len(made))
+    start = time.perf_counter()
+    stock = stock_converter(network, photographed, preprocessing)
     seconds = time.perf_counter() - start
     found = fidelity(truth, answers(stock, judged, preprocessing))
     row(name, "TFLiteConverter int8", "photographs", found, seconds, len(stock))
