@@ -6,6 +6,11 @@ For each variant with packaged ImageNet weights: edgeeff's recipes without any d
 TFLiteConverter with photographs (full integer, per channel). Its calibration pictures are crops
 of every other photograph of scikit-image and scikit-learn, the evaluation pictures crops of the
 rest. Fidelity is measured at the logits against the float network.
+
+    python benchmarks/quantization.py --scenes lite0 lite1 lite2
+
+The same on 400 crops of the eight photographs that show ordinary scenes (no text, texture,
+microscope or telescope). All are needed for evaluation: only the recipes without data are run.
 """
 
 from __future__ import annotations
@@ -31,16 +36,31 @@ from edgeeff.variants import find_variant
 
 Pixels = npt.NDArray[np.uint8]
 CROPS = 12
+SCENES = (
+    "astronaut",
+    "camera",
+    "chelsea",
+    "china",
+    "coffee",
+    "flower",
+    "motorcycle_left",
+    "rocket",
+)
+SCENE_CROPS = 50
 RECIPES = ("int8", "int8-split", "int8-mixed", "int8-bias", "int8-plain", "int16x8", "dynamic")
 
 
 def main(names: list[str]) -> None:
     print("| network | what | data | SQNR dB | median picture | agreement | KL | s | MB |")
     print("|-|-|-|-|-|-|-|-|-|")
+    scenes = "--scenes" in names
     files = sorted(photographs(), key=lambda file: file.name)
     with tempfile.TemporaryDirectory() as folder:
-        for name in names:
-            measure(name, files[::2], files[1::2], Path(folder))
+        for name in [word for word in names if word != "--scenes"]:
+            if scenes:
+                measure(name, [], [f for f in files if f.stem in SCENES], Path(folder))
+            else:
+                measure(name, files[::2], files[1::2], Path(folder))
 
 
 def measure(name: str, calibration: list[Path], evaluation: list[Path], folder: Path) -> None:
@@ -56,7 +76,8 @@ def measure(name: str, calibration: list[Path], evaluation: list[Path], folder: 
     path = folder / f"{name}.tflite"
     export(network, path, preprocessing=preprocessing, logits=True)
     content = path.read_bytes()
-    judged = crops(evaluation, preprocessing, seed=1)
+    count = CROPS if calibration else SCENE_CROPS
+    judged = crops(evaluation, preprocessing, count, seed=1)
     truth = answers(content, judged, preprocessing)
     for recipe in RECIPES:
         start = time.perf_counter()
@@ -65,7 +86,9 @@ def measure(name: str, calibration: list[Path], evaluation: list[Path], folder: 
         seconds = time.perf_counter() - start
         found = fidelity(truth, answers(made, judged, preprocessing))
         row(name, f"edgeeff {recipe}", "none", found, seconds, len(made))
-    photographed = crops(calibration, preprocessing, seed=2)
+    if not calibration:
+        return
+    photographed = crops(calibration, preprocessing, CROPS, seed=2)
     names = tuple(str(number) for number in range(len(photographed)))
     own = CalibrationSet("photographs", photographed, names, names)
     start = time.perf_counter()
@@ -80,13 +103,13 @@ def measure(name: str, calibration: list[Path], evaluation: list[Path], folder: 
     row(name, "TFLiteConverter int8", "photographs", found, seconds, len(stock))
 
 
-def crops(files: list[Path], preprocessing: Preprocessing, *, seed: int) -> Pixels:
+def crops(files: list[Path], preprocessing: Preprocessing, count: int, *, seed: int) -> Pixels:
     """Square crops of 60 to 100% of the short side, at random places."""
     random = np.random.default_rng(seed)
     found = []
     for file in files:
         image = Image.open(file).convert("RGB")
-        for _ in range(CROPS):
+        for _ in range(count):
             side = int(min(image.size) * random.uniform(0.6, 1.0))
             left, top = (int(random.integers(0, size - side + 1)) for size in image.size)
             square = image.crop((left, top, left + side, top + side))

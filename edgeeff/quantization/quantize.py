@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,7 +93,7 @@ def quantize_model(
     if calibration is None:
         raise UsageError(f"recipe {recipe.name} needs calibration pictures")
     inside = boundary.normalised_grid(preprocessing)
-    grids = _corrected(graph, content, recipe, preprocessing, calibration, seed, threads, progress)
+    grids = _corrected(graph, recipe, preprocessing, calibration, seed, threads, progress)
     with progress.stage("quantize"):
         if raw and boundary.pixel_grid(preprocessing) is None:
             graph, grids = _with_normalization(graph, grids, preprocessing, inside)
@@ -105,7 +105,6 @@ def quantize_model(
 
 def _corrected(
     graph: Graph,
-    content: bytes,
     recipe: Recipe,
     preprocessing: Preprocessing,
     calibration: CalibrationSet,
@@ -158,16 +157,18 @@ def _corrected(
     return grids
 
 
-def _batches(graph: Graph, preprocessing: Preprocessing, calibration: CalibrationSet):  # type: ignore[no-untyped-def]
-    """A function that gives the first ``count`` pictures as batches of the graph's input."""
+def _batches(
+    graph: Graph, preprocessing: Preprocessing, calibration: CalibrationSet
+) -> Callable[[int | None], Iterator[FloatArray]]:
+    """A function that gives ``count`` of the pictures as batches of the graph's input."""
     shape = graph.shape(graph.input)
+    pictures = calibration.pictures
+    if pictures.shape[1:] != shape[1:]:
+        raise InputError(
+            f"the network takes {list(shape[1:])}, the pictures are {list(pictures.shape[1:])}"
+        )
 
     def give(count: int | None) -> Iterator[FloatArray]:
-        pictures = calibration.pictures
-        if pictures.shape[1:] != shape[1:]:
-            raise InputError(
-                f"the network takes {list(shape[1:])}, the pictures are {list(pictures.shape[1:])}"
-            )
         taken = pictures if count is None else _spread(pictures, count)
         for start in range(0, len(taken), shape[0]):
             # A last batch that is not full is filled up with its first pictures.
