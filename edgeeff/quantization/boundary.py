@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgeeff.errors import InputError
 from edgeeff.litert import rewrite
 from edgeeff.preprocessing import Preprocessing
-from edgeeff.quantization.grid import Grid
+from edgeeff.quantization.grid import FIXED, Grid
 
 TYPES = {
     "uint8": schema.TensorType.UINT8,
@@ -137,7 +137,7 @@ def _wrap_output(model: Any, graph: Any, wanted: str) -> None:
     elif have.type not in (schema.TensorType.INT8, schema.TensorType.INT16):
         raise InputError(f"an output of type {wanted} from a float layer", "use float32")
     else:
-        grid = _output_grid(have)
+        grid = _output_grid(have, _maker(model, graph, inner))
         if wanted == "uint8" and have.type == schema.TensorType.INT16:
             # There is no kernel from int16 to uint8.
             source = _tensor(graph, f"{name}/int8", shape, TYPES["int8"], grid)
@@ -148,12 +148,18 @@ def _wrap_output(model: Any, graph: Any, wanted: str) -> None:
     _resign(model, inner, outer, "outputs")
 
 
-def _output_grid(tensor: Any) -> Grid:
-    """The int8 grid of an output; an int16 one keeps its reach."""
+def _output_grid(tensor: Any, maker: str) -> Grid:
+    """The int8 grid of an output; an int16 one keeps its reach, probabilities lie in 0..1."""
     scale, zero = float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
     if tensor.type == schema.TensorType.INT8:
         return Grid(scale, zero)
-    return Grid(1 / 256, -128) if scale <= 1 / 32767 else Grid(scale * 32767 / 127, 0)
+    return FIXED.get(maker) or Grid(scale * 32767 / 127, 0)
+
+
+def _maker(model: Any, graph: Any, tensor: int) -> str:
+    """The operator that makes a tensor, such as ``SOFTMAX``."""
+    makers = [operator for operator in graph.operators if tensor in operator.outputs]
+    return rewrite.operator_name(model, makers[0]) if makers else ""
 
 
 def _resign(model: Any, inner: int, outer: int, ends: str) -> None:

@@ -2,9 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
+from edgeeff.evaluation.fidelity import fidelity
+from edgeeff.litert import rewrite
 from edgeeff.litert.reader import parse_model
-from edgeeff.litert.runner import Runner, dequantize, quantize
+from edgeeff.litert.runner import Runner
 from edgeeff.preprocessing import FAMILIES, of_family
 from edgeeff.quantization.boundary import add_normalization, pixel_grid
 from edgeeff.quantization.calibration import synthetic_set
@@ -75,45 +78,78 @@ def test_the_input_has_the_type_that_was_asked_for(by_input, kind):
     assert model.signatures[0].inputs["image"] == model.inputs[0].index
 
 
+@pytest.mark.parametrize("recipe", ["int8", "int16x8"])
+def test_logits_as_bytes_are_the_logits_rounded(tiny_float: Path, recipe: str):
+    """However small: these are not probabilities, whose grid is given."""
+    preprocessing = of_family("imagenet", 32)
+    content = rewrite.logits_model(tiny_float.read_bytes())
+    picture = next(synthetic_pictures(1, 32, seed=5))
+    answers = {}
+    for kind in ("uint8", "float32"):
+        made = quantize_model(
+            content,
+            find_recipe(recipe),
+            preprocessing,
+            synthetic_set(8, preprocessing),
+            ends=Ends("uint8", kind),
+        )
+        answers[kind] = plainly(made, picture[None])
+        if kind == "uint8":
+            step = parse_model(made).outputs[0].scales[0]
+    assert answers["uint8"] == pytest.approx(answers["float32"], abs=0.51 * step)
+
+
+def plainly(content: bytes, array: np.ndarray) -> np.ndarray:
+    """What an app without edgeeff gets: real outputs of plain ai-edge-litert."""
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], array)
+    interpreter.invoke()
+    output = interpreter.get_output_details()[0]
+    scale, zero_point = output["quantization"]
+    raw = interpreter.get_tensor(output["index"]).astype(np.float32)
+    return (raw - zero_point) * scale if scale else raw
+
+
 @pytest.mark.slow
 def test_lite0_takes_the_bytes_of_photographs(lite0_float: Path, photographs):
     """Real weights: the same first class as the float network fed the normalised picture."""
     preprocessing = of_family("lite", 224)
     content = lite0_float.read_bytes()
     made = quantize_model(
-        content, find_recipe("int8"), preprocessing, synthetic_set(24, preprocessing)
+        content, find_recipe("int8"), preprocessing, synthetic_set(48, preprocessing)
     )
-    whole, integer = Runner(content), Runner(made)
-    pixels = [preprocessing.pixels(image.convert("RGB")) for image in photographs.values()]
+    pixels = [preprocessing.pixels(image) for image in photographs.values()]
     same = [
-        whole.run(preprocessing.normalised(p)[None])[0].argmax() == integer.run(p[None])[0].argmax()
+        plainly(content, preprocessing.normalised(p)[None]).argmax()
+        == plainly(made, p[None]).argmax()
         for p in pixels
     ]
-    assert np.mean(same) >= 0.9
+    assert len(pixels) >= 15
+    assert sum(same) >= len(pixels) - 1
 
 
 @pytest.mark.slow
 def test_b0_takes_the_bytes_of_pictures(b0_float: Path):
-    """Untrained weights: outputs within the quantization error of the float-input model."""
+    """Untrained weights: raw bytes lose no more than normalised values do, and little at all."""
     preprocessing = of_family("imagenet", 224)
-    content = b0_float.read_bytes()
-    pictures = synthetic_set(8, preprocessing)
-    models = {
-        kind: Runner(
-            quantize_model(
-                content,
-                find_recipe("int8-swish"),
-                preprocessing,
-                pictures,
-                ends=Ends(kind, "uint8"),
-            )
+    content = rewrite.logits_model(b0_float.read_bytes())
+    pictures = list(synthetic_pictures(6, 224, seed=3))
+    truth = [plainly(content, preprocessing.normalised(p)[None]) for p in pictures]
+
+    def sqnr(kind: str) -> float:
+        made = quantize_model(
+            content,
+            find_recipe("int8-swish"),
+            preprocessing,
+            synthetic_set(24, preprocessing),
+            ends=Ends(kind, "uint8"),
         )
-        for kind in ("uint8", "float32")
-    }
-    for picture in synthetic_pictures(4, 224, seed=3):
-        image = models["float32"].inputs[0]
-        normalised = quantize(preprocessing.normalised(picture)[None], image)
-        raw = models["uint8"].run(picture[None])[0]
-        other = models["float32"].run(normalised)[0]
-        info = models["uint8"].outputs[0]
-        assert dequantize(raw, info) == pytest.approx(dequantize(other, info), abs=3 / 256)
+        fed = [p if kind == "uint8" else preprocessing.normalised(p) for p in pictures]
+        found = [plainly(made, array[None]) for array in fed]
+        # An untrained network reacts to single pictures beyond all measure: the median tells.
+        return fidelity(np.concatenate(truth), np.concatenate(found)).median_image_sqnr_db
+
+    raw, normalised = sqnr("uint8"), sqnr("float32")
+    assert raw > normalised - 1.5
+    assert raw > 15
