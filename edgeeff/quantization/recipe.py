@@ -31,6 +31,9 @@ PRECISIONS = ("int16", "float")
 ORDER = ("equalize", "split", "round", "bias")
 """Corrections in the only order that makes sense: each works on what the former left."""
 
+MEASURED = "measured.toml"
+"""The file beside the named recipes that is none: their figures (``measured``)."""
+
 
 @dataclass(frozen=True)
 class Ranges:
@@ -184,7 +187,8 @@ class Recipe:
 def named_recipes() -> dict[str, Recipe]:
     """The recipes that edgeeff ships, by name."""
     folder = resources.files("edgeeff") / "calibration"
-    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    names = {entry.name for entry in folder.iterdir() if entry.name.endswith(".toml")}
+    found = sorted(names - {MEASURED})
     recipes = (parse(name[:-5], (folder / name).read_text("utf-8")) for name in found)
     return {recipe.name: recipe for recipe in recipes}
 
