@@ -12,7 +12,8 @@ from edgeeff.benchmark.comparison import Comparison
 from edgeeff.benchmark.document import benchmark_document
 from edgeeff.benchmark.environment import Environment
 from edgeeff.benchmark.measurement import Measurement
-from edgeeff.benchmark.session import Failure, Pass, Subject, measure
+from edgeeff.benchmark.session import Failure, Pass, Subject
+from edgeeff.benchmark.together import measure_all
 from edgeeff.devices import connect
 from edgeeff.errors import UsageError
 from edgeeff.progress import Progress
@@ -57,7 +58,7 @@ def benchmark(
     passes: dict[str, Pass] | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Time models on targets of one or several devices.
+    """Time models on targets of one device, or of several phones at once.
 
     Args:
         models: ``.tflite`` files; several are measured in turn and compared.
@@ -77,22 +78,19 @@ def benchmark(
     subjects = list(dict.fromkeys(Subject(model, target) for model in models for target in targets))
     if not subjects:
         raise UsageError("nothing to measure", "name a .tflite file")
-    environments: list[Environment] = []
-    measurements: list[Measurement] = []
-    failures: list[Failure] = []
     with contextlib.ExitStack() as opened:
         devices = connect(device)
         for place in devices:
             opened.callback(place.close)
-        for place in devices:
-            outcome = measure(place, subjects, plan or Plan(), passes=passes, progress=progress)
-            environments.append(outcome.environment)
-            measurements.extend(outcome.measurements)
-            failures.extend(outcome.failures)
+        outcomes = measure_all(
+            devices, subjects, plan or Plan(), passes=passes, progress=progress or Progress()
+        )
+    measurements = [which for outcome in outcomes for which in outcome.measurements]
+    failures = [failure for outcome in outcomes for failure in outcome.failures]
     if len(failures) == 1 and not measurements:
         raise failures[0].error
     return Result(
-        tuple(environments),
+        tuple(outcome.environment for outcome in outcomes),
         tuple(measurements),
         tuple(failures),
         tuple(compare_session(measurements)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from edgeeff.progress import Advance, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress as Bars
 
 
 @dataclass(frozen=True)
@@ -70,16 +72,34 @@ class Terminal:
 
 @dataclass
 class DrawnProgress(Progress):
-    """Draws each stage as a bar with an estimate of what is left."""
+    """Draws each stage as a bar with an estimate of what is left.
+
+    Stages of several threads share one display: a console has room for one.
+    """
 
     console: Console = field(default_factory=lambda: _console(stderr=True))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _bars: Bars | None = None
 
     @contextlib.contextmanager
     def shown(self, name: str, steps: int | None) -> Iterator[Advance]:
         """One bar on the console, removed when the stage ends."""
+        with self._lock:
+            bars = self._bars = self._bars or self._started()
+            task = bars.add_task(name, total=steps)
+        try:
+            yield lambda count: bars.advance(task, count)
+        finally:
+            with self._lock:
+                bars.remove_task(task)
+                if not bars.tasks:
+                    bars.stop()
+                    self._bars = None
+
+    def _started(self) -> Bars:
         from rich import progress
 
-        bar = progress.Progress(
+        bars = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
@@ -87,9 +107,8 @@ class DrawnProgress(Progress):
             console=self.console,
             transient=True,
         )
-        with bar:
-            task = bar.add_task(name, total=steps)
-            yield lambda count: bar.advance(task, count)
+        bars.start()
+        return bars
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -82,6 +82,13 @@ class Device(Protocol):
     def bench(self, model: Path, target: str, plan: Plan) -> AbstractContextManager[Bench]:
         """A place to time a model; leaving the context ends its process and frees the target."""
 
+    def interrupt(self) -> None:
+        """End, from another thread, what its own thread waits for: see ``benchmark.together``.
+
+        That thread then gets ``KeyboardInterrupt`` and cleans the device. Devices that are
+        always alone (``local``, ``ssh``) work in the main thread, where Ctrl-C does the same.
+        """
+
     def close(self) -> None:
         """Clean up what was left on the device."""
 

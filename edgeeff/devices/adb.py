@@ -9,9 +9,10 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from edgeeff.devices.stop import Stop
 from edgeeff.errors import InputError, TargetUnavailable
 
 SHORT = 60.0
@@ -96,7 +97,7 @@ def program() -> str:
 
 def phones() -> tuple[Phone, ...]:
     """The phones ``adb`` sees, ready or not. Raises ``TargetUnavailable``."""
-    answer = _run([program(), "devices", "-l"], SHORT)
+    answer = _run([program(), "devices", "-l"], SHORT, Stop())
     if answer.status:
         raise TargetUnavailable(
             f"adb does not work: {answer.reason}", "adb kill-server, then adb devices"
@@ -126,7 +127,7 @@ def choose(found: Sequence[Phone], serial: str = "") -> tuple[Phone, ...]:
         serial: ``""`` (the only one), ``"all"`` or a serial number.
 
     Returns:
-        At least one phone; with ``all`` also those that are not ready.
+        At least one phone; with ``all`` also those that are not ready, by serial number.
 
     Raises:
         TargetUnavailable: none is connected, that one is not, several and none was named.
@@ -139,7 +140,7 @@ def choose(found: Sequence[Phone], serial: str = "") -> tuple[Phone, ...]:
         )
     names = ", ".join(phone.serial for phone in found)
     if serial == "all":
-        return tuple(found)
+        return tuple(sorted(found, key=lambda phone: phone.serial))
     if serial:
         chosen = [phone for phone in found if phone.serial == serial]
         if not chosen:
@@ -156,9 +157,20 @@ def choose(found: Sequence[Phone], serial: str = "") -> tuple[Phone, ...]:
 
 @dataclass(frozen=True)
 class Adb:
-    """One phone through ``adb -s SERIAL``; every failure is a ``TargetUnavailable``."""
+    """One phone through ``adb -s SERIAL``; every failure is a ``TargetUnavailable``.
+
+    Attributes:
+        stop: ends from another thread what is being waited for; that raises
+            ``KeyboardInterrupt`` here.
+    """
 
     serial: str
+    stop: Stop = field(default_factory=Stop, compare=False, repr=False)
+
+    @property
+    def cleaning(self) -> Adb:
+        """The same phone for cleaning up, which goes on when the work is to end."""
+        return Adb(self.serial)
 
     def attempt(self, words: Sequence[str], timeout: float = SHORT) -> Answer:
         """Run a program on the phone and say how it ended.
@@ -229,9 +241,12 @@ class Adb:
         return to.read_bytes()
 
     def remove(self, path: PurePosixPath) -> None:
-        """Delete a file or directory of ours; a phone that went away keeps it."""
+        """Delete a file or directory of ours, even if the work is to end.
+
+        A phone that went away keeps it.
+        """
         try:
-            self.attempt(["rm", "-rf", str(path)])
+            self.cleaning.attempt(["rm", "-rf", str(path)])
         except TargetUnavailable:
             return
 
@@ -258,7 +273,7 @@ class Adb:
 
     def _client(self, words: Sequence[str], timeout: float) -> Answer:
         try:
-            answer = _run([program(), "-s", self.serial, *words], timeout)
+            answer = _run([program(), "-s", self.serial, *words], timeout, self.stop)
         except subprocess.TimeoutExpired as error:
             raise TargetUnavailable(
                 f"phone {self.serial} did not finish 'adb {words[0]}' in {timeout:.0f} s",
@@ -281,14 +296,6 @@ def read_program(path: Path) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror}", "check the path") from error
 
 
-def _run(command: list[str], timeout: float) -> Answer:
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=timeout,
-        check=False,
-    )
+def _run(command: list[str], timeout: float, stop: Stop) -> Answer:
+    done = stop.run(command, timeout)
     return Answer(done.returncode, done.stdout, done.stderr)

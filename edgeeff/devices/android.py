@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import secrets
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,6 +22,7 @@ from edgeeff.devices.android_system import (
     read_warmth,
     software_gpu,
 )
+from edgeeff.devices.stop import Stop
 from edgeeff.errors import EdgeeffError, TargetUnavailable, UsageError
 from edgeeff.files import read_bytes
 from edgeeff.targets.machine import MOVING, STEADY
@@ -43,10 +44,12 @@ class Android:
     Args:
         phone: as ``adb devices`` lists it.
         directory: on the phone, for models, programs and work.
+        stop: what ``interrupt`` sets.
     """
 
     phone: Phone
     directory: PurePosixPath = DIRECTORY
+    stop: Stop = field(default_factory=Stop)
     _first: float | None = None
     _trouble: TargetUnavailable | None = None
 
@@ -59,7 +62,7 @@ class Android:
     def adb(self) -> Adb:
         """The connection. Raises ``TargetUnavailable`` if the phone is not ready."""
         self.phone.require_ready()
-        return Adb(self.phone.serial)
+        return Adb(self.phone.serial, self.stop)
 
     @cached_property
     def system(self) -> System:
@@ -113,13 +116,14 @@ class Android:
             return ()
 
     def _cool(self, gate: thermal.Gate) -> list[str]:
-        warmth = gate.wait(self._warmth).require_cool(self.phone.serial)
+        warmth = gate.wait(self._warmth, sleep=self.stop.sleep).require_cool(self.phone.serial)
         found = list(thermal.warnings(warmth, warmth))
         if self._first is None:
             self._first = warmth.surface
         else:
             limit = min(gate.highest_celsius, self._first + WARMER)
-            later = dataclasses.replace(gate, highest_celsius=limit).wait(self._warmth)
+            closer = dataclasses.replace(gate, highest_celsius=limit)
+            later = closer.wait(self._warmth, sleep=self.stop.sleep)
             if later.problem:
                 found.append(f"the phone is warmer than when it began: {later.problem}")
         return found
@@ -155,6 +159,10 @@ class Android:
         self.adb.push(content, place.model)
         self.adb.push(read_bytes(program), place.executable, executable=True)
         return opened(AndroidBench(place, model, plan, target == "gpu"))
+
+    def interrupt(self) -> None:
+        """End what a thread waits for on this phone; it cleans up there, and the program ends."""
+        self.stop.set()
 
     def close(self) -> None:
         """Models and programs stay for the next time; benches clean up after themselves."""

@@ -235,7 +235,8 @@ class AndroidBench:
         # Like with like: XNNPACK's kernels and LiteRT's own round differently.
         options = {"xnnpack": self.plan.options.get("xnnpack", "on")}
         plan = Plan(threads=2, timeout=self.plan.timeout, seed=self.plan.seed, options=options)
-        with Local().bench(self.local, "cpu", plan) as bench:
+        stop = self.place.adb.stop
+        with Local().bench(self.local, "cpu", plan) as bench, stop.ending(bench.channel.kill):
             bench.load()
             replies = bench.channel.ask("outputs")
         return [
@@ -269,14 +270,14 @@ def opened(bench: AndroidBench) -> Iterator[AndroidBench]:
     Also when the user interrupts: ending adb's client does not end the program on the phone.
     """
     place = bench.place
-    place.adb.shell(["mkdir", "-p", str(place.work)])
     try:
+        place.adb.shell(["mkdir", "-p", str(place.work)])
         yield bench
     finally:
         # The number may belong to another program by now: only one that names us is ended.
         ours = f"grep -q {place.work.name} /proc/$p/cmdline 2>/dev/null"
         with contextlib.suppress(TargetUnavailable):
-            place.adb.script(
+            place.adb.cleaning.script(
                 f"p=$(cat {place.work}/pid 2>/dev/null); {ours} && kill -9 $p; "
                 f"rm -rf {shlex.quote(str(place.work))}"
             )

@@ -51,6 +51,9 @@ class Local:
             crash_hint=crash_hint(target),
         )
 
+    def interrupt(self) -> None:
+        """Never needed: it is used alone, in the main thread."""
+
     def close(self) -> None:
         """Nothing is left behind."""
 

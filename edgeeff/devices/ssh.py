@@ -166,6 +166,9 @@ class Board:
         with self._worker(target, plan.timeout) as channel:
             yield WorkerBench(channel, path, target, plan)
 
+    def interrupt(self) -> None:
+        """Never needed: it is used alone, in the main thread."""
+
     def close(self) -> None:
         """Models stay for the next time; workers clean up after themselves."""
 

@@ -179,10 +179,11 @@ class Channel:
         try:
             self._process.wait(timeout=patience if self.greeting else 0.2)
         except subprocess.TimeoutExpired:
-            self._kill()
+            self.kill()
         self._resources.close()
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """End the worker and its children at once; may be called from another thread."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -254,14 +255,14 @@ class Channel:
         return found
 
     def _garbage(self, text: str) -> WorkerFailed:
-        self._kill()
+        self.kill()
         return self._failed(
             f"{self.name} answered something that is not edgeeff's protocol: {text[:80]!r}",
             "a library writes to the protocol's stream; run with -v to see what it printed",
         )
 
     def _hung(self, timeout: float, do: str) -> WorkerFailed:
-        self._kill()
+        self.kill()
         return self._failed(
             f"{self.name} hung: no sign of life for {timeout:g} s ({do})",
             "a larger --timeout if the model is that slow; otherwise the driver hangs",
@@ -271,7 +272,7 @@ class Channel:
         try:
             status = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            self._kill()
+            self.kill()
             status = self._process.returncode
         why, crashed = _ending(status)
         last = next((line for line in reversed(self.printed().splitlines()) if line.strip()), "")

@@ -16,6 +16,8 @@ BEHAVIOUR = pathlib.Path("@behaviour@")
 CRASH = "crash"
 GARBAGE = "garbage"
 HANG = "hang"
+MEET = "meet"
+"""Wait until a program for another bench runs too; garbage if none comes."""
 NO_GPU = "no gpu"
 WRONG_OUTPUTS = "wrong outputs"
 NO_MEDIAN = "no median"
@@ -36,7 +38,7 @@ def main() -> int:
         os.kill(os.getpid(), signal.SIGSEGV)
     if behaviour == HANG:
         time.sleep(600)
-    if behaviour == GARBAGE:
+    if behaviour == GARBAGE or (behaviour == MEET and not met(flags)):
         print("Segment not found")
         return 0
     if gpu and behaviour == NO_GPU:
@@ -45,6 +47,17 @@ def main() -> int:
         return 1
     run(flags, behaviour, gpu)
     return 0
+
+
+def met(flags: dict[str, str]) -> bool:
+    work = pathlib.Path(flags["input_layer_value_files"].split(":", 1)[1]).parent
+    (BEHAVIOUR.parent / f"met-{work.name}").touch()
+    deadline = time.monotonic() + 30
+    while len(list(BEHAVIOUR.parent.glob("met-work-*"))) < 2:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def run(flags: dict[str, str], behaviour: str, gpu: bool) -> None:

@@ -195,7 +195,9 @@ def _tools(directory: Path) -> None:
     source = source.replace("@behaviour@", str(directory / "behaviour"))
     _script(directory / "benchmark_model", f"#!{sys.executable}\n{source}")
     _script(directory / "getprop", f"#!/bin/sh\ncat {directory}/getprop.txt\n")
-    _script(directory / "dumpsys", f"#!/bin/sh\ncat {directory}/$1.txt\n")
+    _script(
+        directory / "dumpsys", f"#!/bin/sh\ntouch {directory}/$1.asked\ncat {directory}/$1.txt\n"
+    )
     texts = {
         "getprop": PROPERTIES,
         "thermalservice": PIXEL,

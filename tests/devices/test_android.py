@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import jsonschema
 import pytest
 
 import edgeeff.benchmark
-from edgeeff.benchmark.run import benchmark
-from edgeeff.benchmark.session import peak_memory
 from edgeeff.devices import adb, android
-from edgeeff.devices.android import Android
 from edgeeff.errors import GateFailed, TargetUnavailable, UsageError
 from edgeeff.targets.plan import Plan, preset
 from tests.devices import benchmark_model_double as double
@@ -260,36 +252,6 @@ def test_an_option_that_is_no_number_is_wrong_usage(phone: TestPhone) -> None:
         phone.device().ready(Plan(options={"max_celsius": "warm"}))
 
 
-def test_two_phones_need_a_name(new_phone: Callable[[], TestPhone]) -> None:
-    first, second = new_phone(), new_phone()
-    with pytest.raises(TargetUnavailable, match="2 phones are connected and none was named"):
-        android.connect("android")
-    (chosen,) = android.connect(f"android:{second.serial}")
-    assert chosen.name == f"android:{second.serial}"
-    both = android.connect("android:all")
-    assert {device.phone.serial for device in both} == {first.serial, second.serial}
-
-
-def test_several_phones_work_at_once(
-    new_phone: Callable[[], TestPhone], model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    phones = [new_phone(), new_phone()]
-    monkeypatch.setenv("EDGEEFF_BENCHMARK_MODEL", str(phones[0].program))
-    counts: list[int] = []
-
-    def time_it(device: Android) -> None:
-        with device.bench(model, "cpu", PLAN) as bench:
-            bench.load()
-            counts.append(len(bench.sample(min_runs=3, min_seconds=0, max_seconds=30).samples_ns))
-
-    threads = [threading.Thread(target=time_it, args=(each.device(),)) for each in phones]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counts == [3, 3]
-
-
 def test_no_phone_is_said(adb_path: Path) -> None:
     with pytest.raises(TargetUnavailable, match="no phone is connected"):
         android.connect("android")
@@ -324,27 +286,6 @@ def test_a_locked_phone_says_what_to_accept(network: Network, adb_path: Path) ->
         subprocess.run(["adb", "disconnect", serial], capture_output=True, check=False)
         double_of_phone.kill()
         double_of_phone.wait()
-
-
-def test_one_call_measures_every_phone_that_can_be(
-    new_phone: Callable[[], TestPhone], model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    cool, hot = new_phone(), new_phone()
-    hot.says("thermalservice", "Thermal Status: 4\n")
-    monkeypatch.setenv("EDGEEFF_BENCHMARK_MODEL", str(cool.program))
-    monkeypatch.setattr(android, "DIRECTORY", PurePosixPath(tmp_path / "data"))
-    plan = dataclasses.replace(PLAN, repeats=1, options={"cool_down": "0"})
-    passes = {"peak_memory_bytes": peak_memory}
-    result = benchmark([model], device="android:all", plan=plan, passes=passes)
-    (measured,), (failed,) = result.measurements, result.failures
-    assert measured.device == f"android:{cool.serial}"
-    assert measured.facts.provenance == "test-double"
-    assert failed.device == f"android:{hot.serial}"
-    assert "too warm" in failed.error.message
-    assert result.status == 4
-    document = json.loads(result.document())
-    assert document["schema"] == "edgeeff.benchmark/1"
-    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
 
 
 INTERRUPTED = """

@@ -1,0 +1,60 @@
+"""Ending from one thread what another waits for."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from edgeeff.devices.stop import Stop
+
+
+def test_a_program_runs_to_its_end() -> None:
+    done = Stop().run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=10)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
+
+
+def test_a_program_that_takes_too_long_is_killed() -> None:
+    start = time.monotonic()
+    with pytest.raises(subprocess.TimeoutExpired):
+        Stop().run(["sleep", "60"], timeout=0.2)
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda stop: stop.run(["sleep", "60"], timeout=60),
+        lambda stop: stop.sleep(60),
+    ],
+    ids=["program", "pause"],
+)
+def test_what_is_waited_for_ends_at_once(wait: Callable[[Stop], object]) -> None:
+    stop = Stop()
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(wait, stop)
+        time.sleep(0.3)
+        assert not waiting.done()
+        stop.set()
+        with pytest.raises(KeyboardInterrupt):
+            waiting.result(timeout=10)
+
+
+def test_nothing_begins_afterwards() -> None:
+    stop = Stop()
+    stop.set()
+    with pytest.raises(KeyboardInterrupt):
+        stop.run(["true"], timeout=10)
+    with pytest.raises(KeyboardInterrupt):
+        stop.sleep(0)
+
+
+def test_what_a_context_names_is_ended_while_in_it() -> None:
+    stop, ended = Stop(), threading.Event()
+    with pytest.raises(KeyboardInterrupt), stop.ending(ended.set):
+        stop.set()
+    assert ended.is_set()
