@@ -8,18 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgeeff.benchmark.intervals import Interval
+from edgeeff.benchmark.minutes import minutes_of, warnings_of_run
 from edgeeff.benchmark.statistics import (
     Latency,
     Shape,
-    minute_medians,
     shape,
     summarise,
     warnings_of,
 )
 from edgeeff.errors import InputError
 from edgeeff.targets.plan import Facts, Plan, Profile, Run
-
-MINUTE_NS = 60_000_000_000
 
 
 @dataclass(frozen=True)
@@ -80,10 +78,7 @@ class Measurement:
     @property
     def minutes(self) -> list[list[dict[str, Any]]]:
         """The medians of every minute, per process; empty if none ran that long."""
-        longest = max(sum(run.samples_ns) for run in self.runs)
-        if longest <= MINUTE_NS:
-            return []
-        return [minute_medians(run.samples_ns) for run in self.runs]
+        return minutes_of(self.runs)
 
     def to_json(self) -> dict[str, Any]:
         """The measurement as JSON values, every raw sample included."""
@@ -184,7 +179,8 @@ def measured(
     found = shape(samples, latency)
     words = [*warnings, *warnings_of(found, sum(len(run) for run in samples))]
     for run in runs:
-        words += [*run.facts.warnings, *run.warnings]
+        sustained = plan.preset == "sustained"
+        words += [*run.facts.warnings, *warnings_of_run(run, sustained=sustained), *run.warnings]
     if not all(run.settled for run in runs):
         words.append("the warm-up ended before the timings settled")
     if stopped_by(runs) == "cap":
@@ -228,4 +224,7 @@ def _repeat(run: Run) -> dict[str, Any]:
         "settled": run.settled,
         "stopped_by": run.stopped_by,
         "blocks": list(run.blocks),
+        "per_second": list(run.per_second),
+        "busy_share": run.busy_share,
+        "heat": [look.to_json() for look in run.heat],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 
 from edgeeff.benchmark.environment import Environment
 from edgeeff.benchmark.measurement import Measurement, measured
+from edgeeff.benchmark.minutes import joined
 from edgeeff.devices import Bench, Device
 from edgeeff.errors import EdgeeffError
 from edgeeff.files import sha256
@@ -76,20 +78,22 @@ class _Lane:
     loaded: Loaded
     warmed: WarmedUp
     checked: dict[str, Any]
-    blocks: list[Samples] = field(default_factory=list)
+    blocks: list[tuple[float, Samples]] = field(default_factory=list)
 
     def run(self) -> Run:
-        samples = tuple(sample for block in self.blocks for sample in block.samples_ns)
-        reasons = [block.stopped_by for block in self.blocks]
+        samples = joined(self.blocks)
         return Run(
             load_ns=self.loaded.load_ns,
             first_ns=self.warmed.first_ns,
             warmup_runs=self.warmed.runs,
             settled=self.warmed.settled,
-            samples_ns=samples,
-            blocks=tuple(len(block.samples_ns) for block in self.blocks),
-            stopped_by="cap" if "cap" in reasons else reasons[-1],
+            samples_ns=samples.samples_ns,
+            blocks=tuple(len(block.samples_ns) for _, block in self.blocks),
+            stopped_by=samples.stopped_by,
+            per_second=samples.per_second,
+            busy_share=samples.busy_share,
             facts=self.loaded.facts,
+            heat=samples.heat,
             checked=self.checked,
         )
 
@@ -137,7 +141,8 @@ class _Session:
                 for lane in lanes if block % 2 == 0 else lanes[::-1]:
                     if lane.subject not in self.failures:
                         with self.attempt(lane.subject):
-                            lane.blocks.append(self._sample(lane, blocks))
+                            begin = time.monotonic()
+                            lane.blocks.append((begin, self._sample(lane, blocks)))
             for lane in lanes:
                 if lane.subject not in self.failures:
                     self.runs.setdefault(lane.subject, []).append(lane.run())

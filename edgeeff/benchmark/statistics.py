@@ -155,21 +155,6 @@ def modes(values: Values) -> int:
     return len(_peaks(density, grid, inside))
 
 
-def minute_medians(samples_ns: Sequence[int]) -> list[dict[str, Any]]:
-    """The median of every minute of a long run, from the samples' own lengths."""
-    ends = np.cumsum(np.asarray(samples_ns, np.float64)) / 60e9
-    minutes = np.floor(ends).astype(int)
-    values = _milliseconds(samples_ns)
-    return [
-        {
-            "minute": int(minute),
-            "median": float(np.median(values[minutes == minute])),
-            "runs": int((minutes == minute).sum()),
-        }
-        for minute in np.unique(minutes)
-    ]
-
-
 def _density(values: Values, grid: Values, width: float) -> Values:
     """A kernel density through a histogram, so that 50,000 values cost no more than 100."""
     step = grid[1] - grid[0]

@@ -138,11 +138,6 @@ class Android:
             raise self._trouble
         if target not in TARGETS:
             raise TargetUnavailable(f"phones have no {target} target", "--target cpu or gpu")
-        if plan.preset == "sustained":
-            raise TargetUnavailable(
-                "phones have no --sustained: benchmark_model keeps no samples of a long run",
-                "--mlperf, and the thermal status before and after in the JSON",
-            )
         if plan.options.get("precision", "fp32") not in ("fp32", "fp16"):
             raise UsageError(f"no precision {plan.options['precision']!r}", "fp32 or fp16")
         program = self._program(plan.options)

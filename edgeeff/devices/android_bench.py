@@ -16,8 +16,10 @@ import numpy as np
 
 from edgeeff.devices import benchmark_model as program
 from edgeeff.devices.adb import Adb
+from edgeeff.devices.android_system import read_warmth
 from edgeeff.devices.benchmark_model import Output
 from edgeeff.devices.local import Local
+from edgeeff.devices.process_log import ProcessLog
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
 from edgeeff.litert.model import Model
 from edgeeff.litert.reader import read_model
@@ -28,6 +30,12 @@ from edgeeff.targets.session import Array, random_inputs
 
 SETTLE_SECONDS = 0.5
 """Least warm-up of each further process: benchmark_model's own default."""
+
+SUSTAINED_SETTLE_SECONDS = 2.0
+"""The same in a sustained run, where the phone must be as busy as in an app."""
+
+HEAT_SECONDS = 60.0
+"""How often a phone is asked for its heat while it is timed; that pauses it for 0.1 s."""
 
 CONTINUOUS_RUNS = 50
 """Runs in one go after the warm-up, at most: benchmark_model's own default, to compare with."""
@@ -97,7 +105,7 @@ class AndroidBench:
         plan, start, runs, first_us = self.plan, time.monotonic(), 0, None
         while True:
             output = self._run(
-                runs=min(CONTINUOUS_RUNS, plan.min_runs),
+                runs=max(program.RUNS, min(CONTINUOUS_RUNS, plan.min_runs)),
                 warmup_runs=plan.warmup_runs,
                 warmup_seconds=plan.warmup_seconds,
             )
@@ -131,20 +139,25 @@ class AndroidBench:
     def sample(
         self, *, min_runs: int, min_seconds: float, max_seconds: float, progress: Any = None
     ) -> Samples:
-        """Processes of ``RUNS`` timed inferences until both minima are reached, or the cap."""
-        times: list[int] = []
-        start, runs_reached = time.monotonic(), False
+        """Processes of ``RUNS`` timed inferences until both minima are reached, or the cap.
+
+        In ``per_second`` the samples of a process count where it began.
+        """
+        log = ProcessLog()
+        runs_reached = False
         while True:
-            output = self._run(warmup_seconds=min(SETTLE_SECONDS, self.plan.warmup_seconds))
-            times.extend(output.timed.three_ns())
-            elapsed = time.monotonic() - start
-            was_reached, runs_reached = runs_reached, len(times) >= min_runs
-            if runs_reached and elapsed >= min_seconds:
-                return Samples(tuple(times), "seconds" if was_reached else "runs")
-            if elapsed >= max_seconds:
-                return Samples(tuple(times), "cap")
+            began = log.elapsed
+            output = self._run(warmup_seconds=self._settle_seconds)
+            log.add(began, output)
+            was_reached, runs_reached = runs_reached, len(log.times_ns) >= min_runs
+            if runs_reached and log.elapsed >= min_seconds:
+                return log.samples("seconds" if was_reached else "runs")
+            if log.elapsed >= max_seconds:
+                return log.samples("cap")
+            if log.elapsed >= (len(log.heat) + 1) * HEAT_SECONDS:
+                log.look(read_warmth(self.place.adb))
             if progress is not None:
-                progress(len(times))
+                progress(len(log.times_ns))
 
     def memory(self) -> int | None:
         """Growth of peak resident memory by loading and running, in bytes."""
@@ -156,6 +169,12 @@ class AndroidBench:
             "benchmark_model gives averages per operator, no medians",
             "--device local or ssh://… has a profile per operator",
         )
+
+    @property
+    def _settle_seconds(self) -> float:
+        if self.plan.preset == "sustained":
+            return SUSTAINED_SETTLE_SECONDS
+        return min(SETTLE_SECONDS, self.plan.warmup_seconds)
 
     @property
     def _outputs(self) -> PurePosixPath:

@@ -54,7 +54,12 @@ class WorkerBench:
             min_seconds=min_seconds,
             max_seconds=max_seconds,
         )
-        return Samples(tuple(reply["samples_ns"]), reply["stopped_by"])
+        return Samples(
+            tuple(reply["samples_ns"]),
+            reply["stopped_by"],
+            tuple(reply["per_second"]),
+            reply["busy_share"],
+        )
 
     def memory(self) -> int | None:
         """Growth of peak resident memory by loading and running, in bytes."""

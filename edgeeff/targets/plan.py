@@ -180,16 +180,42 @@ class WarmedUp:
 
 
 @dataclass(frozen=True)
+class Heat:
+    """How warm a device was while it was timed; ``None`` and ``{}``: it does not say.
+
+    Attributes:
+        second: since the sampling began.
+        thermal_status: Android's; above 0 it slows the phone down.
+        temperatures_c: degrees Celsius by sensor (``skin``, ``battery``, ``cpu``, …).
+    """
+
+    second: float
+    thermal_status: int | None
+    temperatures_c: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {**vars(self), "temperatures_c": dict(self.temperatures_c)}
+
+
+@dataclass(frozen=True)
 class Samples:
-    """Consecutive timed inferences in order.
+    """Timed inferences in order, and when they were.
 
     Attributes:
         samples_ns: every one of them, in nanoseconds.
         stopped_by: ``runs`` or ``seconds`` (the rule that was met last) or ``cap``.
+        per_second: how many of them began in each second since the sampling began, pauses
+            included; their sum is the number of samples.
+        busy_share: of that time, what the device spent inferring, warm-ups between included.
+        heat: looks at it meanwhile, where that costs little.
     """
 
     samples_ns: tuple[int, ...]
     stopped_by: str
+    per_second: tuple[int, ...]
+    busy_share: float
+    heat: tuple[Heat, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,6 +252,10 @@ class Run:
     Attributes:
         blocks: how many of ``samples_ns`` came without a pause; several when models were
             interleaved.
+        per_second: how many of them began in each second since the first block began, other
+            models' turns included.
+        busy_share: as in ``Samples``, of this model's own blocks.
+        heat: as in ``Samples``, by the same clock as ``per_second``.
         checked: what ``Session.verify`` found, JSON values.
         peak_memory_bytes: growth of the process' peak resident memory by loading and
             running, from a pass of its own; ``None`` where it was not measured.
@@ -238,7 +268,10 @@ class Run:
     samples_ns: tuple[int, ...]
     blocks: tuple[int, ...]
     stopped_by: str
+    per_second: tuple[int, ...]
+    busy_share: float
     facts: Facts
+    heat: tuple[Heat, ...] = ()
     checked: Mapping[str, Any] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
     warnings: tuple[str, ...] = ()

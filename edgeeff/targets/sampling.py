@@ -16,6 +16,8 @@ WINDOW = 10
 SETTLED = 0.03
 """Two windows' medians this close, as a share, count as settled."""
 
+SECOND_NS = 1_000_000_000
+
 REPORT_NS = 500_000_000
 """How often a long loop says how far it is, between two samples."""
 
@@ -56,6 +58,7 @@ def sample(
     """
     clock = time.perf_counter_ns
     times: list[int] = []
+    per_second: list[int] = []
     append = times.append
     least_ns, most_ns = int(min_seconds * 1e9), int(max_seconds * 1e9)
     runs_reached_ns: int | None = None
@@ -66,15 +69,24 @@ def sample(
             invoke()
             after = clock()
             append(after - before)
+            _count(per_second, (before - start) // SECOND_NS)
             elapsed = after - start
             if runs_reached_ns is None and len(times) >= min_runs:
                 runs_reached_ns = elapsed
             if runs_reached_ns is not None and elapsed >= least_ns:
                 reason = "runs" if runs_reached_ns == elapsed else "seconds"
-                return Samples(tuple(times), reason)
+                break
             if elapsed >= most_ns:
-                return Samples(tuple(times), "cap")
+                reason = "cap"
+                break
             reported = _report(report, len(times), reported)
+    return Samples(tuple(times), reason, tuple(per_second), sum(times) / elapsed)
+
+
+def _count(per_second: list[int], second: int) -> None:
+    while len(per_second) <= second:
+        per_second.append(0)
+    per_second[second] += 1
 
 
 def _timed(invoke: Callable[[], None]) -> int:

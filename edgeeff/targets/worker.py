@@ -28,7 +28,7 @@ from edgeeff.targets.pictures import picture_times
 from edgeeff.targets.plan import Plan
 from edgeeff.targets.session import Session, random_inputs
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when requests or replies change in a way the other end must know."""
 
 LEAD_IN = 2

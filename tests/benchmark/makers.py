@@ -30,6 +30,8 @@ def run(samples_ns: Sequence[int], *, provenance: str = "hardware", blocks: int 
         samples_ns=tuple(samples_ns),
         blocks=tuple(parts),
         stopped_by="runs",
+        per_second=(len(samples_ns),),
+        busy_share=1.0,
         facts=Facts(provenance, "ai-edge-litert 2.3.0", "a processor", "XNNPACK", 10, 9, 1),
         checked={"outputs_finite": True},
     )

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from edgeeff.benchmark.statistics import (
     drift,
-    minute_medians,
     modes,
     shape,
     summarise,
@@ -83,12 +82,3 @@ def test_processes_far_apart_are_called_noise():
     runs = [samples(level, count=100, seed=level) for level in (10, 11, 12)]
     words = warnings_of(shape(runs, summarise(runs)), 300)
     assert any("too noisy" in word for word in words)
-
-
-def test_every_minute_of_a_long_run_has_its_median():
-    values = [*[100_000_000] * 600, *[200_000_000] * 300]
-    assert [(entry["minute"], entry["median"]) for entry in minute_medians(values)][:2] == [
-        (0, 100.0),
-        (1, 200.0),
-    ]
-    assert sum(entry["runs"] for entry in minute_medians(values)) == 900

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import edgeeff.benchmark
 from edgeeff.devices import adb, android
 from edgeeff.errors import GateFailed, TargetUnavailable, UsageError
-from edgeeff.targets.plan import Plan, preset
+from edgeeff.targets.plan import Plan
 from tests.devices import benchmark_model_double as double
 from tests.devices import locked_phone
 from tests.devices.conftest import Network, TestPhone, connect
@@ -22,8 +21,6 @@ from tests.devices.models import write_logistic
 from tests.devices.test_benchmark_model import elf
 
 pytestmark = pytest.mark.adbd
-
-SCHEMA = Path(edgeeff.benchmark.__file__).parent / "benchmark-1.schema.json"
 
 PLAN = Plan(
     warmup_runs=2,
@@ -242,11 +239,6 @@ def test_the_next_model_waits_for_the_first_ones_temperature(phone: TestPhone) -
     assert "warmer than when it began: it has 30.5 °C" in warning
 
 
-def test_a_long_run_is_refused(phone: TestPhone, model: Path) -> None:
-    with pytest.raises(TargetUnavailable, match="no --sustained"):
-        phone.device().bench(model, "cpu", preset("sustained"))
-
-
 def test_an_option_that_is_no_number_is_wrong_usage(phone: TestPhone) -> None:
     with pytest.raises(UsageError, match="max_celsius is no number: 'warm'"):
         phone.device().ready(Plan(options={"max_celsius": "warm"}))
@@ -293,7 +285,7 @@ import sys
 from pathlib import Path
 from edgeeff.devices.adb import Phone
 from edgeeff.devices.android import Android
-from edgeeff.targets.plan import Plan, preset
+from edgeeff.targets.plan import Plan
 from pathlib import PurePosixPath
 serial, storage, model = sys.argv[1:]
 with Android(Phone(serial, "device"), PurePosixPath(storage)).bench(

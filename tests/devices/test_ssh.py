@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from edgeeff.devices.local import Local
 from edgeeff.devices.ssh import Address, Board, parse_address
 from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.targets.plan import Plan
+from edgeeff.targets.worker import PROTOCOL
 from tests.devices.models import write_logistic
 
 pytestmark = pytest.mark.sshd
@@ -296,7 +298,7 @@ def test_a_crash_there_is_a_message_here(server: Server, model: Path) -> None:
 
 
 def test_a_hang_there_is_ended_there(server: Server, model: Path) -> None:
-    greeting = '{"edgeeff": "x", "protocol": 1}'
+    greeting = json.dumps({"edgeeff": "x", "protocol": PROTOCOL})
     python = server.python_without_answer(f"echo '{greeting}'; exec sleep 100 # worker")
     board = server.board(python)
     with (
@@ -330,6 +332,7 @@ import sys
 from pathlib import Path
 from edgeeff.devices import ssh
 from edgeeff.targets.plan import Plan
+from edgeeff.targets.worker import PROTOCOL
 address, model = sys.argv[1:]
 (board,) = ssh.connect(address)
 plan = Plan(timeout=100, warmup_seconds=90, warmup_max_seconds=90)

@@ -53,6 +53,19 @@ def test_a_single_run_longer_than_the_cap_is_still_a_sample():
     assert len(samples(sleeping(30), 5, 1, 0.01).samples_ns) == 1
 
 
+def test_tells_how_many_began_in_each_second():
+    found = samples(sleeping(40), 1, 1.2, 5)
+    assert len(found.per_second) == 2
+    assert sum(found.per_second) == len(found.samples_ns)
+    assert found.per_second[0] > found.per_second[1] > 0
+    assert 0.9 < found.busy_share <= 1
+
+
+def test_seconds_in_which_none_began_count_zero():
+    found = samples(sleeping(2100), 2, 0, 5)
+    assert found.per_second == (1, 0, 1)
+
+
 def test_reports_between_samples_about_twice_a_second():
     reports = []
     samples(sleeping(5), 1, 1.2, 5, reports.append)
