@@ -38,7 +38,7 @@ class Observed:
         mean: of each channel, float64 [channels].
         square: mean square of each channel, float64 [channels].
         histogram: int64 [BINS]; ``bin_values`` gives each bin's value.
-        extremes: smallest and largest value of each batch, in order.
+        extremes: smallest and largest value of each picture, in order (``coverage``).
     """
 
     minimum: npt.NDArray[np.float32]
@@ -120,9 +120,9 @@ def _note(
     mean = rows.mean(axis=0, dtype=np.float64)
     square = np.einsum("ij,ij->j", rows, rows).astype(np.float64) / len(rows)
     histogram = _histogram(values)
-    extremes = (float(low.min()), float(high.max()))
+    extremes = _extremes(values)
     if tensor not in seen:
-        seen[tensor] = Observed(low, high, mean, square, histogram, [extremes])
+        seen[tensor] = Observed(low, high, mean, square, histogram, extremes)
         return
     known = seen[tensor]
     known.minimum = np.minimum(known.minimum, low)
@@ -130,7 +130,12 @@ def _note(
     known.mean += (mean - known.mean) / count
     known.square += (square - known.square) / count
     known.histogram += histogram
-    known.extremes.append(extremes)
+    known.extremes += extremes
+
+
+def _extremes(values: npt.NDArray[np.float32]) -> list[tuple[float, float]]:
+    pictures = values.reshape(len(values), -1)
+    return list(zip(pictures.min(axis=1).tolist(), pictures.max(axis=1).tolist(), strict=True))
 
 
 def _histogram(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

@@ -168,6 +168,34 @@ def grids(
     return {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
 
 
+def from_pictures(graph: Graph, batchnorm: Mapping[int, TensorStatistics]) -> dict[int, Operator]:
+    """The operators whose output's range only pictures tell, by tensor index.
+
+    Not those whose range BatchNorm gives (``trusted``), nor those that their activation bounds.
+    """
+    return {
+        operator.output: operator
+        for operator in graph.operators
+        if operator.output in graph.activations
+        and operator.kind not in FIXED
+        and operator.activation != "RELU6"
+        and not _by_batchnorm(graph, operator, batchnorm)
+    }
+
+
+def _by_batchnorm(
+    graph: Graph, operator: Operator, batchnorm: Mapping[int, TensorStatistics]
+) -> bool:
+    said = batchnorm.get(operator.output)
+    if said is None or operator.activation not in ("NONE", "RELU6"):
+        return False
+    return (
+        operator.activation == "RELU6"
+        or _is_swish(graph, operator)
+        or (said.deviation is not None and operator.kind in LINEAR)
+    )
+
+
 def _range(
     graph: Graph,
     operator: Operator,
@@ -176,17 +204,16 @@ def _range(
     found: Mapping[int, Range],
     rule: Ranges,
 ) -> Range:
-    said = batchnorm.get(operator.output)
-    if operator.activation == "RELU6" and said is not None:
+    if not _by_batchnorm(graph, operator, batchnorm):
+        return ESTIMATORS[rule.estimator](observed, rule)
+    if operator.activation == "RELU6":
         return 0.0, 6.0
-    if operator.activation == "NONE" and said is not None:
-        if _is_swish(graph, operator):
-            low, high = found[operator.inputs[0]]
-            return _swish(max(low, SWISH_LOWEST)), _swish(high)
-        if said.deviation is not None and operator.kind in LINEAR:
-            reach = rule.deviations * said.deviation
-            return float((said.mean - reach).min()), float((said.mean + reach).max())
-    return ESTIMATORS[rule.estimator](observed, rule)
+    if _is_swish(graph, operator):
+        low, high = found[operator.inputs[0]]
+        return _swish(max(low, SWISH_LOWEST)), _swish(high)
+    said = batchnorm[operator.output]
+    reach = rule.deviations * np.asarray(said.deviation)
+    return float((said.mean - reach).min()), float((said.mean + reach).max())
 
 
 LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD")
