@@ -34,6 +34,7 @@ from edgeeff.quantization.calibration import (
     folder_pair,
     synthetic_pair,
 )
+from edgeeff.quantization.coverage import Coverage
 from edgeeff.quantization.quantize import Ends, default_ends, quantize_model
 from edgeeff.quantization.recipe import Recipe, find_recipe
 from edgeeff.variants import Variant, find_variant
@@ -173,7 +174,7 @@ def convert(
         _keep_reference(exported, reference, preprocessing, known, settings)
     job = _Job(reference, preprocessing, calibration, settings, known, progress)
     made = _make(job, _ladder(variant, settings, recipe), model)
-    notes = (*weights["notes"], *calibration.used.warnings())
+    notes = (*weights["notes"], *calibration.used.warnings(), *made.notes)
     return replace(made, notes=notes)
 
 
@@ -213,7 +214,7 @@ def quantize(
     calibration = _pictures(settings, recipe, preprocessing, progress)
     job = _Job(source, preprocessing, calibration, settings, known, progress)
     made = _make(job, [recipe], model)
-    return replace(made, notes=calibration.used.warnings())
+    return replace(made, notes=(*calibration.used.warnings(), *made.notes))
 
 
 def _pictures(
@@ -309,8 +310,9 @@ def _make(job: _Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
     with _scratch(job.settings.output) as scratch:
         for recipe in recipes:
             candidate = scratch / recipe.name / model.name
-            files.write_bytes(candidate, _quantized(job, recipe))
-            tried.append((*_verify(job, recipe, candidate), candidate))
+            content, coverage = _quantized(job, recipe)
+            files.write_bytes(candidate, content)
+            tried.append((*_verify(job, recipe, candidate, coverage), candidate))
             if tried[-1][1] is None or not tried[-1][1].failed:
                 break
         trials = [trial for _, trial, _ in tried if trial is not None]
@@ -320,12 +322,21 @@ def _make(job: _Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
         files.write_bytes(path_of(model), manifest.document().encode(), force=True)
     if trials and all(trial.failed for trial in trials):
         raise AccuracyGateFailed(trials)
-    return Conversion(model, manifest, job.reference)
+    return Conversion(model, manifest, job.reference, _coverage_notes(manifest))
 
 
-def _quantized(job: _Job, recipe: Recipe) -> bytes:
+def _coverage_notes(manifest: Manifest) -> tuple[str, ...]:
+    found = (manifest.calibration or {}).get("coverage")
+    if not found or found["enough"]:
+        return ()
+    return (f"the calibration pictures are {found['verdict']}",)
+
+
+def _quantized(job: _Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:
+    """The model, and how far the user's pictures reach."""
     usual, settings = default_ends(recipe), job.settings
-    return quantize_model(
+    found: list[Coverage | None] = []
+    content = quantize_model(
         files.read_bytes(job.reference),
         recipe,
         job.preprocessing,
@@ -334,10 +345,14 @@ def _quantized(job: _Job, recipe: Recipe) -> bytes:
         seed=settings.seed,
         threads=settings.threads,
         progress=job.progress,
+        covered=None if job.calibration.used.synthetic else found.append,
     )
+    return content, found[0] if found else None
 
 
-def _verify(job: _Job, recipe: Recipe, model: Path) -> tuple[Manifest, Trial | None]:
+def _verify(
+    job: _Job, recipe: Recipe, model: Path, coverage: Coverage | None = None
+) -> tuple[Manifest, Trial | None]:
     """Measure a model on pictures that calibration did not see."""
     settings, measured, held_out, found = job.settings, {}, None, None
     weights = job.known.get("weights")
@@ -358,7 +373,7 @@ def _verify(job: _Job, recipe: Recipe, model: Path) -> tuple[Manifest, Trial | N
             )
             measured["accuracy"] = {**found.to_json(), "model": model.name}
     if recipe.calibrated:
-        measured["calibration"] = _listed(job.calibration.used)
+        measured["calibration"] = _listed(job.calibration.used, coverage)
     manifest = describe(
         model,
         recipe.scheme,
@@ -374,13 +389,14 @@ def _verify(job: _Job, recipe: Recipe, model: Path) -> tuple[Manifest, Trial | N
     return manifest, judge(recipe.name, manifest.bytes, held_out, found, settings.limits)
 
 
-def _listed(used: CalibrationSet) -> dict[str, Any]:
+def _listed(used: CalibrationSet, coverage: Coverage | None) -> dict[str, Any]:
     """A calibration set as the manifest lists it."""
     return {
         "source": used.source,
         "count": len(used.pictures),
         "sha256": used.sha256,
         "pictures": [] if used.synthetic else list(used.digests),
+        "coverage": coverage.to_json() if coverage else None,
     }
 
 

@@ -179,6 +179,20 @@ def test_bytes_into_a_float_network_are_refused(source, tmp_path):
         conversion.quantize(source, "dynamic", settings)
 
 
+def test_few_pictures_are_said_not_to_be_enough(source, tmp_path, pictures):
+    made = quantize(source, tmp_path / "out", calibration=pictures)
+    assert made.manifest.calibration is not None
+    assert made.manifest.calibration["coverage"]["enough"] is False
+    assert "the calibration pictures are not enough: only 4; give about 20" in made.notes
+
+
+def test_made_up_pictures_are_not_judged(source, tmp_path):
+    made = quantize(source, tmp_path / "out")
+    assert made.manifest.calibration is not None
+    assert made.manifest.calibration["coverage"] is None
+    assert made.notes == ()
+
+
 def test_a_gate_that_is_reached_says_what_was_tried(source, tmp_path):
     made = quantize(source, tmp_path / "out", limits=Limits(min_sqnr=-100.0))
     assert made.manifest.tried is not None

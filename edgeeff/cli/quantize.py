@@ -73,7 +73,7 @@ def command(
     resize: str | None,
     **options: Any,
 ) -> None:
-    r"""Quantize MODEL, a float32 .tflite classifier, by a recipe.
+    """Quantize MODEL, a float32 .tflite classifier, by a recipe.
 
     How pictures become its input is read from its manifest or metadata; a file that has
     neither needs --mean and --std. TensorFlow is not needed.
@@ -82,7 +82,7 @@ def command(
     Example:
       edgeeff quantize efficientnet-lite0-float32.tflite --recipe int8
       edgeeff quantize other.tflite --recipe int8 --mean 127.5 --std 127.5 --calibration photos/
-    """
+    """  # noqa: D301 - click needs the character, not its escape
     from edgeeff import conversion
     from edgeeff.evaluation.inputs import input_resolution
     from edgeeff.preprocessing import from_options
@@ -145,6 +145,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ["weights", str(weights.get("source", "of the file"))],
         ["recipe", (manifest.recipe or {}).get("name", "")],
         ["calibration", _calibration(manifest.calibration)],
+        *_coverage(manifest.calibration),
         ["input", _end(manifest.input)],
         ["output", _end(manifest.output)],
         ["operators", ", ".join(f"{n} {k}" for k, n in manifest.operators.items())],
@@ -157,6 +158,8 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     terminal.table([str(made.model), "value"], rows)
     if manifest.tried:
         _trials(terminal, manifest.tried)
+    if terminal.verbose:
+        _curve(terminal, manifest.calibration)
     terminal.say(f"float reference: {made.reference}")
     terminal.say(
         f"next: edgeeff evaluate {made.model} --reference {made.reference} --data YOUR_PICTURES"
@@ -180,6 +183,26 @@ def _calibration(used: dict[str, Any] | None) -> str:
     if used["source"] == "synthetic":
         return f"no data: BatchNorm statistics and {used['count']} synthetic pictures"
     return f"{used['count']} pictures of {used['source']}"
+
+
+def _coverage(used: dict[str, Any] | None) -> list[list[str]]:
+    found = (used or {}).get("coverage")
+    return [["coverage", found["verdict"]]] if found else []
+
+
+def _curve(terminal: Terminal, used: dict[str, Any] | None) -> None:
+    """How ranges grew with the calibration pictures."""
+    found = (used or {}).get("coverage")
+    if not found:
+        return
+    curve = found["curve"]
+    columns = [">pictures", ">of the final ranges, mean", ">least covered"]
+    rows = [
+        [count, f"{mean:.1%}", f"{worst:.1%}"]
+        for count, mean, worst in zip(curve["pictures"], curve["mean"], curve["worst"], strict=True)
+    ]
+    title = f"{found['activations']} ranges come from calibration pictures"
+    terminal.table(columns, rows, title=title)
 
 
 def _fidelity(found: dict[str, Any] | None) -> list[list[str]]:

@@ -13,7 +13,7 @@ from edgeeff.errors import InputError, UsageError
 from edgeeff.litert import rewrite, statistics
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
-from edgeeff.quantization import boundary, ranges, writer
+from edgeeff.quantization import boundary, coverage, ranges, writer
 from edgeeff.quantization.calibration import CalibrationSet
 from edgeeff.quantization.correction import Corrections, Known, correct
 from edgeeff.quantization.equalization import (
@@ -58,6 +58,7 @@ def quantize_model(
     seed: int = 0,
     threads: int | None = None,
     progress: Progress | None = None,
+    covered: Callable[[coverage.Coverage | None], None] | None = None,
 ) -> bytes:
     """Quantize a float32 .tflite classifier.
 
@@ -71,6 +72,7 @@ def quantize_model(
         seed: of everything drawn at random. Same arguments give the same bytes.
         threads: kernel threads while calibrating.
         progress: told of every stage.
+        covered: told how ranges grew with the pictures; ``None`` if none depends on them.
 
     Returns:
         The quantized .tflite, its signature kept. A byte input takes raw RGB bytes.
@@ -93,7 +95,7 @@ def quantize_model(
     if calibration is None:
         raise UsageError(f"recipe {recipe.name} needs calibration pictures")
     inside = boundary.normalised_grid(preprocessing)
-    grids = _corrected(graph, recipe, preprocessing, calibration, seed, threads, progress)
+    grids = _corrected(graph, recipe, preprocessing, calibration, seed, threads, progress, covered)
     with progress.stage("quantize"):
         if raw and boundary.pixel_grid(preprocessing) is None:
             graph, grids = _with_normalization(graph, grids, preprocessing, inside)
@@ -111,6 +113,7 @@ def _corrected(
     seed: int,
     threads: int | None,
     progress: Progress,
+    covered: Callable[[coverage.Coverage | None], None] | None,
 ) -> dict[int, Grid]:
     """Correct the graph in place; the grid of every activation."""
     batches = _batches(graph, preprocessing, calibration)
@@ -119,6 +122,10 @@ def _corrected(
     embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
     said = statistics.from_bytes(embedded) if embedded else None
     batchnorm = ranges.credible(graph, said, observed)
+    if covered:
+        trusted = ranges.trusted(batchnorm, recipe.ranges, synthetic=calibration.synthetic)
+        count = len(calibration.pictures)
+        covered(coverage.of_observation(graph, observed, trusted, count))
     rule = recipe.correction(Equalize)
     if rule is not None:
         factors = equalize(graph, observed, batchnorm, rule)
