@@ -16,29 +16,38 @@ from edgeeff.errors import UsageError
 from edgeeff.evaluation.classifier import fed
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.images import read_images
-from edgeeff.litert.runner import Runner
+from edgeeff.litert.reader import read_model
+from edgeeff.litert.runner import TensorInfo
 from edgeeff.preprocessing import Preprocessing
 
 MOST = 50
 """Pictures that are timed; a folder may hold more."""
 
 
-def picture_stages(folder: Path, said: Normalisation | None = None) -> Pass:
+def picture_stages(
+    folder: Path, said: Normalisation | None = None, *, device: str = "local"
+) -> Pass:
     """A pass for ``session.measure`` that classifies the pictures of a folder.
 
+    A board gets the pictures as they are: decoding and resizing are its own work.
+
     Args:
-        folder: with pictures, on the device that measures.
+        folder: with pictures, on this computer.
         said: of models whose metadata says nothing.
+        device: the address of where it will run.
 
     Raises:
+        UsageError: a phone (at once).
         InputError: no pictures there (at once), no known preprocessing (in the pass).
     """
+    if device.partition(":")[0] == "android":
+        raise _not_on_phones()
     paths = [picture.path.resolve() for picture in read_images(folder).pictures[:MOST]]
 
     def stages(bench: Bench) -> Stages:
         if not isinstance(bench, WorkerBench):
-            raise UsageError("--images works where edgeeff runs, not on phones", "--device local")
-        model = Path(bench.model)
+            raise _not_on_phones()
+        model = bench.here
         how = find_preprocessing(model, otherwise=said.of(model) if said else None)
         bench.load()
         bench.warm_up()
@@ -54,6 +63,22 @@ def picture_stages(folder: Path, said: Normalisation | None = None) -> Pass:
 
 def _takes_bytes(model: Path, preprocessing: Preprocessing) -> bool:
     """Whether ``evaluation.fed`` gives the input the picture's bytes as they are."""
-    info = Runner(model, threads=1).inputs[0]
+    tensor = read_model(model).inputs[0]
+    quantized = len(tensor.scales) == 1
+    info = TensorInfo(
+        tensor.name,
+        tensor.shape,
+        np.dtype(tensor.dtype),
+        tensor.scales[0] if quantized else None,
+        tensor.zero_points[0] if quantized else None,
+    )
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     return bool((fed(ramp, info, preprocessing) == ramp).all())
+
+
+def _not_on_phones() -> UsageError:
+    return UsageError(
+        "--images cannot be timed on phones: benchmark_model takes tensors, it neither decodes "
+        "nor resizes pictures, and an app does both in its own way",
+        "--device local or ssh://…; on the phone time these stages in the app",
+    )

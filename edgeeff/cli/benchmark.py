@@ -90,7 +90,7 @@ def command(
             targets=targets,
             device=device,
             plan=_plan(**how),
-            passes=_passes(images, (mean, std, resize), profile=profile),
+            passes=_passes(images, (mean, std, resize), device, profile=profile),
             progress=terminal.progress(),
         )
     except WorkerFailed as error:
@@ -139,7 +139,11 @@ def _plan(
 
 
 def _passes(
-    images: Path | None, said: tuple[str | None, str | None, str | None], *, profile: bool
+    images: Path | None,
+    said: tuple[str | None, str | None, str | None],
+    device: str,
+    *,
+    profile: bool,
 ) -> dict[str, Pass]:
     from edgeeff.benchmark.session import operator_profile, peak_memory
 
@@ -150,7 +154,7 @@ def _passes(
         from edgeeff.benchmark.normalisation import normalisation
         from edgeeff.benchmark.pictures import picture_stages
 
-        passes["stages"] = picture_stages(images, normalisation(*said))
+        passes["stages"] = picture_stages(images, normalisation(*said), device=device)
     return passes
 
 

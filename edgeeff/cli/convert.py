@@ -36,7 +36,7 @@ PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 def command(
     terminal: Terminal, variant: str, precisions: tuple[str, ...], dry_run: bool, **options: Any
 ) -> None:
-    r"""Build a network, load its weights, export, calibrate, quantize and verify it.
+    """Build a network, load its weights, export, calibrate, quantize and verify it.
 
     Without --calibration no data is needed: the network's own BatchNorm statistics and
     synthetic pictures say what its activations do.
@@ -45,7 +45,7 @@ def command(
     Example:
       edgeeff convert --variant b0 --int8
       edgeeff convert --variant lite0 --int8 --calibration photos/ --labels labels.txt
-    """
+    """  # noqa: D301 - click needs the character, not its escape
     from edgeeff import conversion
     from edgeeff.variants import find_variant
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeeff.cli.checks import show_check
-from edgeeff.cli.layer_errors import errors_of_layers, show_errors
+from edgeeff.cli.layer_errors import check_plot, draw_errors, errors_of_layers, show_errors
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _LONGEST_NAME = 300
 @click.option("--tensors", is_flag=True, help="Every operator and tensor, as -v does.")
 @click.option("--layers", is_flag=True, help="Error of each layer against --reference.")
 @click.option("--reference", type=click.Path(path_type=Path), help="The float model it came from.")
+@click.option("--plot", type=click.Path(path_type=Path), help="The same as FILE.svg or .html.")
+@click.option("--force", is_flag=True, help="Replace an existing plot.")
 @click.option("--check", "target", metavar="gpu|edgetpu", help="What it takes, and why not.")
 def command(
     terminal: Terminal,
@@ -33,6 +35,8 @@ def command(
     tensors: bool,
     layers: bool,
     reference: Path | None,
+    plot: Path | None,
+    force: bool,
     target: str | None,
 ) -> None:
     """Take a .tflite file apart: operators, types, sizes, quantization, metadata.
@@ -45,18 +49,24 @@ def command(
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite --tensors
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite --check edgetpu
-      edgeeff inspect int8.tflite --layers --reference float32.tflite
+      edgeeff inspect int8.tflite --layers --reference float32.tflite --plot layers.svg
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.files import document
     from edgeeff.inspection import SCHEMA, inspect
     from edgeeff.targets.check import check_model
 
+    if plot:
+        layers = True
+        check_plot(plot, force=force)
     inspection = inspect(model)
     checked = check_model(target, inspection.model) if target else None
     errors = errors_of_layers(model, reference) if layers else ()
     more: dict[str, Any] = {"check": checked.to_json()} if checked else {}
     if layers:
         more["layers"] = [error.to_json() for error in errors]
+    if plot:
+        draw_errors(errors, model, reference, plot, force=force)
+        more["plot"] = str(plot)
     terminal.document(document(SCHEMA, {**inspection.fields(), **more}))
     _say_summary(terminal, inspection)
     _show_operators(terminal, inspection)
@@ -67,6 +77,8 @@ def command(
         show_check(terminal, checked)
     if layers:
         show_errors(terminal, errors)
+    if plot:
+        terminal.say(f"plot: {plot}")
 
 
 def _say_summary(terminal: Terminal, inspection: Inspection) -> None:

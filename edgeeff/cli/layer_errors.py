@@ -55,5 +55,27 @@ def show_errors(terminal: Terminal, errors: Sequence[LayerError]) -> None:
         terminal.say(f"{len(errors) - len(shown)} more layers with -v")
 
 
+def draw_errors(
+    errors: Sequence[LayerError], model: Path, reference: Path | None, plot: Path, *, force: bool
+) -> None:
+    """Write the errors as an SVG file, or as an HTML page that holds it."""
+    from edgeeff import files
+    from edgeeff.quantization.layer_plot import layer_page, layer_plot
+
+    draw = layer_page if plot.suffix == ".html" else layer_plot
+    beside = f"against {reference.name}" if reference else ""
+    subtitle = f"What each layer loses {beside} on {PICTURES} synthetic pictures."
+    files.write_bytes(plot, draw(errors, model.name, subtitle).encode(), force=force)
+
+
+def check_plot(plot: Path, *, force: bool) -> None:
+    """Refuse a file that cannot be drawn or must not be replaced, before any work is done."""
+    from edgeeff import files
+
+    if plot.suffix not in (".svg", ".html"):
+        raise UsageError(f"--plot {plot}: a plot is a .svg or .html file", "--plot layers.svg")
+    files.refuse_existing(plot, force=force)
+
+
 def _db(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:.1f}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeeff.devices.worker_bench import WorkerBench, bench_of, crash_hint
+from edgeeff.devices.worker_bench import WorkerBench, crash_hint
 from edgeeff.errors import TargetUnavailable
 from edgeeff.targets.channel import Channel, local_command, local_environment
 from edgeeff.targets.machine import read_machine
@@ -36,10 +37,11 @@ class Local:
         """A machine on a desk is always ready."""
         return ()
 
-    def bench(self, model: Path, target: str, plan: Plan) -> AbstractContextManager[WorkerBench]:
+    @contextlib.contextmanager
+    def bench(self, model: Path, target: str, plan: Plan) -> Iterator[WorkerBench]:
         """A worker with nothing loaded yet."""
-        channel = self.channel(target, plan.timeout)
-        return bench_of(channel, str(model.resolve()), target, plan)
+        with self.channel(target, plan.timeout) as channel:
+            yield WorkerBench(channel, str(model.resolve()), target, plan, model, _paths)
 
     def channel(self, target: str, timeout: float) -> Channel:
         """Start a worker for a target."""
@@ -56,6 +58,10 @@ class Local:
 
     def close(self) -> None:
         """Nothing is left behind."""
+
+
+def _paths(pictures: Sequence[Path]) -> list[str]:
+    return [str(path.resolve()) for path in pictures]
 
 
 def connect(address: str) -> list[Local]:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edgeeff import __version__
+from edgeeff.devices.ssh_pictures import archive, name_of, whole
 from edgeeff.devices.worker_bench import WorkerBench, crash_hint
 from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.files import read_bytes
@@ -137,6 +138,7 @@ class Board:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.name = address.name
+        self._pictures = ""
 
     def probe(self, target: str) -> TargetStatus:
         """Ask a worker there; one that crashes or hangs makes the target unavailable."""
@@ -164,13 +166,17 @@ class Board:
         """A worker on the board, with the model copied there unless it is there already."""
         path = self._copy(read_bytes(model))
         with self._worker(target, plan.timeout) as channel:
-            yield WorkerBench(channel, path, target, plan)
+            yield WorkerBench(channel, path, target, plan, model, self._carry)
 
     def interrupt(self) -> None:
         """Never needed: it is used alone, in the main thread."""
 
     def close(self) -> None:
-        """Models stay for the next time; workers clean up after themselves."""
+        """Take the pictures away; models stay for the next time, workers clean up themselves."""
+        if self._pictures:
+            with contextlib.suppress(TargetUnavailable):
+                self._script(f"rm -rf {shlex.quote(self._pictures)}")
+            self._pictures = ""
 
     @cached_property
     def home(self) -> str:
@@ -230,17 +236,38 @@ class Board:
             f"trap 'rm -f {part}' EXIT HUP INT TERM; cat > {part} && "
             f"sha256sum {part} | grep -q ^{digest} && mv -f {part} {quoted}"
         )
+        answer = self._send(script, content)
+        if answer.status:
+            raise self._not_arrived("the model", answer)
+        return path
+
+    def _carry(self, paths: Sequence[Path]) -> list[str]:
+        """Copy pictures that are not there yet; their paths there, in order."""
+        self._pictures = self._pictures or f"{self.home}/pictures-{secrets.token_hex(6)}"
+        folder, names = self._pictures, [name_of(path) for path in paths]
+        enter = f"mkdir -p {shlex.quote(folder)} && cd {shlex.quote(folder)}"
+        sums = "{ sha256sum * 2>/dev/null || true; }"
+        there = whole(self._script(f"{enter} && {sums}").output)
+        pictures = dict(zip(names, paths, strict=True))
+        missing = {name: path for name, path in pictures.items() if name not in there}
+        if missing:
+            answer = self._send(f"{enter} && tar -xf - && {sums}", archive(missing))
+            if answer.status or not whole(answer.output) >= missing.keys():
+                raise self._not_arrived("the pictures", answer)
+        return [f"{folder}/{name}" for name in names]
+
+    def _send(self, script: str, content: bytes) -> _Ended:
         timeout = COMMAND_SECONDS + len(content) / COPY_BYTES_PER_SECOND
-        answer = self._script(script, content, timeout)
-        if answer.status == 0:
-            return path
+        return self._script(script, content, timeout)
+
+    def _not_arrived(self, what: str, answer: _Ended) -> TargetUnavailable:
         if "No space left" in answer.errors:
-            raise TargetUnavailable(
-                f"the disk of {self.name} is full: no room for {len(content) / 1e6:.1f} MB",
+            return TargetUnavailable(
+                f"the disk of {self.name} is full: no room for {what}",
                 f"free some space; earlier models are in {self.home}/models",
             )
-        raise TargetUnavailable(
-            f"the model did not arrive whole on {self.name}: {_last(answer.errors)}",
+        return TargetUnavailable(
+            f"{what} did not arrive whole on {self.name}: {_last(answer.errors)}",
             "check the connection and try again",
         )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,21 @@ from edgeeff.targets.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
 
 @dataclass(frozen=True)
 class WorkerBench:
-    """A ``devices.Bench`` that asks a worker; ``model`` is its path where the worker runs."""
+    """A ``devices.Bench`` that asks a worker.
+
+    Attributes:
+        model: its path where the worker runs.
+        here: its path on this computer.
+        carry: puts pictures of this computer where the worker can read them; gives their paths
+            there, in order.
+    """
 
     channel: Channel
     model: str
     target: str
     plan: Plan
+    here: Path
+    carry: Callable[[Sequence[Path]], list[str]]
 
     def load(self) -> Loaded:
         """Open the model."""
@@ -73,10 +81,10 @@ class WorkerBench:
     def pictures(
         self, paths: Sequence[Path], preprocessing: Preprocessing, *, raw: bool
     ) -> PictureTimes:
-        """Time the stages of pictures that lie where the worker runs."""
+        """Time the stages of pictures, which lie on this computer, where the worker runs."""
         reply = self.channel.ask(
             "pictures",
-            paths=[str(path) for path in paths],
+            paths=self.carry(paths),
             preprocessing=preprocessing.to_json(),
             raw=raw,
         )
@@ -89,12 +97,3 @@ class WorkerBench:
 def crash_hint(target: str) -> str:
     """What to do when the native code of a target crashes."""
     return str(getattr(find_target(target), "CRASH_HINT", ""))
-
-
-@contextlib.contextmanager
-def bench_of(
-    channel: contextlib.AbstractContextManager[Channel], model: str, target: str, plan: Plan
-) -> Iterator[WorkerBench]:
-    """A bench that ends its worker when the context is left."""
-    with channel as opened:
-        yield WorkerBench(opened, model, target, plan)

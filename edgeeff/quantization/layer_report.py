@@ -49,6 +49,7 @@ class LayerError:
     """The error of one layer's output.
 
     Attributes:
+        index: its place in the order of execution of the float network.
         name: of the tensor, in both files.
         operator: such as ``CONV_2D``.
         sqnr_db: of the quantized network up to here, errors of earlier layers included.
@@ -60,6 +61,7 @@ class LayerError:
         cause: what stands out, in words; empty if nothing does.
     """
 
+    index: int
     name: str
     operator: str
     sqnr_db: float
@@ -241,6 +243,7 @@ def _error(
     used = min(1.0, float(scaled.max() - min(scaled.min(), 0)) / (high - low))
     spread = float(reach.max() / max(float(np.median(reach)), 1e-9))
     return LayerError(
+        operator.index,
         operator.name,
         operator.kind,
         _ratio(truth, found[..., : truth.shape[-1]] / factor),

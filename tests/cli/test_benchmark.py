@@ -143,6 +143,7 @@ def child_of(pid):
         (("--device", "ssh//pi"), "unknown device"),
         (("--threads", "0"), "0 threads"),
         (("--repeats", "0"), "no repeats"),
+        (("--device", "android", "--images", "photos"), "cannot be timed on phones"),
     ],
 )
 def test_wrong_usage_is_status_2_before_anything_runs(words, message, capfd):
