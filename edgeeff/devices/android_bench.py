@@ -18,6 +18,7 @@ from edgeeff.devices import benchmark_model as program
 from edgeeff.devices.adb import Adb
 from edgeeff.devices.android_system import read_warmth
 from edgeeff.devices.benchmark_model import Output
+from edgeeff.devices.benchmark_profile import parse_profile
 from edgeeff.devices.local import Local
 from edgeeff.devices.process_log import ProcessLog
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
@@ -164,11 +165,16 @@ class AndroidBench:
         return None if self._loaded is None else self._loaded.peak_growth_bytes
 
     def profile(self) -> Profile:
-        """Not offered: benchmark_model averages, and medians are asked for."""
-        raise TargetUnavailable(
-            "benchmark_model gives averages per operator, no medians",
-            "--device local or ssh://… has a profile per operator",
+        """Time per operator, as ``benchmark_profile.parse_profile`` reads it."""
+        model = read_model(self.local)
+        self._push_inputs(model)
+        text = self._printed(
+            runs=CONTINUOUS_RUNS,
+            warmup_runs=self.plan.warmup_runs,
+            warmup_seconds=self.plan.warmup_seconds,
+            profile=True,
         )
+        return parse_profile(text, model)
 
     @property
     def _settle_seconds(self) -> float:
@@ -188,6 +194,21 @@ class AndroidBench:
         warmup_seconds: float = 0.0,
         output: PurePosixPath | None = None,
     ) -> Output:
+        return program.parse(
+            self._printed(
+                runs=runs, warmup_runs=warmup_runs, warmup_seconds=warmup_seconds, output=output
+            )
+        )
+
+    def _printed(
+        self,
+        *,
+        runs: int,
+        warmup_runs: int,
+        warmup_seconds: float,
+        output: PurePosixPath | None = None,
+        profile: bool = False,
+    ) -> str:
         plan, place = self.plan, self.place
         words = program.flags(
             place.model,
@@ -204,6 +225,7 @@ class AndroidBench:
             # The first process compiles for the GPU as an app's first start does; later ones
             # need not spend seconds on it again.
             compiled=None if output else place.work,
+            profile=profile,
         )
         # exec keeps the number of the process that must be ended if we are.
         line = (
@@ -219,7 +241,7 @@ class AndroidBench:
             )
         if answer.status:
             raise program.failure(text)
-        return program.parse(text)
+        return text
 
     def _push_inputs(self, model: Model) -> None:
         arrays = random_inputs([_info(tensor) for tensor in model.inputs], self.plan.seed)

@@ -174,6 +174,7 @@ def flags(
     inputs: Sequence[tuple[PurePosixPath, Sequence[int]]] = (),
     output: PurePosixPath | None = None,
     compiled: PurePosixPath | None = None,
+    profile: bool = False,
 ) -> list[str]:
     """The command line's flags.
 
@@ -191,6 +192,7 @@ def flags(
         inputs: file and shape of each input; none: the program's random values.
         output: where the outputs of the last inference go.
         compiled: directory where the GPU delegate keeps what it compiled, for the next process.
+        profile: print the time of every operator.
     """
     values: dict[str, object] = {
         "graph": model,
@@ -219,6 +221,8 @@ def flags(
         )
     if output is not None:
         values["output_filepath"] = output
+    if profile:
+        values["enable_op_profiling"] = "true"
     return [f"--{name}={value}" for name, value in values.items()]
 
 
@@ -230,7 +234,7 @@ def parse(text: str) -> Output:
     """
     # Runs that all took the same time print only that time: "count=3 curr=120(all same) p5=…".
     text = text.replace("(all same)", "")
-    series = [_series(match) for match in SERIES.finditer(text)]
+    series = [read_series(match) for match in SERIES.finditer(text)]
     loaded = re.search(r"Initialized session in ([\d.e+]+)ms", text)
     if len(series) < 2 or loaded is None:
         raise failure(text)
@@ -342,7 +346,8 @@ def fetch(abi: str = "arm64-v8a", version: str = "latest", base: str = DOWNLOADS
     return path
 
 
-def _series(match: re.Match[str]) -> Series:
+def read_series(match: re.Match[str]) -> Series:
+    """What ``SERIES`` found. Raises ``InputError`` for numbers that are none."""
     values: Mapping[str, str] = dict(word.split("=", 1) for word in match.group(2).split())
     try:
         last = int(values.get("curr", "0"))

@@ -91,7 +91,25 @@ def run(flags: dict[str, str], behaviour: str, gpu: bool) -> None:
         f"Warmup (avg): {means[0]:g}, Inference (avg): {means[1]:g}"
     )
     print("INFO: Memory footprint delta from the start of the tool (MB): init=2.5 overall=3.25")
+    if flags.get("enable_op_profiling") == "true":
+        profile(times, gpu)
     save_outputs(flags, interpreter, behaviour)
+
+
+def profile(times: list[int], gpu: bool) -> None:
+    """The table of a model that is one operator."""
+    kernel, name = "Sigmoid (NC, F32)", "Delegate/Sigmoid (NC, F32):0"
+    if gpu:
+        kernel, name = "TfLiteGpuDelegateV2", "[shares]:1"
+    mean = statistics.fmean(times) / 1000
+    print(
+        "INFO: Operator-wise Profiling Info for Regular Benchmark Runs:\n"
+        "============================== Run Order ==============================\n"
+        "\t[node type]\t[first]\t[avg ms]\t[%]\t[cdf%]\t[mem KB]\t[times called]\t[Name]\n"
+        f"\t{kernel}\t{times[0] / 1000:9.3f}\t{mean:9.3f}\t100.000%\t100.000%\t     0.000\t"
+        f"        1\t{name}\n\n"
+        f"Timings (microseconds): {series(times, percentiles=False)}\n"
+    )
 
 
 def delegation(gpu: bool, behaviour: str) -> None:

@@ -76,6 +76,23 @@ def test_the_gpu_is_asked_for_in_half_precision(phone: TestPhone, model: Path) -
     assert (facts.delegate, facts.adapter) == ("GPU", "Adreno (TM) 730")
 
 
+def test_the_time_of_every_operator_is_a_pass_of_its_own(phone: TestPhone, model: Path) -> None:
+    with phone.device().bench(model, "cpu", PLAN) as bench:
+        profile = bench.profile()
+    (operator,) = profile.operators
+    assert (operator.operator, operator.tensor) == ("Sigmoid (NC, F32)", "shares")
+    assert operator.mean_ns > 0
+    assert "averages by benchmark_model" in profile.method
+
+
+def test_the_gpu_has_no_operators_to_show(phone: TestPhone, model: Path) -> None:
+    with (
+        phone.device().bench(model, "gpu", GPU) as bench,
+        pytest.raises(TargetUnavailable, match="TfLiteGpuDelegateV2 as one"),
+    ):
+        bench.profile()
+
+
 def test_only_what_is_not_there_is_copied(phone: TestPhone, model: Path) -> None:
     device = phone.device()
     with device.bench(model, "cpu", PLAN):
