@@ -78,4 +78,6 @@ def check_plot(plot: Path, *, force: bool) -> None:
 
 
 def _db(ratio: float | None) -> str:
-    return "" if ratio is None else f"{ratio:.1f}"
+    if ratio is None:
+        return ""
+    return "exact" if ratio == float("inf") else f"{ratio:.1f}"

@@ -38,6 +38,8 @@ USED = 0.6
 SPREAD = 16.0
 """Ratio of the widest channel to the median one from which it is named as a cause."""
 
+SILENT = 1e-4
+"""A channel of less than this share of the usual power carries nothing that could be lost."""
 
 SCALED = ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD")
 SMALLEST_FACTOR = 1e-5
@@ -209,6 +211,21 @@ class _Weights:
         graph.set_bias(operator, kept[1])
         return _ratio(self.truth[operator.name], found)
 
+    def saturated_biases(self, operator: Operator) -> int:
+        """How many biases are at the end of int32.
+
+        A bias has the scale of the input times that of the channel's weights. Weights that are
+        nearly zero leave it no room.
+        """
+        if not operator.weighted:
+            return 0
+        bias = self.model.tensors[self.operators[operator.name].inputs[2]]
+        if bias.dtype != "int32":
+            return 0
+        ends = np.iinfo(np.int32)
+        values = np.asarray(bias.values, np.int64)
+        return int(((values <= ends.min + 1) | (values >= ends.max)).sum())
+
 
 def _dequantized(tensor: Tensor) -> FloatArray:
     values = np.asarray(tensor.values, np.float64)
@@ -252,11 +269,16 @@ def _error(
         outside,
         used,
         spread,
-        _cause(outside, used, spread if _may_be_scaled(operator) else 1.0),
+        _cause(
+            outside,
+            used,
+            spread if _may_be_scaled(operator) else 1.0,
+            weights.saturated_biases(operator),
+        ),
     )
 
 
-def _cause(clipped: float, used: float, spread: float) -> str:
+def _cause(clipped: float, used: float, spread: float, saturated: int) -> str:
     causes = []
     if clipped > CLIPPED:
         causes.append(f"clips {clipped:.2%} of the values")
@@ -264,6 +286,8 @@ def _cause(clipped: float, used: float, spread: float) -> str:
         causes.append(f"uses {used:.0%} of its range")
     if spread > SPREAD:
         causes.append(f"one channel reaches {spread:.0f} times as far as the median one")
+    if saturated:
+        causes.append(f"biases beyond 32 bits: {saturated}")
     return "; ".join(causes)
 
 
@@ -271,12 +295,14 @@ def _ratio(truth: FloatArray, found: FloatArray) -> float:
     """SQNR in dB, every channel weighed by its own spread.
 
     Otherwise a channel that reaches far beyond the others would hide what it does to them. A
-    channel with next to no signal does not count more than one with a tenth of the usual.
+    channel with next to no signal does not count more than one with a tenth of the usual, and
+    one that is silent not at all: trained networks have such channels, which nobody reads.
     """
     x = truth.reshape(-1, truth.shape[-1]).astype(np.float64)
     power = np.square(x).mean(axis=0)
     noise = np.square(x - found.reshape(x.shape)).mean(axis=0)
-    weight = 1 / np.maximum(power, 0.01 * float(np.median(power)) + 1e-30)
+    usual = float(np.median(power[power > 0])) if power.any() else 0.0
+    weight = (power > SILENT * usual) / np.maximum(power, 0.01 * usual + 1e-30)
     total, lost = float((power * weight).sum()), float((noise * weight).sum())
     if lost == 0:
         return math.inf
