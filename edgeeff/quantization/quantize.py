@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edgeeff.errors import InputError, UsageError
+from edgeeff.errors import UsageError
 from edgeeff.litert import rewrite, statistics
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
-from edgeeff.quantization import boundary, coverage, ranges, writer
+from edgeeff.quantization import boundary, coverage, writer
 from edgeeff.quantization.calibration import CalibrationSet
-from edgeeff.quantization.correction import Corrections, Known, correct
-from edgeeff.quantization.equalization import (
-    equalize,
-    rescaled_observation,
-    rescaled_statistics,
-)
+from edgeeff.quantization.corrected import Corrected, correct_network
 from edgeeff.quantization.graph import Graph
 from edgeeff.quantization.grid import Grid
-from edgeeff.quantization.observation import observe
-from edgeeff.quantization.recipe import Bias, Equalize, Recipe, Round, Split, kept_precisions
-from edgeeff.quantization.splitting import split, widened, widened_observation
-
-FloatArray = npt.NDArray[np.float32]
-
-REPLAY_BYTES = 2_000_000_000
-"""Replayed pictures are so many that a tensor and its successor stay below this."""
+from edgeeff.quantization.recipe import Recipe, kept_precisions
 
 WHOLE = ("int8", "int16x8")
 
@@ -83,7 +69,6 @@ def quantize_model(
     """
     progress = progress or Progress()
     ends = ends or default_ends(recipe)
-    raw = ends.input != "float32"
     if recipe.scheme == "float32":
         return _refuse_bytes(content, recipe, ends)
     graph = Graph(content)
@@ -94,113 +79,47 @@ def quantize_model(
             return _without_statistics(writer.write(graph, recipe, {}))
     if calibration is None:
         raise UsageError(f"recipe {recipe.name} needs calibration pictures")
-    inside = boundary.normalised_grid(preprocessing)
-    grids = _corrected(graph, recipe, preprocessing, calibration, seed, threads, progress, covered)
+    network = correct_network(
+        graph,
+        recipe,
+        preprocessing,
+        calibration,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+        covered=covered,
+    )
     with progress.stage("quantize"):
-        if raw and boundary.pixel_grid(preprocessing) is None:
+        return assemble(network, recipe, preprocessing, ends)
+
+
+def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, ends: Ends) -> bytes:
+    """Write a corrected network.
+
+    Args:
+        network: as ``correct_network`` gives it.
+        recipe: its scheme; layers that its exceptions keep in float get their weights back.
+        preprocessing: of the network.
+        ends: types of input and output.
+
+    Raises:
+        InputError: litert-quantizer refuses the network.
+        UsageError: an exception of the recipe that no layer fits, or ends that do not go.
+    """
+    layers = {operator.name: operator.kind for operator in network.graph.operators}
+    kept = kept_precisions(recipe, layers)
+    inside = boundary.normalised_grid(preprocessing)
+    with network.in_float({name for name, precision in kept.items() if precision == "float"}):
+        graph, grids = network.graph, network.grids
+        if ends.input != "float32" and boundary.pixel_grid(preprocessing) is None:
             graph, grids = _with_normalization(graph, grids, preprocessing, inside)
             inside = boundary.RAW
         written = writer.write(graph, recipe, grids)
-        wrapped = boundary.wrap(written, ends.input, ends.output, inside)
-        return _without_statistics(wrapped)
-
-
-def _corrected(
-    graph: Graph,
-    recipe: Recipe,
-    preprocessing: Preprocessing,
-    calibration: CalibrationSet,
-    seed: int,
-    threads: int | None,
-    progress: Progress,
-    covered: Callable[[coverage.Coverage | None], None] | None,
-) -> dict[int, Grid]:
-    """Correct the graph in place; the grid of every activation."""
-    batches = _batches(graph, preprocessing, calibration)
-    with progress.stage("calibrate", len(calibration.pictures)) as advance:
-        observed = observe(graph, batches(None), threads=threads, advance=advance)
-    embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
-    said = statistics.from_bytes(embedded) if embedded else None
-    batchnorm = ranges.credible(graph, said, observed)
-    if covered:
-        trusted = ranges.trusted(batchnorm, recipe.ranges, synthetic=calibration.synthetic)
-        count = len(calibration.pictures)
-        covered(coverage.of_observation(graph, observed, trusted, count))
-    rule = recipe.correction(Equalize)
-    if rule is not None:
-        factors = equalize(graph, observed, batchnorm, rule)
-        batchnorm = rescaled_statistics(batchnorm, factors)
-        trusted = ranges.trusted(batchnorm, recipe.ranges, synthetic=calibration.synthetic)
-        if recipe.ranges.estimator == "minmax" or set(factors) <= set(trusted):
-            observed = rescaled_observation(observed, factors)
-        else:
-            # Histograms are not by channel: they cannot be rescaled.
-            with progress.stage("calibrate again", len(calibration.pictures)) as advance:
-                observed = observe(graph, batches(None), threads=threads, advance=advance)
-    grids = ranges.grids(graph, observed, batchnorm, recipe.ranges, synthetic=calibration.synthetic)
-    grids[graph.input] = boundary.normalised_grid(preprocessing)
-    splitting = recipe.correction(Split)
-    if splitting is not None:
-        few = batches(splitting.pictures)
-        for tensor, copies in split(graph, grids, few, splitting, threads).items():
-            observed[tensor] = widened_observation(observed[tensor], copies)
-            if tensor in batchnorm:
-                batchnorm[tensor] = widened(batchnorm[tensor], copies)
-    kept = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
-    in_float = frozenset(name for name, precision in kept.items() if precision == "float")
-    wanted = Corrections(recipe.correction(Round), recipe.correction(Bias), in_float)
-    replayed = _replayed(graph, wanted) if wanted.replayed else 1
-    with progress.stage("correct weights", len(graph.operators)) as advance:
-        correct(
-            graph,
-            list(batches(replayed)),
-            grids,
-            Known(observed, batchnorm),
-            wanted,
-            seed=seed,
-            threads=threads,
-            advance=advance,
-        )
-    return grids
-
-
-def _batches(
-    graph: Graph, preprocessing: Preprocessing, calibration: CalibrationSet
-) -> Callable[[int | None], Iterator[FloatArray]]:
-    """A function that gives ``count`` of the pictures as batches of the graph's input."""
-    shape = graph.shape(graph.input)
-    pictures = calibration.pictures
-    if pictures.shape[1:] != shape[1:]:
-        raise InputError(
-            f"the network takes {list(shape[1:])}, the pictures are {list(pictures.shape[1:])}"
-        )
-
-    def give(count: int | None) -> Iterator[FloatArray]:
-        taken = pictures if count is None else _spread(pictures, count)
-        for start in range(0, len(taken), shape[0]):
-            # A last batch that is not full is filled up with its first pictures.
-            chosen = [taken[(start + i) % len(taken)] for i in range(shape[0])]
-            yield preprocessing.normalised(np.stack(chosen))
-
-    return give
-
-
-def _spread(pictures: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
-    """``count`` pictures, evenly from the whole list: folders are sorted by class."""
-    if count >= len(pictures):
-        return pictures
-    return pictures[[i * len(pictures) // count for i in range(count)]]
-
-
-def _replayed(graph: Graph, wanted: Corrections) -> int:
-    """How many pictures to replay: what the recipe says, if memory allows."""
-    largest = max(int(np.prod(graph.shape(t)[1:])) for t in graph.activations)
-    fits = max(4, REPLAY_BYTES // (4 * largest))
-    return min(wanted.round.pictures if wanted.round else fits, fits)
+    return _without_statistics(boundary.wrap(written, ends.input, ends.output, inside))
 
 
 def _with_normalization(
-    graph: Graph, grids: dict[int, Grid], preprocessing: Preprocessing, inside: Grid
+    graph: Graph, grids: Mapping[int, Grid], preprocessing: Preprocessing, inside: Grid
 ) -> tuple[Graph, dict[int, Grid]]:
     """The graph with the normalization operator in front, and its grids by the new indices."""
     by_name = {graph.name(tensor): grid for tensor, grid in grids.items()}
