@@ -313,10 +313,10 @@ def _make(job: _Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
             content, coverage = _quantized(job, recipe)
             files.write_bytes(candidate, content)
             tried.append((*_verify(job, recipe, candidate, coverage), candidate))
-            if tried[-1][1] is None or not tried[-1][1].failed:
+            if tried[-1][1] is None or tried[-1][1].last:
                 break
         trials = [trial for _, trial, _ in tried if trial is not None]
-        best = max(tried, key=lambda made: made[1].rank if made[1] else (0, 0.0))
+        best = max(tried, key=lambda made: made[1].rank if made[1] else (0, False, 0.0))
         manifest = replace(best[0], tried=[trial.to_json() for trial in trials] or None)
         files.write_bytes(model, best[2].read_bytes(), force=job.settings.force)
         files.write_bytes(path_of(model), manifest.document().encode(), force=True)

@@ -1,4 +1,8 @@
-"""The accuracy gate: whether a quantized model reaches the limits that its user set."""
+"""The accuracy gate: whether a quantized model reaches the limits that its user set.
+
+A limit on the drop in accuracy is reached when the whole 95% interval of the drop is inside: what
+pictures cannot tell from a larger drop has not been shown.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any
 from edgeeff.errors import GateFailed, UsageError
 from edgeeff.evaluation.evaluate import Evaluation
 from edgeeff.evaluation.fidelity import Fidelity
+from edgeeff.evaluation.paired import Drop, fewest_images
 
 LADDERS: dict[str, tuple[str, ...]] = {
     "b": ("int8-bias", "int8-swish"),
@@ -53,6 +58,10 @@ class Trial:
         sqnr_db: of the logits; infinite if equal.
         drop: top-1 below float in points, with its 95% interval; ``None`` without labels.
         failed: which limits are missed, in words.
+        proof: labelled pictures that the limit on the drop would take, if all that is missing
+            is proof: the drop itself is inside, the end of its interval is not.
+        last: no costlier recipe can do better: all limits are reached, or these pictures are
+            too few to prove the drop of any.
     """
 
     recipe: str
@@ -61,16 +70,19 @@ class Trial:
     sqnr_db: float
     drop: tuple[float, float, float] | None
     failed: tuple[str, ...]
+    proof: int | None = None
+    last: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         ratio = self.sqnr_db if math.isfinite(self.sqnr_db) else None
-        return {**asdict(self), "sqnr_db": ratio}
+        fields = {key: value for key, value in asdict(self).items() if key != "last"}
+        return {**fields, "sqnr_db": ratio}
 
     @property
-    def rank(self) -> tuple[int, float]:
+    def rank(self) -> tuple[int, bool, float]:
         """The larger, the better."""
-        return -len(self.failed), self.sqnr_db
+        return -len(self.failed), self.proof is not None, self.sqnr_db
 
 
 class AccuracyGateFailed(GateFailed):
@@ -83,9 +95,12 @@ class AccuracyGateFailed(GateFailed):
     def __init__(self, trials: Sequence[Trial]) -> None:
         """Say of each recipe what it misses."""
         missed = "; ".join(f"{t.recipe}: {', '.join(t.failed)}" for t in trials)
+        best = max(trials, key=lambda trial: trial.rank)
+        todo = "calibrate on your own pictures, try --int16x8, or train"
+        if best.proof is not None and len(best.failed) == 1:
+            todo = f"give about {best.proof:,} labelled pictures, or allow more"
         super().__init__(
-            f"no recipe reaches the limits ({missed})",
-            "the best one was kept; calibrate on your own pictures, try --int16x8, or train",
+            f"no recipe reaches the limits ({missed})", f"the best one was kept; {todo}"
         )
         self.trials = tuple(trials)
 
@@ -112,30 +127,59 @@ def judge(
     fidelity = evaluation.fidelity if evaluation and evaluation.fidelity else held_out
     if fidelity is None:
         raise UsageError("nothing to judge the model by", "give --eval-data DIR")
-    drop = accuracy_drop(evaluation) if evaluation else None
-    failed = []
+    found = evaluation.drop if evaluation else None
+    failed, proof, hopeless = [], None, False
     if limits.max_drop is not None:
-        if drop is None:
+        if found is None:
             raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
-        if drop[0] > limits.max_drop:
-            failed.append(f"top-1 drop {drop[0]:.2f} over {limits.max_drop:g} points")
+        why, proof = _missed_drop(found, limits.max_drop)
+        failed += why
+        hopeless = proof is not None and found.images < _fewest(limits.max_drop)
     if limits.min_agreement is not None and 100 * fidelity.agreement < limits.min_agreement:
         failed.append(f"agreement {fidelity.agreement:.1%} under {limits.min_agreement:g}%")
     if limits.min_sqnr is not None and fidelity.sqnr_db < limits.min_sqnr:
         failed.append(f"SQNR {fidelity.sqnr_db:.1f} under {limits.min_sqnr:g} dB")
-    return Trial(recipe, size, fidelity.agreement, fidelity.sqnr_db, drop, tuple(failed))
+    return Trial(
+        recipe,
+        size,
+        fidelity.agreement,
+        fidelity.sqnr_db,
+        _points(found) if found else None,
+        tuple(failed),
+        proof,
+        last=not failed or (hopeless and len(failed) == 1),
+    )
 
 
-def accuracy_drop(evaluation: Evaluation) -> tuple[float, float, float] | None:
-    """Top-1 of the reference less that of the model in points, and its 95% interval.
+def _missed_drop(found: Drop, limit: float) -> tuple[list[str], int | None]:
+    """Why the limit on the drop is missed, if it is; and the pictures that would prove it."""
+    value, _, high = _points(found)
+    if high <= limit:
+        return [], None
+    if value > limit:
+        return [f"top-1 drop {value:.2f} over {limit:g} points"], None
+    seen = f"up to {high:.2f} is possible with {found.images:,} pictures"
+    proof = found.images_to_prove(limit / 100)
+    if proof is None:
+        return [f"top-1 drop {value:.2f} not under {limit:g} points, {seen}"], None
+    if found.images < _fewest(limit):
+        equal = 100 * Drop(found.images, 0, 0).interval[1]
+        return [
+            f"{found.images:,} pictures prove no drop within {limit:g} points, whatever the "
+            f"recipe: one without any difference would leave {equal:.2f} possible; it takes "
+            f"{_fewest(limit):,} or more"
+        ], proof
+    return [
+        f"top-1 drop {value:.2f} not proven within {limit:g} points: {seen}, about {proof:,} "
+        "would prove it"
+    ], proof
 
-    Newcombe 1998, "Interval estimation for the difference between independent proportions",
-    method 10. The proportions are of the same pictures, so the interval is on the wide side.
-    """
-    if evaluation.accuracy is None or evaluation.reference_accuracy is None:
-        return None
-    before, after = evaluation.reference_accuracy.top1, evaluation.accuracy.top1
-    drop = before.value - after.value
-    below = math.hypot(before.value - before.low, after.high - after.value)
-    above = math.hypot(before.high - before.value, after.value - after.low)
-    return 100 * drop, 100 * (drop - below), 100 * (drop + above)
+
+def _fewest(limit: float) -> int:
+    """Pictures that any recipe takes to be proven within so many points, if it equals float."""
+    return fewest_images(limit / 100) if limit > 0 else 0
+
+
+def _points(found: Drop) -> tuple[float, float, float]:
+    low, high = found.interval
+    return 100 * found.value, 100 * low, 100 * high

@@ -100,6 +100,10 @@ def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) 
     rows = [["pictures", str(evaluation.images)]]
     rows += _accuracy_rows("", evaluation.accuracy)
     rows += _accuracy_rows(" of the reference", evaluation.reference_accuracy)
+    if evaluation.drop is not None:
+        low, high = (100 * end for end in evaluation.drop.interval)
+        points = f"{100 * evaluation.drop.value:.2f} ({low:.2f} to {high:.2f})"
+        rows.append(["top-1 points below the reference", points])
     if evaluation.fidelity is not None:
         shown = evaluation.fidelity
         rows.append(["same top-1 as the reference", f"{shown.agreement:.1%}"])

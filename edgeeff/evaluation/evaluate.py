@@ -15,6 +15,7 @@ from edgeeff.evaluation.accuracy import Accuracy, accuracy, ranks
 from edgeeff.evaluation.classifier import Answers, Classifier, batches
 from edgeeff.evaluation.fidelity import Fidelity, ImageErrors, image_errors, summary
 from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.evaluation.paired import Drop, drop
 from edgeeff.files import document
 from edgeeff.images import ImageSet, Picture, Skipped, check_classes, pixels
 from edgeeff.preprocessing import Preprocessing
@@ -51,6 +52,7 @@ class Evaluation:
         fidelity: ``None`` without a reference.
         reference_accuracy: the reference's own; ``None`` without labels or reference.
         predictions: of every picture, if asked for.
+        drop: of top-1 below the reference; ``None`` without labels or reference.
     """
 
     model: Path
@@ -61,6 +63,7 @@ class Evaluation:
     fidelity: Fidelity | None
     reference_accuracy: Accuracy | None
     predictions: tuple[Prediction, ...] = ()
+    drop: Drop | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields of ``edgeeff.evaluation/1``; what was not measured is null."""
@@ -74,6 +77,7 @@ class Evaluation:
             "reference_accuracy": None
             if self.reference_accuracy is None
             else _accuracy_json(self.reference_accuracy),
+            "top1_drop": None if self.drop is None else self.drop.to_json(),
         }
 
     def document(self) -> str:
@@ -149,6 +153,7 @@ def evaluate(
         fidelity=summary(judge.errors) if judge.errors else None,
         reference_accuracy=_accuracy(judge.reference_ranks, tested.classes),
         predictions=tuple(judge.predictions),
+        drop=_drop(judge),
     )
 
 
@@ -203,6 +208,12 @@ def _predictions(
 
 def _accuracy(parts: list[NDArray[np.int64]], classes: int) -> Accuracy | None:
     return accuracy(np.concatenate(parts), classes) if parts else None
+
+
+def _drop(judge: _Judge) -> Drop | None:
+    if not judge.reference_ranks:
+        return None
+    return drop(np.concatenate(judge.reference_ranks), np.concatenate(judge.ranks))
 
 
 def _accuracy_json(found: Accuracy | None) -> dict[str, Any]:
