@@ -34,12 +34,13 @@ class Comparison:
 
     def sentence(self) -> str:
         """The comparison in words."""
+        where = self.target if self.device == "local" else f"{self.target} of {self.device}"
         if self.ratio is None or self.ci95 is None:
-            return f"{self.model} against {self.baseline} on {self.target}: {self.verdict}"
+            return f"{self.model} against {self.baseline} on {where}: {self.verdict}"
         low, high = self.ci95
         return (
             f"{self.model} takes {self.ratio:.3f} times as long as {self.baseline} on "
-            f"{self.target} ({low:.3f} to {high:.3f}, {self.how}): {self.verdict}"
+            f"{where} ({low:.3f} to {high:.3f}, {self.how}): {self.verdict}"
         )
 
     def to_json(self) -> dict[str, Any]:

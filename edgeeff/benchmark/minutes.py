@@ -88,7 +88,9 @@ def warnings_of_run(run: Run, *, sustained: bool) -> list[str]:
     return words
 
 
-def _slowed(minutes: Sequence[dict[str, Any]]) -> list[str]:
+def _slowed(found: Sequence[dict[str, Any]]) -> list[str]:
+    # The few samples after the last whole minute say little.
+    minutes = [entry for entry in found if 2 * entry["runs"] >= found[0]["runs"]]
     first = minutes[0]["median"]
     slower = [entry["median"] > (1 + DRIFT) * first for entry in minutes]
     if not slower[-1]:

@@ -196,9 +196,11 @@ def _show(terminal: Terminal, result: Result) -> None:
         terminal.say(comparison.sentence())
     for which in result.measurements:
         for warning in which.warnings:
-            terminal.warn(f"warning: {which.model} on {which.target}: {warning}")
+            name = _name(f"{which.model} on {which.target}", which.device)
+            terminal.warn(f"warning: {name}: {warning}")
     for failure in result.failures:
-        terminal.warn(f"error: {failure.subject.model.name}: {failure.error.message}")
+        name = _name(failure.subject.model.name, failure.device)
+        terminal.warn(f"error: {name}: {failure.error.message}")
         if failure.error.hint:
             terminal.warn(f"hint: {failure.error.hint}")
         if terminal.verbose and failure.printed:
@@ -206,23 +208,23 @@ def _show(terminal: Terminal, result: Result) -> None:
 
 
 def _show_parts(terminal: Terminal, which: Measurement) -> None:
-    facts = which.facts
+    facts, name = which.facts, _name(which.model, which.device)
     if facts.delegate and facts.nodes is not None:
         terminal.say(
-            f"{which.model}: {facts.delegate} runs {facts.delegated} of {facts.nodes} operators "
+            f"{name}: {facts.delegate} runs {facts.delegated} of {facts.nodes} operators "
             f"in {facts.partitions} piece{'' if facts.partitions == 1 else 's'}; "
             f"{facts.runtime} on {facts.adapter}"
         )
     if which.stages is not None:
         found = which.stages
         terminal.say(
-            f"{which.model}: {found.pictures} pictures, median ms: preprocessing "
+            f"{name}: {found.pictures} pictures, median ms: preprocessing "
             f"{found.preprocessing_ms:.3f}, invoke {found.invoke_ms:.3f}, "
             f"postprocessing {found.postprocessing_ms:.3f}"
         )
     for process in which.minutes:
         medians = ", ".join(f"{minute['median']:.3f}" for minute in process)
-        terminal.say(f"{which.model}: median ms of every minute: {medians}")
+        terminal.say(f"{name}: median ms of every minute: {medians}")
     if which.profile is not None:
         total = sum(operator.mean_ns for operator in which.profile.operators)
         terminal.table(
@@ -236,5 +238,10 @@ def _show_parts(terminal: Terminal, which: Measurement) -> None:
                 )
                 for operator in which.profile.operators
             ],
-            title=f"{which.model}: {which.profile.method}",
+            title=f"{name}: {which.profile.method}",
         )
+
+
+def _name(model: str, device: str) -> str:
+    """A model, and where it ran if that is not here: several phones have the same one."""
+    return model if device == "local" else f"{model} ({device})"

@@ -12,10 +12,7 @@ from edgeeff.litert.model import Model
 from edgeeff.targets.cpu_profile import layer_names
 from edgeeff.targets.plan import OperatorTime, Profile
 
-METHOD = (
-    "averages by benchmark_model of {runs} runs; operators that XNNPACK fused appear as one, and a "
-    "delegate that tells nothing of its operators (the GPU's) does, too"
-)
+METHOD = "averages by benchmark_model of {runs} runs; what a delegate fused appears as one"
 
 TABLE = re.compile(
     r"Operator-wise Profiling Info for Regular Benchmark Runs:.*?= Run Order =+\n"

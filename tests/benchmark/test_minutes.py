@@ -68,6 +68,16 @@ def test_a_device_that_stays_slower_is_said_with_the_minute(medians, words):
     assert all(words in word for word in found)
 
 
+def test_a_few_samples_after_the_last_whole_minute_slow_nothing():
+    steady = paced([10, 10])
+    late = dataclasses.replace(
+        steady,
+        samples_ns=(*steady.samples_ns, 15 * MS, 15 * MS),
+        per_second=(*steady.per_second, 2),
+    )
+    assert warnings_of_run(late, sustained=False) == []
+
+
 def test_a_phone_that_throttles_is_said_with_the_minute():
     heat = (Heat(60.1, 0, {}), Heat(120.3, None, {}), Heat(180.2, 1, {}), Heat(240.1, 3, {}))
     (words,) = warnings_of_run(dataclasses.replace(paced([10]), heat=heat), sustained=False)

@@ -57,6 +57,8 @@ def test_models_take_turns_in_blocks():
     a, b = (model.name for model in models)
     assert names == [a, b, b, a, a, b, b, a]
     assert [run.blocks for which in result.measurements for run in which.runs] == [(3,) * 4] * 2
+    for which in result.measurements:
+        assert [sum(run.per_second) for run in which.runs] == [12]
     (comparison,) = result.comparisons
     assert comparison.how == "interleaved"
 

@@ -10,7 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from edgeeff.devices.local import Local
 from edgeeff.devices.stop import Stop
+from edgeeff.targets.plan import Plan
+from tests.litert import tiny
 
 
 def test_a_program_runs_to_its_end() -> None:
@@ -58,3 +61,17 @@ def test_what_a_context_names_is_ended_while_in_it() -> None:
     with pytest.raises(KeyboardInterrupt), stop.ending(ended.set):
         stop.set()
     assert ended.is_set()
+
+
+def test_a_worker_that_is_waited_for_is_ended() -> None:
+    stop = Stop()
+    start = time.monotonic()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        Local().bench(tiny.FLOAT32, "cpu", Plan()) as bench,
+        stop.ending(bench.channel.kill),
+    ):
+        bench.load()
+        threading.Timer(0.3, stop.set).start()
+        bench.sample(min_runs=1, min_seconds=60, max_seconds=60)
+    assert time.monotonic() - start < 30
