@@ -65,13 +65,14 @@ def test_what_a_context_names_is_ended_while_in_it() -> None:
 
 def test_a_worker_that_is_waited_for_is_ended() -> None:
     stop = Stop()
+
+    def sample_for_a_minute() -> None:
+        with Local().bench(tiny.FLOAT32, "cpu", Plan()) as bench, stop.ending(bench.channel.kill):
+            bench.load()
+            threading.Timer(0.3, stop.set).start()
+            bench.sample(min_runs=1, min_seconds=60, max_seconds=60)
+
     start = time.monotonic()
-    with (
-        pytest.raises(KeyboardInterrupt),
-        Local().bench(tiny.FLOAT32, "cpu", Plan()) as bench,
-        stop.ending(bench.channel.kill),
-    ):
-        bench.load()
-        threading.Timer(0.3, stop.set).start()
-        bench.sample(min_runs=1, min_seconds=60, max_seconds=60)
+    with pytest.raises(KeyboardInterrupt):
+        sample_for_a_minute()
     assert time.monotonic() - start < 30
