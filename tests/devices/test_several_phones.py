@@ -225,3 +225,17 @@ def test_ctrl_c_ends_waiting_for_phones_to_cool(
     wait_for(lambda: all(path.exists() for path in asked))
     interrupt(process)
     assert not storage.exists()
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_phone_that_no_longer_answers(
+    phones: list[TestPhone], model: Path, storage: Path
+) -> None:
+    phones[0].behave(double.HANG)
+    process = start(storage, model)
+    wait_for(lambda: len(list(storage.glob("work-*/pid"))) == 2)
+    phones[1].adbd.send_signal(signal.SIGSTOP)
+    os.killpg(process.pid, signal.SIGINT)
+    wait_for(lambda: len(list(storage.glob("work-*"))) == 1)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    interrupt(process)
