@@ -159,9 +159,10 @@ def _missed_drop(found: Drop, limit: float) -> tuple[list[str], int | None]:
     if value > limit:
         return [f"top-1 drop {value:.2f} over {limit:g} points"], None
     seen = f"up to {high:.2f} is possible with {found.images:,} pictures"
-    proof = found.images_to_prove(limit / 100)
-    if proof is None:
+    exactly = found.images_to_prove(limit / 100)
+    if exactly is None:
         return [f"top-1 drop {value:.2f} not under {limit:g} points, {seen}"], None
+    proof = _two_digits(exactly)
     if found.images < _fewest(limit):
         equal = 100 * Drop(found.images, 0, 0).interval[1]
         return [
@@ -178,6 +179,12 @@ def _missed_drop(found: Drop, limit: float) -> tuple[list[str], int | None]:
 def _fewest(limit: float) -> int:
     """Pictures that any recipe takes to be proven within so many points, if it equals float."""
     return fewest_images(limit / 100) if limit > 0 else 0
+
+
+def _two_digits(count: int) -> int:
+    """Rounded up: more digits would claim to know the next pictures."""
+    step = 10 ** max(0, len(str(count)) - 2)
+    return math.ceil(count / step) * step
 
 
 def _points(found: Drop) -> tuple[float, float, float]:

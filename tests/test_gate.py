@@ -42,6 +42,12 @@ def test_the_drop_alone_being_inside_is_not_enough():
     assert f"about {trial.proof:,} would prove it" in reason
 
 
+def test_the_number_of_pictures_is_round():
+    proof = tried(2_000, 8, 2).proof
+    assert proof is not None
+    assert len(str(proof).rstrip("0")) <= 2
+
+
 def test_a_costlier_recipe_may_still_prove_it():
     assert not tried(2_000, 8, 2).last
     assert not tried(10_000, 100).last
