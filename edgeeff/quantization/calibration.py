@@ -65,13 +65,25 @@ class CalibrationSet:
             found.append(
                 f"{len(self.skipped)} files were skipped, the first: {first.path}: {first.reason}"
             )
-        repeated = len(self.digests) - len(set(self.digests))
-        if repeated:
-            found.append(f"{repeated} of {len(self.digests)} pictures are there twice")
+        twins = self._twins()
+        if twins:
+            names = " and ".join(twins[0])
+            found.append(
+                f"{len(twins)} of {len(self.digests)} pictures are there twice, such as {names}"
+            )
         flat = [n for n, p in zip(self.names, self.pictures, strict=True) if p.std() < FLAT]
         if flat:
             found.append(f"{len(flat)} pictures are nearly of one colour, such as {flat[0]}")
         return tuple(found)
+
+    def _twins(self) -> list[tuple[str, str]]:
+        """The names of pictures that are the same as an earlier one, after that one's."""
+        known: dict[str, str] = {}
+        return [
+            (known[digest], name)
+            for name, digest in zip(self.names, self.digests, strict=True)
+            if known.setdefault(digest, name) != name
+        ]
 
 
 def synthetic_set(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationSet:
@@ -141,7 +153,8 @@ def folder_pair(
     """Read a user's pictures and keep some of them for verification.
 
     With ``count``, those not chosen verify; without, every fifth does, as long as enough are
-    left to calibrate. Where none is left, synthetic pictures verify. Errors as ``folder_set``.
+    left to calibrate. A copy of one that calibrates never verifies. Where none is left, synthetic
+    pictures verify. Errors as ``folder_set``.
     """
     everything = folder_set(path, preprocessing, progress=progress)
     total = len(everything.pictures)
@@ -149,7 +162,8 @@ def folder_pair(
         chosen = {i * total // count for i in range(count)}
     else:
         chosen = {i for i in range(total) if total < HELD_OUT or i % 5}
-    rest = [i for i in range(total) if i not in chosen][:HELD_OUT]
+    seen = {everything.digests[i] for i in chosen}
+    rest = [i for i, digest in enumerate(everything.digests) if digest not in seen][:HELD_OUT]
     used = _subset(everything, sorted(chosen))
     if rest:
         return CalibrationPair(used, _subset(everything, rest))

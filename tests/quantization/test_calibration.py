@@ -10,7 +10,12 @@ from PIL import Image
 
 from edgeeff.errors import InputError
 from edgeeff.preprocessing import of_family
-from edgeeff.quantization.calibration import check_normalised, folder_set, synthetic_set
+from edgeeff.quantization.calibration import (
+    check_normalised,
+    folder_pair,
+    folder_set,
+    synthetic_set,
+)
 
 LITE = of_family("lite", 32)
 FAMILIES = ("lite", "imagenet", "advprop")
@@ -68,7 +73,18 @@ def test_the_digest_depends_on_pixels_not_on_names(tmp_path: Path) -> None:
 def test_pictures_that_are_there_twice_are_reported(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         save(tmp_path / f"{name}.png", seed)
-    assert folder_set(tmp_path, LITE).warnings() == ("1 of 3 pictures are there twice",)
+    (warning,) = folder_set(tmp_path, LITE).warnings()
+    first, second = tmp_path / "a.png", tmp_path / "b.png"
+    assert warning == f"1 of 3 pictures are there twice, such as {first} and {second}"
+
+
+def test_a_copy_of_a_calibration_picture_does_not_verify(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path / f"{number}.png", number // 2)
+    pair = folder_pair(tmp_path, LITE, count=3)
+    assert len(pair.used.pictures) == 3
+    assert set(pair.used.digests).isdisjoint(pair.held_out.digests)
+    assert pair.held_out.synthetic
 
 
 def test_flat_pictures_are_reported_by_name(tmp_path: Path) -> None:
