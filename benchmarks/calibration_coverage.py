@@ -1,0 +1,92 @@
+"""How many calibration pictures are enough: coverage against accuracy.
+
+    python benchmarks/calibration_coverage.py efficientnet-lite0-float32.tflite
+
+The file is what `edgeeff convert --variant lite0 --float32` writes. Ranges are the extremes of
+the pictures (recipe int8-plain), so that everything depends on these. Pictures are drawn at
+random, several times for each number: crops of every other photograph of scikit-image and
+scikit-learn, judged on crops of the rest; and Fashion-MNIST (Debian's dataset-fashion-mnist),
+judged on others of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from fashion_mnist import read
+from photographs import photographs
+from PIL import Image
+from quantization import CROPS, Pixels, answers, crops
+
+from edgeeff.evaluation.fidelity import fidelity
+from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.litert import rewrite
+from edgeeff.preprocessing import Preprocessing
+from edgeeff.quantization.calibration import CalibrationSet
+from edgeeff.quantization.coverage import Coverage
+from edgeeff.quantization.quantize import quantize_model
+from edgeeff.quantization.recipe import find_recipe
+
+COUNTS = (2, 4, 8, 16, 32, 64, 100)
+DRAWS = 4
+JUDGED = 100
+RECIPE = "int8-plain"
+
+
+def main(path: Path) -> None:
+    content = rewrite.logits_model(path.read_bytes())
+    preprocessing = find_preprocessing(path)
+    print("| pictures of | number | widened by the last half | enough | SQNR dB | KL: each draw |")
+    print("|-|-|-|-|-|-|")
+    for name, (pool, judged) in picture_sets(preprocessing).items():
+        truth = answers(content, judged, preprocessing)
+        for count in COUNTS:
+            drawn = [quantized(content, preprocessing, pool, count, seed) for seed in range(DRAWS)]
+            found = [fidelity(truth, answers(made, judged, preprocessing)) for made, _ in drawn]
+            widened = [reach.widened for _, reach in drawn]
+            enough = sum(reach.enough for _, reach in drawn)
+            print(
+                f"| {name} | {count} | {min(widened):.1%} to {max(widened):.1%} "
+                f"| {enough} of {DRAWS} | {np.mean([f.sqnr_db for f in found]):.1f} "
+                f"| {', '.join(f'{kl:.3f}' for kl in sorted(f.kl for f in found))} |",
+                flush=True,
+            )
+
+
+def picture_sets(preprocessing: Preprocessing) -> dict[str, tuple[Pixels, Pixels]]:
+    """Pictures to draw from and pictures to judge by."""
+    files = sorted(photographs(), key=lambda file: file.name)
+    pool = crops(files[::2], preprocessing, CROPS, seed=1)
+    judged = crops(files[1::2], preprocessing, JUDGED // len(files[1::2]), seed=2)
+    clothes = np.stack(
+        [
+            preprocessing.pixels(Image.fromarray(picture).convert("RGB"))
+            for picture in read("t10k")[0][: len(pool) + JUDGED]
+        ]
+    )
+    return {
+        "photographs": (pool, judged),
+        "Fashion-MNIST": (clothes[JUDGED:], clothes[:JUDGED]),
+    }
+
+
+def quantized(
+    content: bytes, preprocessing: Preprocessing, pool: Pixels, count: int, seed: int
+) -> tuple[bytes, Coverage]:
+    chosen = np.random.default_rng(seed).permutation(len(pool))[:count]
+    names = tuple(map(str, chosen))
+    pictures = CalibrationSet("drawn", pool[chosen], names, names)
+    reached: list[Coverage | None] = []
+    made = quantize_model(
+        content, find_recipe(RECIPE), preprocessing, pictures, covered=reached.append
+    )
+    assert reached[0] is not None
+    return made, reached[0]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]))
