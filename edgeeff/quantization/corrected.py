@@ -14,6 +14,7 @@ from edgeeff.litert import rewrite, statistics
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization import boundary, coverage, ranges
+from edgeeff.quantization.bias_room import make_room
 from edgeeff.quantization.calibration import CalibrationSet
 from edgeeff.quantization.correction import Corrections, Known, correct
 from edgeeff.quantization.equalization import (
@@ -127,6 +128,7 @@ def correct_network(
     kept = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
     in_float = frozenset(name for name, precision in kept.items() if precision == "float")
     unrounded = {o.name: (graph.weights(o), graph.bias(o)) for o in graph.operators if o.weighted}
+    make_room(graph, grids)
     wanted = Corrections(recipe.correction(Round), recipe.correction(Bias), in_float)
     replayed = _replayed(graph, wanted) if wanted.replayed else 1
     with progress.stage("correct weights", len(graph.operators)) as advance:
