@@ -22,7 +22,7 @@ ROW, BAR = 17, 6
 """Heights in pixels."""
 
 PLOT_WIDTH, MARGIN, HEAD, AXIS = 560, 18, 104, 34
-LETTER = 6.4
+LETTER, BOLD_LETTER = 6.4, 7.4
 """Width of a letter of 11 pixels, about: text is not measured."""
 
 LONGEST_NAME, LONGEST_CAUSE, LONGEST_TITLE = 48, 110, 80
@@ -128,7 +128,7 @@ def _frame(layers: Sequence[LayerError]) -> _Frame:
     worst = TICK * math.floor((min(ratios, default=10.0) - 1) / TICK)
     return _Frame(
         len(layers),
-        LETTER * max(min(len(layer.name), LONGEST_NAME) for layer in layers),
+        BOLD_LETTER * max(min(len(layer.name), LONGEST_NAME) for layer in layers),
         LETTER * max(min(len(layer.cause), LONGEST_CAUSE) for layer in layers),
         best,
         worst,
