@@ -96,3 +96,18 @@ def test_layers_of_networks_that_do_not_belong_together_are_refused(lite0_float)
     content = lite0_float.read_bytes()
     with pytest.raises(InputError, match="no layer in common"):
         layer_errors(content, content, list(synthetic_pictures(1, 224)), LITE)
+
+
+def test_pictures_seen_twice_change_nothing(tiny_float):
+    preprocessing = of_family("imagenet", 32)
+    content = tiny_float.read_bytes()
+    made = quantize_model(
+        content, find_recipe("int8-bias"), preprocessing, synthetic_set(4, preprocessing)
+    )
+    pictures = list(synthetic_pictures(3, 32, seed=9))
+    once = layer_errors(made, content, pictures, preprocessing)
+    twice = layer_errors(made, content, pictures * 2, preprocessing)
+    assert [error.name for error in once] == [error.name for error in twice]
+    for first, second in zip(once, twice, strict=True):
+        assert first.sqnr_db == pytest.approx(second.sqnr_db)
+        assert first.clipped == pytest.approx(second.clipped)
