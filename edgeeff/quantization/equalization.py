@@ -102,6 +102,11 @@ def rescaled_observation(
     return result
 
 
+def scalable(graph: Graph) -> frozenset[int]:
+    """The tensors whose channels equalization may scale."""
+    return frozenset(tensor for group in _groups(graph) for tensor in group)
+
+
 def _groups(graph: Graph) -> list[tuple[int, ...]]:
     """Sets of tensors that must share their factors: a residual sum and all its summands."""
     parent: dict[int, int] = {}

@@ -2,7 +2,7 @@
 
 Both networks run on the same pictures with every activation read, one picture after the other, so
 that memory does not grow with them. A quantized network may have had its channels rescaled
-(``equalization``), which is no error: each channel is compared up to the factor that fits best.
+(``equalization``), which is no error: each channel is compared up to its factor.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from edgeeff.litert.model import Tensor
 from edgeeff.litert.reader import parse_model
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.quantization.channel_error import ChannelError
+from edgeeff.quantization.equalization import scalable
 from edgeeff.quantization.graph import Graph, Operator
 from edgeeff.quantization.layer_runs import (
     Activations,
     Network,
     QuantizedWeights,
-    channel_factors,
-    may_be_scaled,
+    fitted_factors,
 )
 
 FloatArray = npt.NDArray[np.float32]
@@ -115,17 +115,14 @@ def layer_errors(
             "--reference takes the float model that this one was made from",
         )
     fed = [(picture, preprocessing.normalised(picture)[None]) for picture in pictures]
-    image = graph.name(graph.input)
     names = [operator.name for operator in shared]
+    scaled = scalable(graph)
     with quiet_runtime():
-        truth, found = Network(reference, [*names, image]), Network(quantized, names)
-        factors = {
-            **{o.name: np.ones(graph.shape(o.output)[-1], np.float32) for o in shared},
-            **channel_factors(shared, truth, found, fed),
-            image: np.ones(3, np.float32),
-        }
-        weights = QuantizedWeights(graph, model, factors)
-        tallies = [_Tally(o, grids[o.name], factors[o.name], weights) for o in shared]
+        truth = Network(reference, [*names, graph.name(graph.input)])
+        found = Network(quantized, names)
+        weights = QuantizedWeights(graph, model)
+        weights.find_factors(fitted_factors(weights.reshaped(), truth, found, fed))
+        tallies = [_Tally(o, grids[o.name], weights, o.output in scaled) for o in shared]
         for picture in fed:
             real, stored = truth.activations(*picture), found.activations(*picture)
             for tally in tallies:
@@ -141,9 +138,10 @@ class _Tally:
     """Gathers the error of one layer over pictures."""
 
     def __init__(
-        self, operator: Operator, tensor: Tensor, factor: FloatArray, weights: QuantizedWeights
+        self, operator: Operator, tensor: Tensor, weights: QuantizedWeights, scaled: bool
     ) -> None:
-        self.operator, self.factor = operator, factor
+        self.operator, self.scaled = operator, scaled
+        self.factor = factor = weights.factors[operator.name]
         self.levels = np.iinfo(np.dtype(tensor.dtype))
         self.scale, self.zero = float(tensor.scales[0]), int(tensor.zero_points[0])
         self.layer = weights.layer(operator)
@@ -178,7 +176,7 @@ class _Tally:
         span = (self.levels.max - self.levels.min) * self.scale
         used = min(1.0, float(self.highest.max() - self.lowest.min()) / span)
         spread = float(reach.max() / max(float(np.median(reach)), 1e-9))
-        named_spread = spread if may_be_scaled(self.operator) else 1.0
+        named_spread = spread if self.scaled else 1.0
         return LayerError(
             self.operator.index,
             self.operator.name,

@@ -10,15 +10,14 @@ import numpy.typing as npt
 from edgeeff.litert import rewrite
 from edgeeff.litert.model import Model, Tensor
 from edgeeff.litert.runner import Runner, TensorInfo, quantize
-from edgeeff.quantization.equalization import HOMOGENEOUS
-from edgeeff.quantization.graph import Graph, Operator
+from edgeeff.quantization.equalization import scalable
+from edgeeff.quantization.graph import Graph, Operator, per_channel
 from edgeeff.quantization.replay import Step
 
 FloatArray = npt.NDArray[np.float32]
 Fed = tuple[npt.NDArray[np.uint8], FloatArray]
 """A picture as raw bytes and as the float network takes it, [1, size, size, 3]."""
 
-SCALED = ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD")
 SMALLEST_FACTOR = 1e-5
 """A channel that seems to be scaled further down than this is dead or broken."""
 
@@ -66,35 +65,29 @@ class Network:
         return Activations({**stored, **dict.fromkeys(self._images, (None, normalised))})
 
 
-def channel_factors(
-    operators: Iterable[Operator], truth: Network, found: Network, pictures: Iterable[Fed]
+def fitted_factors(
+    names: Sequence[str], truth: Network, found: Network, pictures: Iterable[Fed]
 ) -> dict[str, FloatArray]:
-    """By how much the channels of the quantized network were scaled, [channels] by tensor name.
+    """By how much the channels of the quantized network seem to be scaled, [channels] by name.
 
-    Only tensors that equalization may scale have a factor; it is the one that fits best.
+    It is the factor that fits the pictures best; where the network is merely wrong it finds one,
+    too. ``QuantizedWeights`` knows better, but for layers whose channels were copied.
     """
-    chosen = [operator.name for operator in operators if may_be_scaled(operator)]
     power: dict[str, npt.NDArray[np.float64]] = {}
     common: dict[str, npt.NDArray[np.float64]] = {}
-    for picture in pictures:
+    for picture in pictures if names else ():
         real, raw = truth.activations(*picture), found.activations(*picture)
-        for name in chosen:
+        for name in names:
             x = real[name].reshape(-1, real[name].shape[-1]).astype(np.float64)
-            # A split tensor has copies of channels at its end.
             y = raw[name].reshape(len(x), -1)[:, : x.shape[-1]]
             power[name] = power.get(name, 0.0) + (x * x).sum(axis=0)
             common[name] = common.get(name, 0.0) + (x * y).sum(axis=0)
-    return {name: _best_factor(power[name], common[name]) for name in chosen}
+    return {name: _quotient(common[name], power[name]) for name in names}
 
 
-def _best_factor(power: npt.NDArray[np.float64], common: npt.NDArray[np.float64]) -> FloatArray:
+def _quotient(common: npt.NDArray[np.float64], power: npt.NDArray[np.float64]) -> FloatArray:
     factor = np.divide(common, power, out=np.ones(len(power)), where=power > 0)
     return np.where(factor > SMALLEST_FACTOR, factor, 1.0).astype(np.float32)
-
-
-def may_be_scaled(operator: Operator) -> bool:
-    """Whether equalization may scale the channels of an operator's output."""
-    return operator.activation in HOMOGENEOUS and operator.kind in SCALED
 
 
 class WeightedLayer:
@@ -110,25 +103,62 @@ class WeightedLayer:
 
 
 class QuantizedWeights:
-    """The weights of a quantized network, for layers of the float one."""
+    """The weights of a quantized network, for layers of the float one.
 
-    def __init__(self, graph: Graph, model: Model, factors: Mapping[str, FloatArray]) -> None:
-        """Take both networks, and the factors of their channels by tensor name."""
-        self._graph, self._model, self._factors = graph, model, factors
+    Attributes:
+        factors: by how much equalization scaled the channels of each activation, [channels] by
+            name of the tensor. The weights tell: those of a layer carry the factor of its output
+            and the inverse of that of its input.
+    """
+
+    def __init__(self, graph: Graph, model: Model) -> None:
+        """Take the float network and the quantized one that was made from it."""
+        self._graph, self._model = graph, model
         self._operators = {model.tensors[o.outputs[0]].name: o for o in model.operators}
+        self._scaled = scalable(graph)
+        self.factors: dict[str, FloatArray] = {}
+
+    def reshaped(self) -> list[str]:
+        """Layers whose factors the weights do not tell: channels were copied (``splitting``)."""
+        return [
+            operator.name
+            for operator in self._graph.operators
+            if operator.output in self._scaled
+            and operator.weighted
+            and operator.name in self._operators
+            and self._stored(operator).shape != self._graph.weights(operator).shape
+        ]
+
+    def find_factors(self, known: Mapping[str, FloatArray]) -> None:
+        """Set ``factors``, in the order of the network; those of ``known`` are taken as given."""
+        graph = self._graph
+        self.factors = {graph.name(graph.input): np.ones(3, np.float32), **known}
+        for operator in graph.operators:
+            if operator.name not in self.factors:
+                self.factors[operator.name] = self._factor(operator)
+
+    def _factor(self, operator: Operator) -> FloatArray:
+        graph, source = self._graph, self._graph.name(operator.inputs[0])
+        if operator.output in self._scaled and operator.kind == "ADD":
+            return self.factors[source]
+        if operator.output not in self._scaled or operator.name not in self._operators:
+            return np.ones(graph.shape(operator.output)[-1], np.float32)
+        kernel = graph.weights(operator)
+        before = per_channel(operator, kernel).astype(np.float64)
+        after = per_channel(operator, self._stored(operator) * self.factors[source])
+        return _quotient((before * after).sum(axis=1), np.square(before).sum(axis=1))
 
     def layer(self, operator: Operator) -> WeightedLayer | None:
         """A layer of the float network; ``None`` if it has no weights of the same shape."""
         graph, source = self._graph, self._graph.name(operator.inputs[0])
-        if not operator.weighted or source not in self._factors:
+        if not operator.weighted:
             return None
-        kernel, bias = graph.weights(operator), graph.bias(operator)
-        stored = _dequantized(self._constant(operator, 1))
+        kernel, bias, stored = graph.weights(operator), graph.bias(operator), self._stored(operator)
         if bias is None or stored.shape != kernel.shape:
             return None
-        out = self._factors[operator.name]
+        out = self.factors[operator.name]
         shaped = out if operator.kind == "DEPTHWISE_CONV_2D" else _first_axis(out, stored.ndim)
-        graph.set_weights(operator, stored * self._factors[source] / shaped)
+        graph.set_weights(operator, stored * self.factors[source] / shaped)
         graph.set_bias(operator, _dequantized(self._constant(operator, 2)) / out)
         step = Step(graph, operator, {}, None)
         graph.set_weights(operator, kernel)
@@ -144,6 +174,9 @@ class QuantizedWeights:
             return 0
         ends, values = np.iinfo(np.int32), np.asarray(bias.values, np.int64)
         return int(((values <= ends.min + 1) | (values >= ends.max)).sum())
+
+    def _stored(self, operator: Operator) -> FloatArray:
+        return _dequantized(self._constant(operator, 1))
 
     def _constant(self, operator: Operator, operand: int) -> Tensor:
         return self._model.tensors[self._operators[operator.name].inputs[operand]]

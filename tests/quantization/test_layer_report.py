@@ -111,3 +111,15 @@ def test_pictures_seen_twice_change_nothing(tiny_float):
     for first, second in zip(once, twice, strict=True):
         assert first.sqnr_db == pytest.approx(second.sqnr_db)
         assert first.clipped == pytest.approx(second.clipped)
+
+
+def test_weights_alone_lose_little_however_wrong_the_network_is(tiny_float):
+    """A factor is fitted only where channels may be scaled, not to whatever is wrong."""
+    preprocessing = of_family("imagenet", 32)
+    content = tiny_float.read_bytes()
+    made = quantize_model(
+        content, find_recipe("int8-plain"), preprocessing, synthetic_set(1, preprocessing)
+    )
+    errors = layer_errors(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
+    assert min(error.sqnr_db for error in errors) < 20
+    assert min(e.weight_sqnr_db for e in errors if e.weight_sqnr_db is not None) > 28
