@@ -183,7 +183,7 @@ def _fewest(limit: float) -> int:
 
 def _two_digits(count: int) -> int:
     """Rounded up: more digits would claim to know the next pictures."""
-    step = 10 ** max(0, len(str(count)) - 2)
+    step = int(10.0 ** max(0, len(str(count)) - 2))
     return math.ceil(count / step) * step
 
 

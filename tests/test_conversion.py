@@ -226,6 +226,20 @@ def test_the_gate_climbs_from_cheap_to_costly_recipes(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_gate_climbs_no_further_where_pictures_are_too_few_for_any_recipe(tmp_path, pictures):
+    """Noise labelled at random: float and int8 are wrong alike, and four pictures prove nothing."""
+    listed = tmp_path / "labelled.csv"
+    listed.write_text("".join(f"{path},0\n" for path in sorted(pictures.glob("*.png"))))
+    settings = conversion.Settings(
+        output=tmp_path / "out", limits=Limits(max_drop=0.5), eval_data=listed
+    )
+    with pytest.raises(AccuracyGateFailed, match="4 pictures prove no drop") as failed:
+        conversion.convert("lite0", settings)
+    assert [trial.recipe for trial in failed.value.trials] == [LADDERS["lite"][0]]
+    assert (tmp_path / "out" / "efficientnet-lite0-int8.tflite").exists()
+
+
+@pytest.mark.slow
 def test_an_interrupted_conversion_leaves_nothing_half_written(tmp_path):
     command = [sys.executable, "-m", "edgeeff", "convert", "--variant", "lite0"]
     child = subprocess.Popen(
