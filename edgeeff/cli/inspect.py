@@ -26,7 +26,7 @@ _LONGEST_NAME = 300
 @click.option("--tensors", is_flag=True, help="Every operator and tensor, as -v does.")
 @click.option("--layers", is_flag=True, help="Error of each layer against --reference.")
 @click.option("--reference", type=click.Path(path_type=Path), help="The float model it came from.")
-@click.option("--plot", type=click.Path(path_type=Path), help="The same as FILE.svg or .html.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw --layers: .svg or .html.")
 @click.option("--force", is_flag=True, help="Replace an existing plot.")
 @click.option("--check", "target", metavar="gpu|edgetpu", help="What it takes, and why not.")
 def command(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeeff.cli.terminal import Terminal
-from edgeeff.errors import UsageError
+from edgeeff.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from edgeeff.quantization.layer_report import LayerError
@@ -70,11 +70,10 @@ def draw_errors(
 
 def check_plot(plot: Path, *, force: bool) -> None:
     """Refuse a file that cannot be drawn or must not be replaced, before any work is done."""
-    from edgeeff import files
-
     if plot.suffix not in (".svg", ".html"):
         raise UsageError(f"--plot {plot}: a plot is a .svg or .html file", "--plot layers.svg")
-    files.refuse_existing(plot, force=force)
+    if plot.exists() and not force:
+        raise OutputError(f"{plot} exists already", "--force replaces it")
 
 
 def _db(ratio: float | None) -> str:
