@@ -25,6 +25,7 @@ from edgeeff.images import read_images, read_labels
 from edgeeff.litert.probe import probe
 from edgeeff.litert.reader import read_model
 from edgeeff.manifest import Manifest, describe, path_of, read_manifest
+from edgeeff.mixed_precision import Budget, Search, search
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import (
@@ -73,6 +74,8 @@ class Settings:
         logits: leave out the softmax.
         eval_data: labelled pictures to measure accuracy on.
         limits: what the model must reach, else ``AccuracyGateFailed``.
+        mixed: what a search for layers to keep in a higher precision may spend; ``None``: no
+            search.
         seed: of everything drawn at random.
         output: folder of the results.
         force: replace existing files.
@@ -93,6 +96,7 @@ class Settings:
     logits: bool = False
     eval_data: Path | None = None
     limits: Limits = NO_LIMITS
+    mixed: Budget | None = None
     seed: int = 0
     output: Path = ARTIFACTS
     force: bool = False
@@ -129,7 +133,8 @@ def plan(variant: Variant, settings: Settings) -> Recipe:
 
 def _ladder(variant: Variant, settings: Settings, recipe: Recipe) -> list[Recipe]:
     """The recipes to try: with limits and no recipe named, from cheap to costly."""
-    if settings.limits.set and settings.recipe is None and recipe.scheme == "int8":
+    chosen = settings.recipe is not None or settings.mixed is not None
+    if settings.limits.set and not chosen and recipe.scheme == "int8":
         return [find_recipe(name) for name in LADDERS[variant.family]]
     return [recipe]
 
@@ -308,11 +313,16 @@ def _make(job: _Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
         return Conversion(model, manifest, model)
     tried: list[tuple[Manifest, Trial | None, Path]] = []
     with _scratch(job.settings.output) as scratch:
-        for recipe in recipes:
+        for named in recipes:
+            found = _search(job, named) if job.settings.mixed else None
+            recipe = found.recipe if found else named
             candidate = scratch / recipe.name / model.name
             content, coverage = _quantized(job, recipe)
             files.write_bytes(candidate, content)
-            tried.append((*_verify(job, recipe, candidate, coverage), candidate))
+            manifest, trial = _verify(job, recipe, candidate, coverage)
+            if found:
+                manifest = replace(manifest, mixed=_explained(job, found, scratch))
+            tried.append((manifest, trial, candidate))
             if tried[-1][1] is None or tried[-1][1].last:
                 break
         trials = [trial for _, trial, _ in tried if trial is not None]
@@ -325,6 +335,42 @@ def _make(job: _Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
     return Conversion(model, manifest, job.reference, _coverage_notes(manifest))
 
 
+def _search(job: _Job, recipe: Recipe) -> Search:
+    return search(
+        files.read_bytes(job.reference),
+        recipe,
+        job.preprocessing,
+        job.calibration.used,
+        job.settings.mixed,
+        ends=_ends(job, recipe),
+        seed=job.settings.seed,
+        threads=job.settings.threads,
+        progress=job.progress,
+    )
+
+
+def _explained(job: _Job, found: Search, scratch: Path) -> dict[str, Any]:
+    """What a search kept and why, and full integer on the pictures that verify."""
+    whole = scratch / "whole.tflite"
+    files.write_bytes(whole, found.whole, force=True)
+    held_out = None
+    if _comparable(job):
+        judged = job.calibration.held_out
+        held_out = _fidelity(job.reference, whole, job.preprocessing, judged).to_json()
+    return {**found.to_json(), "full_integer": {"bytes": len(found.whole), "fidelity": held_out}}
+
+
+def _ends(job: _Job, recipe: Recipe) -> Ends:
+    usual, settings = default_ends(recipe), job.settings
+    return Ends(settings.input_type or usual.input, settings.output_type or usual.output)
+
+
+def _comparable(job: _Job) -> bool:
+    """Not an untrained network: its answers are noise, and nothing can agree with them."""
+    weights = job.known.get("weights")
+    return not weights or bool(weights["trained"])
+
+
 def _coverage_notes(manifest: Manifest) -> tuple[str, ...]:
     found = (manifest.calibration or {}).get("coverage")
     if not found or found["enough"]:
@@ -334,16 +380,15 @@ def _coverage_notes(manifest: Manifest) -> tuple[str, ...]:
 
 def _quantized(job: _Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:
     """The model, and how far the user's pictures reach."""
-    usual, settings = default_ends(recipe), job.settings
     found: list[Coverage | None] = []
     content = quantize_model(
         files.read_bytes(job.reference),
         recipe,
         job.preprocessing,
         job.calibration.used,
-        ends=Ends(settings.input_type or usual.input, settings.output_type or usual.output),
-        seed=settings.seed,
-        threads=settings.threads,
+        ends=_ends(job, recipe),
+        seed=job.settings.seed,
+        threads=job.settings.threads,
         progress=job.progress,
         covered=None if job.calibration.used.synthetic else found.append,
     )
@@ -355,10 +400,8 @@ def _verify(
 ) -> tuple[Manifest, Trial | None]:
     """Measure a model on pictures that calibration did not see."""
     settings, measured, held_out, found = job.settings, {}, None, None
-    weights = job.known.get("weights")
     with job.progress.stage("verify"):
-        # The answers of an untrained network are noise: nothing can agree with them.
-        if model != job.reference and (not weights or weights["trained"]):
+        if model != job.reference and _comparable(job):
             pictures = job.calibration.held_out
             held_out = _fidelity(job.reference, model, job.preprocessing, pictures)
             measured["fidelity"] = {

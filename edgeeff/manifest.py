@@ -47,6 +47,7 @@ class Manifest:
         fidelity: to the float model, with the pictures it was measured on.
         accuracy: on labelled pictures.
         tried: every recipe that an accuracy gate tried, this one among them.
+        mixed: which layers a search kept in a higher precision, and why.
         versions: of edgeeff, Python and the packages that matter.
         seconds: wall seconds by stage.
         peak_memory_bytes: of the process that made it.
@@ -73,6 +74,7 @@ class Manifest:
     fidelity: dict[str, Any] | None = None
     accuracy: dict[str, Any] | None = None
     tried: list[dict[str, Any]] | None = None
+    mixed: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None

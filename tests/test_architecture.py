@@ -28,7 +28,7 @@ LAYERS = (
     {"targets", "export_names", "inspection"},
     {"devices", "export"},
     {"doctor", "evaluation", "quantization", "training"},
-    {"benchmark", "gate"},
+    {"benchmark", "gate", "mixed_precision"},
     {"bundle", "conversion", "report"},
     {"cli"},
     {"__main__"},

@@ -30,6 +30,9 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--max-drop", type=float, help="Gate: top-1 points below float (exit 3).")
     @click.option("--min-agreement", type=float, help="Gate: percent of pictures as float.")
     @click.option("--min-sqnr", type=float, help="Gate: dB at the logits.")
+    @click.option("--mixed", is_flag=True, help="Keep the few layers in float that buy most.")
+    @click.option("--budget-bytes", type=int, help="Of --mixed: beyond full int8 (2% of it).")
+    @click.option("--budget-latency", type=float, help="Of --mixed: percent more time instead.")
     @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
     @click.option(
         "--output",
@@ -46,12 +49,19 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         max_drop: float | None,
         min_agreement: float | None,
         min_sqnr: float | None,
+        mixed: bool,
+        budget_bytes: int | None,
+        budget_latency: float | None,
         **options: Any,
     ) -> Any:
         from edgeeff.gate import Limits
+        from edgeeff.mixed_precision import Budget
 
+        if not mixed and (budget_bytes is not None or budget_latency is not None):
+            raise UsageError("a budget without --mixed", "add --mixed")
         limits = Limits(max_drop, min_agreement, min_sqnr)
-        return command(*arguments, limits=limits, **options)
+        budget = Budget(budget_bytes, budget_latency) if mixed else None
+        return command(*arguments, limits=limits, mixed=budget, **options)
 
     return wrapped
 
@@ -156,6 +166,8 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ["peak memory", _megabytes(manifest.peak_memory_bytes)],
     ]
     terminal.table([str(made.model), "value"], rows)
+    if manifest.mixed:
+        _kept(terminal, manifest.mixed)
     if manifest.tried:
         _trials(terminal, manifest.tried)
     if terminal.verbose:
@@ -164,6 +176,30 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     terminal.say(
         f"next: edgeeff evaluate {made.model} --reference {made.reference} --data YOUR_PICTURES"
     )
+
+
+def _kept(terminal: Terminal, mixed: dict[str, Any]) -> None:
+    """Show what a search for layers to keep found, in the order in which they joined."""
+    whole = mixed["full_integer"]
+    rows = [["nothing", "", f"{mixed['sqnr_db']:.1f} dB", "", ""]]
+    rows += [
+        [
+            ", ".join(run["blocks"]),
+            run["precision"],
+            f"{run['sqnr_db']:.1f} dB",
+            f"{run['added_bytes'] / 1e3:.1f} KB",
+            "" if run["slower_percent"] is None else f"{run['slower_percent']:+.1f}%",
+        ]
+        for run in mixed["kept"]
+    ]
+    where = f"{mixed['pictures']} calibration pictures"
+    columns = ["kept, one after the other", "in", f">SQNR, {where}", ">bytes", ">time"]
+    terminal.table(columns, rows)
+    if whole["fidelity"] is not None:
+        size, ratio = _megabytes(whole["bytes"]), whole["fidelity"]["sqnr_db"]
+        terminal.say(f"full int8 has {size} and {ratio:.1f} dB on the held-out pictures")
+    if not mixed["kept"]:
+        terminal.warn("note: nothing was worth its cost within the budget: this is full int8")
 
 
 def _megabytes(count: int | None) -> str:

@@ -142,6 +142,14 @@ def metadata(model: ModelObject, name: str) -> bytes | None:
     return None
 
 
+def remove_metadata(model: ModelObject, name: str) -> None:
+    """Take the named bytes off the model; nothing happens if there are none."""
+    for entry in model.metadata or []:
+        if _text(entry.name) == name:
+            model.buffers[entry.buffer] = schema.BufferT()
+    model.metadata = [entry for entry in model.metadata or [] if _text(entry.name) != name]
+
+
 def quantization(scale: float, zero_point: int) -> Any:
     """The quantization parameters of a tensor with one scale."""
     return schema.QuantizationParametersT(

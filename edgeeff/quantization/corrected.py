@@ -61,6 +61,18 @@ class Corrected:
             for operator in chosen:
                 self._set(operator, rounded[operator.name])
 
+    def moved(self, content: bytes, grids: Mapping[str, Grid]) -> Corrected:
+        """The same network in another model of it: with operators added or cut off.
+
+        Args:
+            content: the float .tflite, tensors called as in this one.
+            grids: of tensors that are new or have another grid there, by name.
+        """
+        graph = Graph(content)
+        known = {self.graph.name(tensor): grid for tensor, grid in self.grids.items()} | dict(grids)
+        of_tensor = {tensor: known[graph.name(tensor)] for tensor in graph.activations}
+        return Corrected(graph, of_tensor, self.unrounded)
+
     def _set(self, operator: Operator, values: tuple[FloatArray, FloatArray | None]) -> None:
         self.graph.set_weights(operator, values[0])
         if values[1] is not None:
@@ -100,6 +112,7 @@ def correct_network(
         observed = observe(graph, batches(None), threads=threads, advance=advance)
     embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
     said = statistics.from_bytes(embedded) if embedded else None
+    rewrite.remove_metadata(graph.model, statistics.METADATA_NAME)
     batchnorm = ranges.credible(graph, said, observed)
     if covered:
         trusted = ranges.trusted(batchnorm, recipe.ranges, synthetic=calibration.synthetic)

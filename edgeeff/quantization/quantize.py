@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from ai_edge_litert import schema_py_generated as schema
 
 from edgeeff.errors import UsageError
 from edgeeff.litert import rewrite, statistics
@@ -15,7 +13,6 @@ from edgeeff.quantization import boundary, coverage, writer
 from edgeeff.quantization.calibration import CalibrationSet
 from edgeeff.quantization.corrected import Corrected, correct_network
 from edgeeff.quantization.graph import Graph
-from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipe import Recipe, kept_precisions
 
 WHOLE = ("int8", "int16x8")
@@ -76,7 +73,8 @@ def quantize_model(
     if not recipe.calibrated:
         _refuse_bytes(content, recipe, ends)
         with progress.stage("quantize"):
-            return _without_statistics(writer.write(graph, recipe, {}))
+            rewrite.remove_metadata(graph.model, statistics.METADATA_NAME)
+            return writer.write(graph, recipe, {})
     if calibration is None:
         raise UsageError(f"recipe {recipe.name} needs calibration pictures")
     network = correct_network(
@@ -106,27 +104,32 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
         InputError: litert-quantizer refuses the network.
         UsageError: an exception of the recipe that no layer fits, or ends that do not go.
     """
+    inside = boundary.normalised_grid(preprocessing)
+    if needs_normalization(preprocessing, ends):
+        network, inside = normalizing(network, preprocessing), boundary.RAW
     layers = {operator.name: operator.kind for operator in network.graph.operators}
     kept = kept_precisions(recipe, layers)
-    inside = boundary.normalised_grid(preprocessing)
     with network.in_float({name for name, precision in kept.items() if precision == "float"}):
-        graph, grids = network.graph, network.grids
-        if ends.input != "float32" and boundary.pixel_grid(preprocessing) is None:
-            graph, grids = _with_normalization(graph, grids, preprocessing, inside)
-            inside = boundary.RAW
-        written = writer.write(graph, recipe, grids)
-    return _without_statistics(boundary.wrap(written, ends.input, ends.output, inside))
+        written = writer.write(network.graph, recipe, network.grids)
+    return boundary.wrap(written, ends.input, ends.output, inside)
 
 
-def _with_normalization(
-    graph: Graph, grids: Mapping[int, Grid], preprocessing: Preprocessing, inside: Grid
-) -> tuple[Graph, dict[int, Grid]]:
-    """The graph with the normalization operator in front, and its grids by the new indices."""
-    by_name = {graph.name(tensor): grid for tensor, grid in grids.items()}
-    by_name[boundary.NORMALISED] = inside
-    by_name[graph.name(graph.input)] = boundary.RAW
-    extended = Graph(boundary.add_normalization(graph.content(), preprocessing))
-    return extended, {tensor: by_name[extended.name(tensor)] for tensor in extended.activations}
+def needs_normalization(preprocessing: Preprocessing, ends: Ends) -> bool:
+    """Whether an operator has to make normalised values of an app's bytes."""
+    return ends.input != "float32" and boundary.pixel_grid(preprocessing) is None
+
+
+def normalizing(network: Corrected, preprocessing: Preprocessing) -> Corrected:
+    """The network with the normalization operator in front; itself if it has it already."""
+    if boundary.NORMALISED in (operator.name for operator in network.graph.operators):
+        return network
+    return network.moved(
+        boundary.add_normalization(network.graph.content(), preprocessing),
+        {
+            boundary.NORMALISED: boundary.normalised_grid(preprocessing),
+            network.graph.name(network.graph.input): boundary.RAW,
+        },
+    )
 
 
 def _refuse_bytes(content: bytes, recipe: Recipe, ends: Ends) -> bytes:
@@ -136,19 +139,3 @@ def _refuse_bytes(content: bytes, recipe: Recipe, ends: Ends) -> bytes:
             "use --int8 or --int16x8 for a network that takes bytes",
         )
     return content
-
-
-def _without_statistics(content: bytes) -> bytes:
-    """The model without the float network's statistics, which only quantization needs."""
-    model = rewrite.unpack(content)
-    kept = [entry for entry in model.metadata or [] if _name(entry) != statistics.METADATA_NAME]
-    dropped = [e for e in model.metadata or [] if _name(e) == statistics.METADATA_NAME]
-    for entry in dropped:
-        model.buffers[entry.buffer] = schema.BufferT()
-    model.metadata = kept
-    return rewrite.pack(model)
-
-
-def _name(entry: object) -> str:
-    name = getattr(entry, "name", "")
-    return name.decode() if isinstance(name, bytes) else str(name)

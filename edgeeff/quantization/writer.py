@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from edgeeff.errors import InputError
 from edgeeff.quantization.graph import Graph
 from edgeeff.quantization.grid import Grid
-from edgeeff.quantization.recipe import Recipe
+from edgeeff.quantization.recipe import Recipe, kept_precisions
 
 WEIGHT_BITS = 8
 ACTIVATION_BITS = {"int8": 8, "int16x8": 16}
@@ -44,7 +45,7 @@ def write(graph: Graph, recipe: Recipe, grids: Mapping[int, Grid]) -> bytes:
     }
     try:
         with _silently():
-            writer = quantizer.Quantizer(bytearray(graph.content()), _rules(recipe))
+            writer = quantizer.Quantizer(bytearray(graph.content()), _rules(graph, recipe))
             result = writer.quantize(
                 ranges or None, enable_progress_bar=False, enable_progress_report=False
             )
@@ -57,8 +58,8 @@ def write(graph: Graph, recipe: Recipe, grids: Mapping[int, Grid]) -> bytes:
     return bytes(result.quantized_model)
 
 
-def _rules(recipe: Recipe) -> list[dict[str, Any]]:
-    """The recipe in litert-quantizer's words: later rules win."""
+def _rules(graph: Graph, recipe: Recipe) -> list[dict[str, Any]]:
+    """The recipe for this network in litert-quantizer's words: later rules win."""
     from litert_quantizer import qtyping
     from litert_quantizer.algorithm_manager import AlgorithmName
     from litert_quantizer.recipe_manager import RecipeManager
@@ -79,16 +80,16 @@ def _rules(recipe: Recipe) -> list[dict[str, Any]]:
             compute_precision=qtyping.ComputePrecision.FLOAT,
         )
         rules.add_quantization_config(".*", everything, config, AlgorithmName.FLOAT_CASTING)
-    for exception in recipe.exceptions:
-        pattern = f".*(?:{exception.layers}).*" if exception.layers else ".*"
-        for operator in exception.operators or (everything,):
-            kind = qtyping.TFLOperationName(operator)
-            if exception.precision == "int16":
-                rules.add_static_config(pattern, kind, 16, WEIGHT_BITS)
-            else:
-                rules.add_quantization_config(
-                    pattern, kind, algorithm_key=AlgorithmName.NO_QUANTIZE
-                )
+    layers = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
+    for precision in sorted(set(layers.values())):
+        names = "|".join(re.escape(name) for name in layers if layers[name] == precision)
+        pattern = f"^(?:{names});"  # litert-quantizer ends each output's name with a semicolon
+        if precision == "int16":
+            rules.add_static_config(pattern, everything, 16, WEIGHT_BITS)
+        else:
+            rules.add_quantization_config(
+                pattern, everything, algorithm_key=AlgorithmName.NO_QUANTIZE
+            )
     return list(rules.get_quantization_recipe())
 
 
