@@ -1,159 +1,307 @@
-"""Compare int8 recipes with TensorFlow's own converter on photographs none of them has seen.
+"""Compare int8 of edgeeff and of others on pictures that none of them has seen.
 
     python benchmarks/quantization.py lite0 lite1 lite2
+    python benchmarks/quantization.py b0=b0.weights.h5
 
-For each variant with packaged ImageNet weights: edgeeff's recipes without any data, and
-TFLiteConverter with photographs (full integer, per channel). Its calibration pictures are crops
-of every other photograph of scikit-image and scikit-learn, the evaluation pictures crops of the
-rest. Fidelity is measured at the logits against the float network.
+Side by side: TFLiteConverter (full integer, per channel), litert-quantizer's default and its best
+setting, edgeeff's default recipe without data and with pictures, and ``int8-mixed``. For a
+variant's name the network has the packaged ImageNet weights and the pictures are crops of every
+other photograph of scikit-image and scikit-learn, judged on crops of the rest; for a file
+that ``fashion_mnist.py`` trained they are 100 training pictures, judged on the 10,000 of the test.
+Fidelity is measured at the logits against the float network. Each way runs in a process of its
+own: seconds (of the step from float to int8, imports and export apart) and peak memory are its
+alone. Latency is a ratio to TFLiteConverter's file, measured in turn on one thread.
+
+    python benchmarks/quantization.py --contributions lite0
+
+The default recipe, whole and with one part off at a time, on the same pictures.
 
     python benchmarks/quantization.py --scenes lite0 lite1 lite2
 
-The same on 400 crops of the eight photographs that show ordinary scenes (no text, texture,
-microscope or telescope). All are needed for evaluation: only the recipes without data are run.
+edgeeff's recipes without data on 400 crops of the eight photographs that show ordinary scenes (no
+text, texture, microscope or telescope).
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import json
+import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from photographs import photographs
-from PIL import Image
-
-from edgeeff.evaluation.fidelity import Fidelity, fidelity
-from edgeeff.litert.runner import Runner, dequantize, quantize
-from edgeeff.preprocessing import Preprocessing
-from edgeeff.quantization.calibration import CalibrationSet, synthetic_set
-from edgeeff.quantization.quantize import quantize_model
-from edgeeff.quantization.recipe import find_recipe
-from edgeeff.variants import find_variant
-
-Pixels = npt.NDArray[np.uint8]
-CROPS = 12
-SCENES = (
-    "astronaut",
-    "camera",
-    "chelsea",
-    "china",
-    "coffee",
-    "flower",
-    "motorcycle_left",
-    "rocket",
+from quantizers import (
+    CALIBRATION,
+    LITERT_SETTINGS,
+    Way,
+    contributions,
+    side_by_side,
+    without_data,
 )
-SCENE_CROPS = 50
-RECIPES = ("int8", "int8-split", "int8-mixed", "int8-bias", "int8-plain", "int16x8", "dynamic")
+from subjects import FLOAT, Pixels, Subject, pictures, read_preprocessing, scenes
+
+from edgeeff.benchmark.comparison import Comparison
+from edgeeff.benchmark.run import benchmark
+from edgeeff.evaluation.accuracy import ranks, wilson
+from edgeeff.evaluation.classifier import Classifier
+from edgeeff.evaluation.fidelity import Fidelity, fidelity
+from edgeeff.evaluation.paired import drop
+from edgeeff.preprocessing import Preprocessing
+from edgeeff.targets.plan import preset
+
+HERE = Path(__file__).parent
+Logits = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
 
 
-def main(names: list[str]) -> None:
-    print("| network | what | data | SQNR dB | median picture | agreement | KL | s | MB |")
-    print("|-|-|-|-|-|-|-|-|-|")
-    scenes = "--scenes" in names
-    files = sorted(photographs(), key=lambda file: file.name)
-    with tempfile.TemporaryDirectory() as folder:
-        for name in [word for word in names if word != "--scenes"]:
-            if scenes:
-                measure(name, [], [f for f in files if f.stem in SCENES], Path(folder))
-            else:
-                measure(name, files[::2], files[1::2], Path(folder))
+@dataclass(frozen=True)
+class Made:
+    """An int8 .tflite and what it took."""
+
+    way: Way
+    path: Path
+    seconds: float
+    peak_bytes: int
+
+    @property
+    def sha256(self) -> str:
+        """Of the file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
-def measure(name: str, calibration: list[Path], evaluation: list[Path], folder: Path) -> None:
-    import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
-    from edgeeff.export import export
-    from edgeeff.network.builder import build
-    from edgeeff.network.weights import load
+class Bench:
+    """A network with its float .tflite in a folder, where the ways leave theirs."""
 
-    variant = find_variant(name)
-    preprocessing = Preprocessing.of(variant)
-    network = build(variant)
-    load(network, variant, "imagenet")
-    path = folder / f"{name}.tflite"
-    export(network, path, preprocessing=preprocessing, logits=True)
-    content = path.read_bytes()
-    count = CROPS if calibration else SCENE_CROPS
-    judged = crops(evaluation, preprocessing, count, seed=1)
-    truth = answers(content, judged, preprocessing)
-    for recipe in RECIPES:
-        start = time.perf_counter()
-        made_up = synthetic_set(48, preprocessing)
-        made = quantize_model(content, find_recipe(recipe), preprocessing, made_up)
-        seconds = time.perf_counter() - start
-        found = fidelity(truth, answers(made, judged, preprocessing))
-        row(name, f"edgeeff {recipe}", "none", found, seconds, len(made))
-    if not calibration:
-        return
-    photographed = crops(calibration, preprocessing, CROPS, seed=2)
-    names = tuple(str(number) for number in range(len(photographed)))
-    own = CalibrationSet("photographs", photographed, names, names)
-    start = time.perf_counter()
-    made = quantize_model(content, find_recipe("int8"), preprocessing, own)
-    seconds = time.perf_counter() - start
-    found = fidelity(truth, answers(made, judged, preprocessing))
-    row(name, "edgeeff int8", "photographs", found, seconds, len(made))
-    start = time.perf_counter()
-    stock = stock_converter(network, photographed, preprocessing)
-    seconds = time.perf_counter() - start
-    found = fidelity(truth, answers(stock, judged, preprocessing))
-    row(name, "TFLiteConverter int8", "photographs", found, seconds, len(stock))
+    def __init__(self, subject: Subject, folder: Path) -> None:
+        self.subject, self.folder = subject, folder
+        _alone("subjects.py", subject.word, str(folder))
+        self.preprocessing = read_preprocessing(folder)
+        self.float_model = folder / FLOAT
+
+    def make(self, way: Way, again: str = "") -> Made:
+        """Go one way in a process of its own."""
+        say(f"{self.subject.name}: {way.key}")
+        path = self.folder / f"{way.key}{again}.tflite".replace("/", "-").replace(" ", "-")
+        word, folder = self.subject.word, str(self.folder)
+        told = _alone("quantizers.py", word, folder, way.key, str(path))
+        found = json.loads(told.splitlines()[-1])
+        return Made(way, path, found["seconds"], found["peak_bytes"])
 
 
-def crops(files: list[Path], preprocessing: Preprocessing, count: int, *, seed: int) -> Pixels:
-    """Square crops of 60 to 100% of the short side, at random places."""
-    random = np.random.default_rng(seed)
-    found = []
-    for file in files:
-        image = Image.open(file).convert("RGB")
-        for _ in range(count):
-            side = int(min(image.size) * random.uniform(0.6, 1.0))
-            left, top = (int(random.integers(0, size - side + 1)) for size in image.size)
-            square = image.crop((left, top, left + side, top + side))
-            found.append(preprocessing.pixels(square))
-    return np.stack(found)
+class Judge:
+    """Pictures, and what the float network says of them."""
+
+    def __init__(self, bench: Bench, judged: Pixels, labels: Labels | None = None) -> None:
+        self.judged, self.labels = judged, labels
+        self._preprocessing: Preprocessing = bench.preprocessing
+        self.truth = self.logits(bench.float_model)
+
+    def logits(self, model: Path) -> Logits:
+        """What a model says, float32 [pictures, classes]."""
+        classifier = Classifier(model, self._preprocessing)
+        return np.concatenate([classifier(picture[None]).logits for picture in self.judged])
+
+    def __call__(self, made: Made) -> Verdict:
+        """How close a model is to the float network."""
+        logits = self.logits(made.path)
+        right = None if self.labels is None else ranks(logits, self.labels)
+        return Verdict(made, fidelity(self.truth, logits), right)
+
+    def float_ranks(self) -> Labels:
+        """How many classes the float network puts before the right one."""
+        assert self.labels is not None
+        return ranks(self.truth, self.labels)
 
 
-def answers(
-    content: bytes, pictures: Pixels, preprocessing: Preprocessing
-) -> npt.NDArray[np.float32]:
-    """The logits of each picture, dequantized, float32 [pictures, classes]."""
-    runner = Runner(content)
-    image, logits = runner.inputs[0], runner.outputs[0]
-    found = []
-    for picture in pictures:
-        raw: Any = picture[None]
-        if image.dtype != np.uint8:
-            raw = quantize(preprocessing.normalised(picture)[None], image)
-        found.append(dequantize(runner.run(raw)[0], logits))
-    return np.concatenate(found)
+@dataclass(frozen=True)
+class Verdict:
+    """A model and how it was judged; ``ranks`` of the labels, if the pictures have any."""
+
+    made: Made
+    fidelity: Fidelity
+    ranks: Labels | None
 
 
-def stock_converter(network: Any, pictures: Pixels, preprocessing: Preprocessing) -> bytes:
-    """TensorFlow's own full-integer conversion of a Keras network."""
-    import tensorflow as tf
+Cell = Callable[[Verdict], str]
+Columns = Mapping[str, Cell]
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(network)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: (
-        [preprocessing.normalised(picture)[None]] for picture in pictures
+COLUMNS: Columns = {
+    "what": lambda it: it.made.way.name,
+    "data": lambda it: it.made.way.data,
+    "SQNR dB": lambda it: f"{it.fidelity.sqnr_db:.1f}",
+    "median picture": lambda it: f"{it.fidelity.median_image_sqnr_db:.1f}",
+    "agreement": lambda it: f"{it.fidelity.agreement:.1%} of {it.fidelity.images}",
+    "KL": lambda it: f"{it.fidelity.kl:.4f}",
+    "s": lambda it: f"{it.made.seconds:.1f}",
+    "MB": lambda it: f"{it.made.path.stat().st_size / 1e6:.2f}",
+}
+PEAK: Columns = {"peak MB": lambda it: f"{it.made.peak_bytes / 1e6:.0f}"}
+
+
+def top1(float_ranks: Labels) -> Columns:
+    """Accuracy, and what is lost of the float network's, in points with 95% intervals."""
+
+    def accuracy(it: Verdict) -> str:
+        assert it.ranks is not None
+        return _percent(it.ranks)
+
+    def lost(it: Verdict) -> str:
+        assert it.ranks is not None
+        found = drop(float_ranks, it.ranks)
+        low, high = found.interval
+        return f"{100 * found.value:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+
+    return {"top-1": accuracy, "points lost": lost}
+
+
+def _percent(found: Labels) -> str:
+    share = wilson(int((found == 0).sum()), len(found))
+    return f"{share.value:.2%} ({share.low:.1%} to {share.high:.1%})"
+
+
+def latency(models: Sequence[Path]) -> Columns:
+    """Time per run as a ratio to the first model's."""
+    found = benchmark(models, plan=preset("quick", threads=1))
+    say(f"benchmark: {[failure.error.message for failure in found.failures] or 'all measured'}")
+    by_model: dict[str, Comparison] = {it.model: it for it in found.comparisons}
+
+    def ratio(it: Verdict) -> str:
+        if it.made.path == models[0]:
+            return "1"
+        against = by_model.get(it.made.path.name)
+        if against is None or against.ratio is None or against.ci95 is None:
+            return "not measured"
+        low, high = against.ci95
+        return f"{against.ratio:.3f} ({low:.3f} to {high:.3f})"
+
+    return {"latency": ratio}
+
+
+def print_head(columns: Columns) -> None:
+    names = ["network", *columns]
+    print(f"| {' | '.join(names)} |\n|{'-|' * len(names)}", flush=True)
+
+
+def print_row(bench: Bench, columns: Columns, it: Verdict) -> None:
+    cells = [bench.subject.name, *(cell(it) for cell in columns.values())]
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def compare(bench: Bench) -> None:
+    """Everybody's int8 side by side, and whether edgeeff's is the same the second time."""
+    seen = pictures(bench.subject, bench.preprocessing)
+    np.save(bench.folder / CALIBRATION, seen.calibration)
+    best, why = best_setting(bench, seen.choosing)
+    made = [bench.make(way) for way in side_by_side(bench.subject)]
+    made.insert(2, best)
+    judge = Judge(bench, seen.judged, seen.labels)
+    columns = {**COLUMNS, **PEAK}
+    if seen.labels is not None:
+        columns |= top1(judge.float_ranks())
+    verdicts = [judge(one) for one in made]
+    columns |= latency([one.path for one in made])
+    print_head(columns)
+    for verdict in verdicts:
+        print_row(bench, columns, verdict)
+    print(f"\n{why}")
+    print(same_bytes(bench, made))
+    if seen.labels is not None:
+        print(f"The float network's top-1: {_percent(judge.float_ranks())}.")
+    print()
+
+
+def stream(bench: Bench, judge: Judge, ways: Sequence[Way], columns: Columns) -> None:
+    """A row for each way as soon as it is judged."""
+    for way in ways:
+        print_row(bench, columns, judge(bench.make(way)))
+
+
+def take_apart(bench: Bench) -> None:
+    """What each part of the default recipe contributes."""
+    seen = pictures(bench.subject, bench.preprocessing)
+    np.save(bench.folder / CALIBRATION, seen.calibration)
+    judge = Judge(bench, seen.judged, seen.labels)
+    columns = dict(COLUMNS)
+    if seen.labels is not None:
+        columns |= top1(judge.float_ranks())
+    print_head(columns)
+    stream(bench, judge, contributions(bench.subject), columns)
+    print()
+
+
+def show_scenes(bench: Bench) -> None:
+    """Every recipe without data."""
+    stream(bench, Judge(bench, scenes(bench.preprocessing)), without_data(), COLUMNS)
+
+
+def best_setting(bench: Bench, choosing: Pixels) -> tuple[Made, str]:
+    """litert-quantizer's setting whose median picture is best where calibration looked too."""
+    judge = Judge(bench, choosing)
+    tried = []
+    for setting, way in LITERT_SETTINGS.items():
+        verdict = judge(bench.make(way))
+        tried.append((verdict.fidelity.median_image_sqnr_db, setting, verdict.made))
+    tried.sort(key=lambda one: -one[0])
+    listed = ", ".join(f"{' with '.join(setting)} {found:.1f}" for found, setting, _ in tried)
+    text = (
+        f"litert-quantizer's settings by the median picture's SQNR (dB) on {len(choosing)} other "
+        f"crops of the calibration photographs; the first is its best: {listed}."
     )
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
+    _, setting, best = tried[0]
+    named = replace(best.way, name=f"litert-quantizer best ({' with '.join(setting)})")
+    return replace(best, way=named), text
 
 
-def row(name: str, what: str, data: str, found: Fidelity, seconds: float, size: int) -> None:
-    print(
-        f"| {name} | {what} | {data} | {found.sqnr_db:.1f} | {found.median_image_sqnr_db:.1f} "
-        f"| {found.agreement:.1%} of {found.images} | {found.kl:.4f} | {seconds:.1f} "
-        f"| {size / 1e6:.2f} |",
-        flush=True,
+def same_bytes(bench: Bench, made: Sequence[Made]) -> str:
+    """Whether edgeeff's first model comes out the same in another process."""
+    first = next(one for one in made if one.way.name.startswith("edgeeff"))
+    second = bench.make(first.way, again="-again")
+    same = "the same" if first.sha256 == second.sha256 else "ANOTHER"
+    return f"{first.way.name} made twice: {same} sha256, {second.sha256[:16]}."
+
+
+def say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+def _alone(script: str, *arguments: str) -> str:
+    """Run a script in a fresh process; its output."""
+    command = [sys.executable, str(HERE / script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stderr}")
+    return done.stdout
+
+
+MODES: Mapping[str, Callable[[Bench], None]] = {
+    "--scenes": show_scenes,
+    "--contributions": take_apart,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    modes = parser.add_mutually_exclusive_group()
+    for flag, mode in MODES.items():
+        modes.add_argument(
+            flag, dest="mode", action="store_const", const=mode, help=mode.__doc__, default=compare
+        )
+    parser.add_argument("networks", nargs="+", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
+    chosen = parser.parse_args()
+    if chosen.mode is show_scenes:
+        print_head(COLUMNS)
+    for word in chosen.networks:
+        with tempfile.TemporaryDirectory() as folder:
+            chosen.mode(Bench(Subject(word), Path(folder)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["lite0", "lite1", "lite2"])
+    main()

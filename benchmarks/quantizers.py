@@ -1,0 +1,278 @@
+"""The ways to int8 that benchmarks/quantization.py compares, as tables.
+
+    python benchmarks/quantizers.py lite0 FOLDER WAY MODEL.tflite
+
+goes one of them in a process of its own, so that time and peak memory are its alone, and prints
+both as JSON.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from subjects import FLOAT, Pixels, Subject, read_preprocessing
+
+from edgeeff.conversion import DEFAULT_RECIPES, SYNTHETIC_COUNT
+from edgeeff.litert import rewrite, statistics
+from edgeeff.preprocessing import Preprocessing
+from edgeeff.quantization.calibration import CalibrationSet, synthetic_set
+from edgeeff.quantization.recipe import (
+    Bias,
+    Equalize,
+    Recipe,
+    Round,
+    find_recipe,
+)
+from edgeeff.targets.machine import peak_bytes
+
+CALIBRATION = "calibration.npy"
+NONE, PHOTOGRAPHS = "none", "photographs"
+SCENE_RECIPES = (
+    "int8",
+    "int8-split",
+    "int8-mixed",
+    "int8-bias",
+    "int8-plain",
+    "int16x8",
+    "dynamic",
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every way gets: a network, and a folder with its float version and pictures."""
+
+    subject: Subject
+    folder: Path
+
+    @property
+    def content(self) -> bytes:
+        """The float .tflite."""
+        return (self.folder / FLOAT).read_bytes()
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """Of the network."""
+        return read_preprocessing(self.folder)
+
+    @property
+    def photographs(self) -> Pixels:
+        """The calibration pictures."""
+        loaded: Pixels = np.load(self.folder / CALIBRATION)
+        return loaded
+
+
+class Watch:
+    """Adds up the seconds that are spent in ``with watch:``."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._start
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to int8.
+
+    Attributes:
+        name: for the table.
+        data: ``NONE`` or ``PHOTOGRAPHS``.
+        quantize: gives the int8 .tflite and times what makes it of a float .tflite: no imports,
+            no export, no reading of files.
+    """
+
+    name: str
+    data: str
+    quantize: Callable[[Task, Watch], bytes]
+
+    @property
+    def key(self) -> str:
+        """What tells it from the others."""
+        return f"{self.name}, {self.data}"
+
+
+def edgeeff(name: str, recipe: Recipe, data: str = NONE, *, batchnorm: bool = True) -> Way:
+    """One of edgeeff's recipes; without ``batchnorm`` those layers' statistics are kept from it."""
+
+    def quantize(task: Task, watch: Watch) -> bytes:
+        for imported_when_needed in ("ai_edge_litert.interpreter", "litert_quantizer.quantizer"):
+            importlib.import_module(imported_when_needed)
+        from edgeeff.quantization.quantize import quantize_model
+
+        preprocessing = task.preprocessing
+        content = task.content if batchnorm else _without_statistics(task.content)
+        given = _as_set(task.photographs) if data == PHOTOGRAPHS else None
+        with watch:
+            seen = given or synthetic_set(SYNTHETIC_COUNT, preprocessing)
+            return quantize_model(content, recipe, preprocessing, seen)
+
+    return Way(f"edgeeff {name}", data, quantize)
+
+
+def _as_set(pictures: Pixels) -> CalibrationSet:
+    names = tuple(str(number) for number in range(len(pictures)))
+    return CalibrationSet(PHOTOGRAPHS, pictures, names, names)
+
+
+def _without_statistics(content: bytes) -> bytes:
+    model = rewrite.unpack(content)
+    rewrite.remove_metadata(model, statistics.METADATA_NAME)
+    return rewrite.pack(model)
+
+
+def _stock(task: Task, watch: Watch) -> bytes:
+    """TensorFlow's own full-integer conversion of the Keras network."""
+    network, preprocessing = task.subject.build()
+    import tensorflow as tf
+
+    pictures = task.photographs
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: (
+        [preprocessing.normalised(picture)[None]] for picture in pictures
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    # It exports, calibrates and quantizes in one call: only what follows the export is timed.
+    whole = converter._optimize_tflite_model
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        with watch:
+            return whole(*arguments, **options)
+
+    converter._optimize_tflite_model = timed
+    return bytes(converter.convert())
+
+
+STOCK = Way("TFLiteConverter int8", PHOTOGRAPHS, _stock)
+
+CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+WEIGHTS: Mapping[str, tuple[str, ...]] = {
+    "MIN_MAX_UNIFORM_QUANT": (),
+    "OCTAV": CONVOLUTIONS,
+    "MSE": CONVOLUTIONS,
+}
+"""litert-quantizer's algorithms for the weights of convolutions. Of its others Hadamard rotation,
+OSCAR and GPTQ take dense layers only, and GPTQ's 8-bit kernels come out four bytes a value, which
+no runtime reads right (0.11)."""
+
+AVERAGE, WIDEST = "moving average", "min/max"
+RANGES = (AVERAGE, WIDEST)
+"""How its calibration joins the pictures' ranges; the first is its default."""
+
+
+def litert_quantizer(name: str, weights: str, ranges: str) -> Way:
+    """litert-quantizer's static int8 with one of its algorithms and calibrations."""
+
+    def quantize(task: Task, watch: Watch) -> bytes:
+        from litert_quantizer import algorithm_manager, calibrator, quantizer, recipe
+        from litert_quantizer import recipe_manager as manager
+        from litert_quantizer.qtyping import TFLOperationName
+        from litert_quantizer.utils import qsv_utils
+
+        # The statistics are of use to edgeeff alone, and would count as bytes of the result.
+        content = _without_statistics(task.content)
+        preprocessing, pictures = task.preprocessing, task.photographs
+        image = _input_name(content)
+        rules = manager.RecipeManager()
+        rules.load_quantization_recipe(recipe.static_wi8_ai8())
+        algorithm = algorithm_manager.AlgorithmName[weights]
+        for kind in WEIGHTS[weights]:
+            rules.add_static_config(".*", TFLOperationName(kind), 8, 8, algorithm_key=algorithm)
+        merge = {"qsv_update_func": qsv_utils.min_max_update} if ranges == WIDEST else {}
+        with watch:
+            look = calibrator.Calibrator(content, **merge)
+            feed = [{image: preprocessing.normalised(picture)[None]} for picture in pictures]
+            look.calibrate({"serving_default": feed}, rules)
+            writer = quantizer.Quantizer(bytearray(content), rules.get_quantization_recipe())
+            return bytes(writer.quantize(look.get_model_qsvs()).quantized_model)
+
+    return Way(name, PHOTOGRAPHS, quantize)
+
+
+def _input_name(content: bytes) -> str:
+    """What the float network's signature calls its picture."""
+    from edgeeff.litert.reader import parse_model
+
+    return parse_model(content, FLOAT).inputs[0].name
+
+
+LITERT_DEFAULT = litert_quantizer("litert-quantizer default", "MIN_MAX_UNIFORM_QUANT", AVERAGE)
+LITERT_SETTINGS = {
+    (weights, ranges): litert_quantizer(f"litert-quantizer {weights}, {ranges}", weights, ranges)
+    for weights in WEIGHTS
+    for ranges in RANGES
+}
+
+
+def default_recipe(subject: Subject) -> Recipe:
+    """What ``edgeeff convert --int8`` takes for the network."""
+    return find_recipe(DEFAULT_RECIPES["int8"].get(subject.variant.family, "int8"))
+
+
+def side_by_side(subject: Subject) -> list[Way]:
+    """Everybody's int8, the stock converter first; litert-quantizer's best is chosen apart."""
+    recipe = default_recipe(subject)
+    return [
+        STOCK,
+        LITERT_DEFAULT,
+        edgeeff(recipe.name, recipe),
+        edgeeff(recipe.name, recipe, PHOTOGRAPHS),
+        edgeeff("int8-mixed", find_recipe("int8-mixed")),
+    ]
+
+
+def without_data() -> list[Way]:
+    """Each of edgeeff's recipes."""
+    return [edgeeff(name, find_recipe(name)) for name in SCENE_RECIPES]
+
+
+def contributions(subject: Subject) -> list[Way]:
+    """The default recipe whole, then with one part off at a time, without data and with."""
+    whole = default_recipe(subject)
+    found = []
+    for data in (NONE, PHOTOGRAPHS):
+        found.append(edgeeff(whole.name, whole, data))
+        for part, kind in (("equalize", Equalize), ("round", Round), ("bias", Bias)):
+            left = tuple(c for c in whole.corrections if not isinstance(c, kind))
+            found.append(
+                edgeeff(f"{whole.name} without {part}", replace(whole, corrections=left), data)
+            )
+        found.append(edgeeff(f"{whole.name} without BatchNorm", whole, data, batchnorm=False))
+        for estimator in ("minmax", "percentile", "mse", "entropy"):
+            if estimator == whole.ranges.estimator:
+                continue
+            ranges = replace(whole.ranges, estimator=estimator)
+            found.append(
+                edgeeff(f"{whole.name} ranges {estimator}", replace(whole, ranges=ranges), data)
+            )
+    return found
+
+
+def known_ways(subject: Subject) -> dict[str, Way]:
+    """All of the above by key."""
+    ways = [*side_by_side(subject), *LITERT_SETTINGS.values()]
+    return {way.key: way for way in [*ways, *without_data(), *contributions(subject)]}
+
+
+def main(word: str, folder: str, key: str, model: str) -> None:
+    task, watch = Task(Subject(word), Path(folder)), Watch()
+    made = known_ways(task.subject)[key].quantize(task, watch)
+    Path(model).write_bytes(made)
+    print(json.dumps({"seconds": watch.seconds, "peak_bytes": peak_bytes()}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
