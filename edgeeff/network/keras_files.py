@@ -32,6 +32,9 @@ CONFIG_LIMIT = 64 << 20
 ARCHIVED_LIMIT = 1 << 30
 """Bytes of the weights in a .keras; B7 has 270 million, 800 with its optimizer's state."""
 
+OF_TRAINING = ("optimizer", "metrics/", "loss_tracker/", "compile_metrics/")
+"""What a compiled model saves beside its layers: the optimizer's state, sums of its metrics."""
+
 NUMBERED = re.compile(r"layers/([a-z0-9_]+?)(?:_(\d+))?/vars/(\d+)")
 
 
@@ -115,7 +118,7 @@ def _tensors(path: Path, group: Any, network: LayerNames) -> Iterator[tuple[str,
     group.visit(names.append)
     for name in names:
         stored = group[name]
-        if not isinstance(stored, h5py.Dataset) or name.startswith("optimizer"):
+        if not isinstance(stored, h5py.Dataset) or name.startswith(OF_TRAINING):
             continue
         if stored.external or stored.is_virtual:
             raise InputError(f"{path}: tensor {name!r} points to another file", "save it again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from edgeeff.errors import InputError
 from edgeeff.litert import rewrite, statistics
+from edgeeff.litert.statistics import TensorStatistics
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization import boundary, coverage, ranges
@@ -24,7 +26,7 @@ from edgeeff.quantization.equalization import (
 )
 from edgeeff.quantization.graph import Graph, Operator
 from edgeeff.quantization.grid import Grid
-from edgeeff.quantization.observation import observe
+from edgeeff.quantization.observation import Observed, observe
 from edgeeff.quantization.recipe import Bias, Equalize, Recipe, Round, Split, kept_precisions
 from edgeeff.quantization.splitting import split, widened, widened_observation
 
@@ -40,7 +42,7 @@ class Corrected:
 
     Attributes:
         graph: the float network; its weights lie on their int8 grids.
-        grids: of every activation, by tensor.
+        grids: of every activation, by tensor; none if activations stay in float.
         unrounded: kernel and bias of each layer before its weights were corrected.
     """
 
@@ -70,7 +72,11 @@ class Corrected:
         """
         graph = Graph(content)
         known = {self.graph.name(tensor): grid for tensor, grid in self.grids.items()} | dict(grids)
-        of_tensor = {tensor: known[graph.name(tensor)] for tensor in graph.activations}
+        of_tensor = {
+            tensor: known[graph.name(tensor)]
+            for tensor in graph.activations
+            if graph.name(tensor) in known
+        }
         return Corrected(graph, of_tensor, self.unrounded)
 
     def _set(self, operator: Operator, values: tuple[FloatArray, FloatArray | None]) -> None:
@@ -94,7 +100,7 @@ def correct_network(
 
     Args:
         graph: the float network.
-        recipe: of a scheme that quantizes activations.
+        recipe: with corrections, or of a scheme that quantizes activations.
         preprocessing: of the network.
         calibration: pictures.
         seed: of everything drawn at random.
@@ -107,55 +113,83 @@ def correct_network(
         UsageError: an exception of the recipe that no layer fits.
     """
     progress = progress or Progress()
-    batches = _batches(graph, preprocessing, calibration)
-    with progress.stage("calibrate", len(calibration.pictures)) as advance:
-        observed = observe(graph, batches(None), threads=threads, advance=advance)
     embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
     said = statistics.from_bytes(embedded) if embedded else None
     rewrite.remove_metadata(graph.model, statistics.METADATA_NAME)
-    batchnorm = ranges.credible(graph, said, observed)
-    if covered:
-        trusted = ranges.trusted(batchnorm, recipe.ranges, synthetic=calibration.synthetic)
+    batches = _batches(graph, preprocessing, calibration)
+
+    def look() -> dict[int, Observed]:
+        with progress.stage("calibrate", len(calibration.pictures)) as advance:
+            return observe(graph, batches(None), threads=threads, advance=advance)
+
+    observed = look()
+    known = Known(observed, ranges.credible(graph, said, observed))
+    trust = functools.partial(ranges.trusted, rule=recipe.ranges, synthetic=calibration.synthetic)
+    if covered and recipe.static:
         count = len(calibration.pictures)
-        covered(coverage.of_observation(graph, observed, trusted, count))
-    rule = recipe.correction(Equalize)
-    if rule is not None:
-        factors = equalize(graph, observed, batchnorm, rule)
-        batchnorm = rescaled_statistics(batchnorm, factors)
-        trusted = ranges.trusted(batchnorm, recipe.ranges, synthetic=calibration.synthetic)
-        if recipe.ranges.estimator == "minmax" or set(factors) <= set(trusted):
-            observed = rescaled_observation(observed, factors)
-        else:
-            # Histograms are not by channel: they cannot be rescaled.
-            with progress.stage("calibrate again", len(calibration.pictures)) as advance:
-                observed = observe(graph, batches(None), threads=threads, advance=advance)
-    grids = ranges.grids(graph, observed, batchnorm, recipe.ranges, synthetic=calibration.synthetic)
-    grids[graph.input] = boundary.normalised_grid(preprocessing)
-    splitting = recipe.correction(Split)
-    if splitting is not None:
-        few = batches(splitting.pictures)
-        for tensor, copies in split(graph, grids, few, splitting, threads).items():
-            observed[tensor] = widened_observation(observed[tensor], copies)
-            if tensor in batchnorm:
-                batchnorm[tensor] = widened(batchnorm[tensor], copies)
-    kept = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
-    in_float = frozenset(name for name, precision in kept.items() if precision == "float")
+        covered(coverage.of_observation(graph, observed, trust(known.batchnorm), count))
+    known = _equalized(graph, recipe, known, trust, look)
+    grids: dict[int, Grid] = {}
+    if recipe.static:
+        grids = ranges.grids(
+            graph, known.observed, known.batchnorm, recipe.ranges, synthetic=calibration.synthetic
+        )
+        grids[graph.input] = boundary.normalised_grid(preprocessing)
+        known = _split(graph, recipe, known, grids, batches, threads)
     unrounded = {o.name: (graph.weights(o), graph.bias(o)) for o in graph.operators if o.weighted}
     make_room(graph, grids)
-    wanted = Corrections(recipe.correction(Round), recipe.correction(Bias), in_float)
-    replayed = _replayed(graph, wanted) if wanted.replayed else 1
+    wanted = _wanted(graph, recipe)
+    pictures = list(batches(_replayed(graph, wanted) if wanted.replayed else 1))
+    # 16 bits round so little that the layers see float inputs.
+    seen = grids if recipe.scheme == "int8" else {}
     with progress.stage("correct weights", len(graph.operators)) as advance:
-        correct(
-            graph,
-            list(batches(replayed)),
-            grids,
-            Known(observed, batchnorm),
-            wanted,
-            seed=seed,
-            threads=threads,
-            advance=advance,
-        )
+        correct(graph, pictures, seen, known, wanted, seed=seed, threads=threads, advance=advance)
     return Corrected(graph, grids, unrounded)
+
+
+def _equalized(
+    graph: Graph,
+    recipe: Recipe,
+    known: Known,
+    trust: Callable[[Mapping[int, TensorStatistics]], Mapping[int, TensorStatistics]],
+    look: Callable[[], dict[int, Observed]],
+) -> Known:
+    """Equalize, if the recipe says so; what is known of the activations then."""
+    rule = recipe.correction(Equalize)
+    if rule is None:
+        return known
+    factors = equalize(graph, known.observed, known.batchnorm, rule)
+    batchnorm = rescaled_statistics(known.batchnorm, factors)
+    if recipe.ranges.estimator == "minmax" or set(factors) <= set(trust(batchnorm)):
+        return Known(rescaled_observation(known.observed, factors), batchnorm)
+    # Histograms are not by channel: they cannot be rescaled.
+    return Known(look(), batchnorm)
+
+
+def _split(
+    graph: Graph,
+    recipe: Recipe,
+    known: Known,
+    grids: Mapping[int, Grid],
+    batches: Callable[[int | None], Iterator[FloatArray]],
+    threads: int | None,
+) -> Known:
+    """Split channels, if the recipe says so; what is known of the activations then."""
+    rule = recipe.correction(Split)
+    if rule is None:
+        return known
+    observed, batchnorm = dict(known.observed), dict(known.batchnorm)
+    for tensor, copies in split(graph, grids, batches(rule.pictures), rule, threads).items():
+        observed[tensor] = widened_observation(observed[tensor], copies)
+        if tensor in batchnorm:
+            batchnorm[tensor] = widened(batchnorm[tensor], copies)
+    return Known(observed, batchnorm)
+
+
+def _wanted(graph: Graph, recipe: Recipe) -> Corrections:
+    kept = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
+    in_float = {name for name, precision in kept.items() if precision == "float"}
+    return Corrections(recipe.correction(Round), recipe.correction(Bias), frozenset(in_float))
 
 
 def _batches(

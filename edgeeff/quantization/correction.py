@@ -86,7 +86,7 @@ def correct(
     Args:
         graph: the float network; its weights and biases are changed.
         batches: float inputs to replay, each of the shape of the graph's input.
-        grids: of every activation.
+        grids: of the activations that are rounded to int8.
         known: of the float network.
         wanted: of the recipe.
         seed: of the positions that are sampled.
@@ -114,7 +114,7 @@ def correct(
 def _correct_layer(
     graph: Graph,
     operator: Operator,
-    stored: Mapping[int, Sequence[npt.NDArray[np.int8]]],
+    stored: Mapping[int, Sequence[npt.NDArray[Any]]],
     grids: Mapping[int, Grid],
     known: Known,
     wanted: Corrections,
@@ -127,7 +127,7 @@ def _correct_layer(
     means = tap_means(graph, operator, known.mean(tensor, source))
     seen = None
     if wanted.replayed:
-        seen = sample(graph, operator, stored[tensor], grids[tensor], random)
+        seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
     if wanted.round is None:
         rounded = matrix
     elif wanted.round.method == "nearest" or seen is None:

@@ -98,6 +98,7 @@ def rescaled_observation(
             seen.square * factor**2,
             seen.histogram,
             [(float(low.min()), float(high.max()))] * len(seen.extremes),
+            seen.pictures,
         )
     return result
 

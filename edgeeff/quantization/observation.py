@@ -28,6 +28,17 @@ KEPT_BITS = 15
 
 BINS = 1 << KEPT_BITS
 
+PICTURES = 64
+"""Pictures whose own histograms are kept, the first ones."""
+
+COARSE_BITS = 13
+"""Of these histograms: sign, exponent and 4 bits of mantissa, bins at most 6% wide."""
+
+SMALLEST_EXPONENT, EXPONENTS = -12, 24
+"""Powers of two that they tell apart; what lies beyond counts to the nearest of them."""
+
+COARSE_BINS = 2 * EXPONENTS << (COARSE_BITS - 9)
+
 
 @dataclass
 class Observed:
@@ -39,6 +50,8 @@ class Observed:
         square: mean square of each channel, float64 [channels].
         histogram: int64 [BINS]; ``bin_values`` gives each bin's value.
         extremes: smallest and largest value of each picture, in order (``coverage``).
+        pictures: of each of the first ``PICTURES`` pictures a histogram, uint16 [COARSE_BINS];
+            ``coarse_values`` gives each bin's value. Zeros are left out.
     """
 
     minimum: npt.NDArray[np.float32]
@@ -47,6 +60,7 @@ class Observed:
     square: npt.NDArray[np.float64]
     histogram: npt.NDArray[np.int64]
     extremes: list[tuple[float, float]]
+    pictures: list[npt.NDArray[np.uint16]]
 
     def statistics(self) -> TensorStatistics:
         """The same as means and spreads per channel."""
@@ -103,6 +117,14 @@ def bin_values() -> npt.NDArray[np.float32]:
     return values
 
 
+def coarse_values() -> npt.NDArray[np.float64]:
+    """The value in the middle of each bin of a picture's histogram, float64 [COARSE_BINS]."""
+    steps = 1 << (COARSE_BITS - 9)
+    place = np.arange(COARSE_BINS // 2)
+    magnitude = np.exp2(SMALLEST_EXPONENT + place // steps) * (1 + (place % steps + 0.5) / steps)
+    return np.concatenate([magnitude, -magnitude])
+
+
 def _note(
     seen: dict[int, Observed],
     tensor: int,
@@ -121,8 +143,10 @@ def _note(
     square = np.einsum("ij,ij->j", rows, rows).astype(np.float64) / len(rows)
     histogram = _histogram(values)
     extremes = _extremes(values)
+    missing = PICTURES - len(seen[tensor].pictures) if tensor in seen else PICTURES
+    pictures = [coarse_histogram(picture) for picture in values[:missing]]
     if tensor not in seen:
-        seen[tensor] = Observed(low, high, mean, square, histogram, extremes)
+        seen[tensor] = Observed(low, high, mean, square, histogram, extremes, pictures)
         return
     known = seen[tensor]
     known.minimum = np.minimum(known.minimum, low)
@@ -131,6 +155,7 @@ def _note(
     known.square += (square - known.square) / count
     known.histogram += histogram
     known.extremes += extremes
+    known.pictures += pictures
 
 
 def _extremes(values: npt.NDArray[np.float32]) -> list[tuple[float, float]]:
@@ -139,8 +164,22 @@ def _extremes(values: npt.NDArray[np.float32]) -> list[tuple[float, float]]:
 
 
 def _histogram(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    return np.bincount(_sampled_bits(values) >> (32 - KEPT_BITS), minlength=BINS)
+
+
+def coarse_histogram(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    """How many of one picture's values are in each coarse bin, uint16 [COARSE_BINS]."""
+    bits = _sampled_bits(picture)
+    bits = bits[(bits << 1) != 0] >> (32 - COARSE_BITS)
+    side = COARSE_BINS // 2
+    sign, magnitude = bits >> (COARSE_BITS - 1), bits & ((1 << (COARSE_BITS - 1)) - 1)
+    first = (127 + SMALLEST_EXPONENT) << (COARSE_BITS - 9)
+    place = np.clip(magnitude.astype(np.int64) - first, 0, side - 1) + side * sign
+    return np.bincount(place, minlength=COARSE_BINS).astype(np.uint16)
+
+
+def _sampled_bits(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint32]:
     flat = values.reshape(-1)
     # An odd stride walks through all channels, whose number is a multiple of 8.
     stride = max(1, len(flat) // SAMPLE) | 1
-    bits = np.ascontiguousarray(flat[::stride]).view(np.uint32) >> (32 - KEPT_BITS)
-    return np.bincount(bits, minlength=BINS)
+    return np.ascontiguousarray(flat[::stride]).view(np.uint32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,8 @@ POSITIONS = {"CONV_2D": 6144, "DEPTHWISE_CONV_2D": 768, "FULLY_CONNECTED": 6144}
 def sample(
     graph: Graph,
     operator: Operator,
-    stored: Sequence[npt.NDArray[np.int8]],
-    grid: Grid,
+    stored: Sequence[npt.NDArray[Any]],
+    grid: Grid | None,
     random: np.random.Generator,
 ) -> FloatArray:
     """Real inputs of a layer's taps at sampled output positions.
@@ -29,8 +30,8 @@ def sample(
     Args:
         graph: the network.
         operator: a layer with weights.
-        stored: its input, int8 [batch, ...] for each stored batch.
-        grid: of that input.
+        stored: its input, [batch, ...] for each stored batch.
+        grid: of that input, stored as int8; ``None``: it is stored in float.
         random: which positions.
 
     Returns:
@@ -38,9 +39,13 @@ def sample(
         layers [channels, taps, positions].
     """
     inputs = np.concatenate(stored)
+
+    def real(values: npt.NDArray[Any]) -> FloatArray:
+        return grid.dequantize(values) if grid else values
+
     if operator.kind == "FULLY_CONNECTED":
-        return grid.dequantize(np.ascontiguousarray(inputs.reshape(-1, inputs.shape[-1]).T))
-    windows = _windows(graph, operator, inputs, grid.zero_point)
+        return real(np.ascontiguousarray(inputs.reshape(-1, inputs.shape[-1]).T))
+    windows = _windows(graph, operator, inputs, grid.zero_point if grid else 0)
     pictures, rows, columns = windows.shape[:3]
     total = pictures * rows * columns
     count = min(POSITIONS[operator.kind], total)
@@ -49,8 +54,8 @@ def sample(
     seen = windows[places]  # [positions, channels, height, width]
     if operator.kind == "DEPTHWISE_CONV_2D":
         per_channel = seen.transpose(1, 2, 3, 0).reshape(seen.shape[1], -1, count)
-        return grid.dequantize(np.ascontiguousarray(per_channel))
-    return grid.dequantize(np.ascontiguousarray(seen.transpose(2, 3, 1, 0)).reshape(-1, count))
+        return real(np.ascontiguousarray(per_channel))
+    return real(np.ascontiguousarray(seen.transpose(2, 3, 1, 0)).reshape(-1, count))
 
 
 def tap_means(graph: Graph, operator: Operator, channels: npt.NDArray[np.float32]) -> FloatArray:
@@ -67,8 +72,8 @@ def tap_means(graph: Graph, operator: Operator, channels: npt.NDArray[np.float32
 
 
 def _windows(
-    graph: Graph, operator: Operator, inputs: npt.NDArray[np.int8], zero: int
-) -> npt.NDArray[np.int8]:
+    graph: Graph, operator: Operator, inputs: npt.NDArray[Any], zero: int
+) -> npt.NDArray[Any]:
     """A view [pictures, rows, columns, channels, height, width] of every kernel position."""
     _, height, width, _ = graph.shape(operator.inputs[1])
     options = graph.options(operator)

@@ -70,8 +70,9 @@ def quantize_model(
         return _refuse_bytes(content, recipe, ends)
     graph = Graph(content)
     kept_precisions(recipe, {operator.name: operator.kind for operator in graph.operators})
-    if not recipe.calibrated:
+    if not recipe.static:
         _refuse_bytes(content, recipe, ends)
+    if not recipe.calibrated:
         with progress.stage("quantize"):
             rewrite.remove_metadata(graph.model, statistics.METADATA_NAME)
             return writer.write(graph, recipe, {})

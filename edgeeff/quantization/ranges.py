@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edgeeff.litert.statistics import Statistics, TensorStatistics
 from edgeeff.quantization.graph import Graph, Operator
 from edgeeff.quantization.grid import FIXED, Grid
-from edgeeff.quantization.observation import Observed, bin_values
+from edgeeff.quantization.observation import Observed, bin_values, coarse_values
 from edgeeff.quantization.recipe import Ranges
 
 Range = tuple[float, float]
@@ -24,6 +24,9 @@ Estimator = Callable[[Observed, Ranges], Range]
 LEVELS = 255
 CANDIDATES = np.linspace(0.2, 1.0, 41)
 """Shares of the full range that ``mse`` and ``entropy`` try."""
+
+SHARES = np.geomspace(0.05, 1.0, 32)
+"""Shares of the lower and of the upper end that ``geometric`` tries."""
 
 CREDIBLE_DEVIATIONS = 16.0
 """An observed mean so many BatchNorm deviations off says that the statistics are not this
@@ -63,6 +66,34 @@ def mse(observed: Observed, rule: Ranges) -> Range:
     return low * float(best), high * float(best)
 
 
+def geometric(observed: Observed, rule: Ranges) -> Range:
+    """The range whose squared error has the least geometric mean over the pictures.
+
+    Networks without a bound on their activations answer a few pictures with values far beyond
+    all others. Their error owns any sum over pictures, and a range that holds them gives every
+    picture coarse steps; in a mean of logarithms each picture has one voice.
+    """
+    low, high = (min(observed.minimum.min(), 0.0), max(observed.maximum.max(), 0.0))
+    values, counts = coarse_values(), np.stack(observed.pictures).astype(np.float64)
+    below, inside_low = _clipped(values, counts, low * SHARES)
+    above, inside_high = _clipped(-values, counts, -high * SHARES)
+    total = counts.sum(axis=1)
+    inside = inside_low[:, None] + inside_high[None] - total
+    steps = np.maximum(high * SHARES[None] - low * SHARES[:, None], 1e-12) / LEVELS
+    rounded = inside * (steps**2 / 12)[..., None]
+    error = np.log(below[:, None] + above[None] + rounded + 1e-30).mean(axis=-1)
+    best_low, best_high = np.unravel_index(np.argmin(error), error.shape)
+    return low * float(SHARES[best_low]), high * float(SHARES[best_high])
+
+
+def _clipped(
+    values: npt.NDArray[np.float64], counts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Squared error of cutting below each end, and how many stay; each [ends, pictures]."""
+    beyond = np.minimum(values - ends[:, None], 0)
+    return beyond**2 @ counts.T, (beyond == 0) @ counts.T
+
+
 def entropy(observed: Observed, rule: Ranges) -> Range:
     """The share of the full range that keeps most of the values' distribution.
 
@@ -94,6 +125,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
     "percentile": percentile,
     "mse": mse,
     "entropy": entropy,
+    "geometric": geometric,
 }
 """By the name that a recipe gives."""
 

@@ -34,13 +34,22 @@ ORDER = ("equalize", "split", "round", "bias")
 MEASURED = "measured.toml"
 """The file beside the named recipes that is none: their figures (``measured``)."""
 
+CORRECTED = {
+    "int8": ORDER,
+    "int16x8": ORDER,
+    "dynamic": ("equalize", "round", "bias"),
+    "weight-only": ("round", "bias"),
+}
+"""The corrections that a scheme can have: those of what it quantizes."""
+
 
 @dataclass(frozen=True)
 class Ranges:
     """How the range of an activation is found.
 
     Attributes:
-        estimator: for what pictures show: ``minmax``, ``percentile``, ``mse``, ``entropy``.
+        estimator: for what pictures show: ``minmax``, ``percentile``, ``mse``, ``entropy``,
+            ``geometric``.
         percentile: percent of all values inside, for ``percentile``.
         batchnorm: ``always``: BatchNorm's word counts above pictures where it has one;
             ``without-data``: only if the pictures are synthetic.
@@ -133,7 +142,7 @@ CORRECTIONS: Mapping[str, type[Any]] = {
     "bias": Bias,
 }
 CHOICES: Mapping[tuple[type[Any], str], tuple[str, ...]] = {
-    (Ranges, "estimator"): ("minmax", "percentile", "mse", "entropy"),
+    (Ranges, "estimator"): ("minmax", "percentile", "mse", "entropy", "geometric"),
     (Ranges, "batchnorm"): ("always", "without-data"),
     (Round, "method"): ("nearest", "gptq"),
     (Bias, "means"): ("batchnorm", "pictures", "measured"),
@@ -179,9 +188,14 @@ class Recipe:
         return next((c for c in self.corrections if isinstance(c, kind)), None)
 
     @property
+    def static(self) -> bool:
+        """Whether activations are quantized, by ranges that calibration finds."""
+        return self.scheme in STATIC
+
+    @property
     def calibrated(self) -> bool:
         """Whether it needs to know the activations."""
-        return self.scheme in STATIC
+        return self.static or bool(self.corrections)
 
 
 def named_recipes() -> dict[str, Recipe]:
@@ -238,11 +252,19 @@ def _check_order(recipe: Recipe) -> None:
     kinds = [kind for c in recipe.corrections for kind in ORDER if type(c) is CORRECTIONS[kind]]
     if kinds != sorted(set(kinds), key=ORDER.index):
         raise _bad(recipe.name, f"corrections in the order {kinds}", f"the order is {list(ORDER)}")
-    if not recipe.calibrated and (recipe.corrections or recipe.exceptions):
+    if not recipe.static and recipe.exceptions:
         raise _bad(
             recipe.name,
-            f"corrections or exceptions with scheme {recipe.scheme}",
-            "they go with int8 and int16x8",
+            f"exceptions with scheme {recipe.scheme}",
+            f"they go with {' and '.join(STATIC)}",
+        )
+    refused = [kind for kind in kinds if kind not in CORRECTED.get(recipe.scheme, ())]
+    if refused:
+        allowed = ", ".join(scheme for scheme in CORRECTED if refused[0] in CORRECTED[scheme])
+        raise _bad(
+            recipe.name,
+            f"correction {refused[0]} with scheme {recipe.scheme}",
+            f"it goes with {allowed}",
         )
 
 

@@ -137,6 +137,7 @@ def widened_observation(seen: Observed, copies: Copies) -> Observed:
         seen.square[source],
         seen.histogram,
         seen.extremes,
+        seen.pictures,
     )
 
 

@@ -79,7 +79,7 @@ BAD = {
     "bias before rounding": (BIAS + ROUND, "corrections in the order ['bias', 'round']"),
     "equalization last": (ROUND + EQUALIZE, "corrections in the order ['round', 'equalize']"),
     "the same correction twice": (ROUND + ROUND, "corrections in the order ['round', 'round']"),
-    "corrections without ranges": (f'scheme = "dynamic"\n{ROUND}', "scheme dynamic"),
+    "corrections of what stays in float": (f'scheme = "float16"\n{ROUND}', "scheme float16"),
     "exceptions without ranges": (
         'scheme = "float16"\n[[exceptions]]\nprecision = "float"\nlayers = "top"',
         "scheme float16",
