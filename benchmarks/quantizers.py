@@ -25,8 +25,11 @@ from edgeeff.litert import rewrite, statistics
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.quantization.calibration import CalibrationSet, synthetic_set
 from edgeeff.quantization.recipe import (
+    CHOICES,
     Bias,
+    Correction,
     Equalize,
+    Ranges,
     Recipe,
     Round,
     find_recipe,
@@ -239,25 +242,34 @@ def without_data() -> list[Way]:
     return [edgeeff(name, find_recipe(name)) for name in SCENE_RECIPES]
 
 
+PARTS: Mapping[str, tuple[type[Correction], Correction | None]] = {
+    "equalization": (Equalize, None),
+    # Without any correction "round" the bias would not know what rounding does to the weights.
+    "GPTQ": (Round, Round("nearest")),
+    "bias correction": (Bias, None),
+}
+"""What is switched off: a correction, and what takes its place."""
+
+
+def _without(whole: Recipe, part: str) -> Recipe:
+    kind, other = PARTS[part]
+    kept = [other if isinstance(one, kind) else one for one in whole.corrections]
+    return replace(whole, corrections=tuple(one for one in kept if one is not None))
+
+
 def contributions(subject: Subject) -> list[Way]:
     """The default recipe whole, then with one part off at a time, without data and with."""
     whole = default_recipe(subject)
+    changed = {f"{whole.name} without {part}": _without(whole, part) for part in PARTS}
+    for estimator in CHOICES[Ranges, "estimator"]:
+        if estimator != whole.ranges.estimator:
+            ranges = replace(whole.ranges, estimator=estimator)
+            changed[f"{whole.name}, ranges {estimator}"] = replace(whole, ranges=ranges)
     found = []
     for data in (NONE, PHOTOGRAPHS):
         found.append(edgeeff(whole.name, whole, data))
-        for part, kind in (("equalize", Equalize), ("round", Round), ("bias", Bias)):
-            left = tuple(c for c in whole.corrections if not isinstance(c, kind))
-            found.append(
-                edgeeff(f"{whole.name} without {part}", replace(whole, corrections=left), data)
-            )
+        found += [edgeeff(name, recipe, data) for name, recipe in changed.items()]
         found.append(edgeeff(f"{whole.name} without BatchNorm", whole, data, batchnorm=False))
-        for estimator in ("minmax", "percentile", "mse", "entropy"):
-            if estimator == whole.ranges.estimator:
-                continue
-            ranges = replace(whole.ranges, estimator=estimator)
-            found.append(
-                edgeeff(f"{whole.name} ranges {estimator}", replace(whole, ranges=ranges), data)
-            )
     return found
 
 
