@@ -250,8 +250,8 @@ def best_setting(bench: Bench, choosing: Pixels) -> tuple[Made, str]:
     tried.sort(key=lambda one: -one[0])
     listed = ", ".join(f"{' with '.join(setting)} {found:.1f}" for found, setting, _ in tried)
     text = (
-        f"litert-quantizer's settings by the median picture's SQNR (dB) on {len(choosing)} other "
-        f"crops of the calibration photographs; the first is its best: {listed}."
+        f"litert-quantizer's settings by the median picture's SQNR in dB on {len(choosing)} "
+        f"pictures that neither calibrated nor are judged, the best first: {listed}."
     )
     _, setting, best = tried[0]
     named = replace(best.way, name=f"litert-quantizer best ({' with '.join(setting)})")
