@@ -68,6 +68,8 @@ class Settings:
         classes: outputs of the network; ``None``: the variant's.
         labels: a file with their names.
         resolution: side of the input; ``None``: the variant's.
+        resize: how pictures get there, such as ``bilinear`` or ``bicubic:0.875``; ``None``: as
+            for the variant, or whole pictures for weights that come with other preprocessing.
         batch: pictures per run.
         input_type: ``uint8``, ``int8`` or ``float32``; ``None``: bytes for integer networks.
         output_type: likewise.
@@ -90,6 +92,7 @@ class Settings:
     classes: int | None = None
     labels: Path | None = None
     resolution: int | None = None
+    resize: str | None = None
     batch: int = 1
     input_type: str | None = None
     output_type: str | None = None
@@ -158,15 +161,18 @@ def convert(
     settings, progress = settings or Settings(), progress or Progress()
     variant = find_variant(name)
     recipe = plan(variant, settings)
-    preprocessing = Preprocessing.of(variant, settings.resolution)
+    usual = Preprocessing.of(variant, settings.resolution)
+    usual = usual.resized(settings.resize) if settings.resize else usual
     labels = _labels(settings, variant)
     model = _target(settings, variant, recipe.scheme, trained=True)
     _refuse(settings, model, _target(settings, variant, recipe.scheme, trained=False))
     _refuse_full(settings.output)
-    calibration = _pictures(settings, recipe, preprocessing, progress)
+    calibration = _pictures(settings, recipe, usual, progress)
     with _scratch(settings.output) as scratch:
         exported = scratch / "float32.tflite"
-        weights, preprocessing = _export(variant, settings, preprocessing, exported, progress)
+        weights, preprocessing = _export(variant, settings, usual, exported, progress)
+        if preprocessing.crop != usual.crop:
+            calibration = _pictures(settings, recipe, preprocessing, progress)
         trained = bool(weights["trained"])
         known = {
             "variant": variant.name,
@@ -257,9 +263,14 @@ def _export(
     with progress.stage("load weights"):
         named = settings.weights in ("auto", "imagenet", "none")
         loaded = load(network, variant, settings.weights if named else Path(settings.weights))
+    notes = loaded.notes
     if loaded.scaling is not None:
         mean, std = loaded.scaling.mean, loaded.scaling.std
         preprocessing = replace(preprocessing, mean=mean, std=std)
+        if settings.resize is None:
+            # Not trained as the variant was: neither was its border cut off.
+            preprocessing = replace(preprocessing, crop=1.0)
+            notes = (*notes, "pictures are taken whole, not cropped: --resize changes that")
     with progress.stage("export"):
         export(
             network,
@@ -270,7 +281,7 @@ def _export(
             force=True,
         )
     fields = {"source": loaded.source, "sha256": loaded.sha256, "trained": loaded.trained}
-    return {**fields, "notes": list(loaded.notes)}, preprocessing
+    return {**fields, "notes": list(notes)}, preprocessing
 
 
 def _keep_reference(

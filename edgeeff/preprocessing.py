@@ -13,7 +13,7 @@ because bytes are what an app gives an integer network.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -28,7 +28,8 @@ CROP_PADDING = 32
 """Published figures leave out a border of 16 pixels of the network's size on each side."""
 
 FLAT_CROP = 0.875
-"""The share of the short side that the reference code keeps since 2021, for every size."""
+"""The share of the short side that the reference code keeps since 2021, for every size. Small
+networks keep no less: a border of 16 pixels would leave a third of a picture of 32."""
 
 # (mean, std) on 0..255 and the interpolation, by the key that a variant names.
 FAMILIES: dict[str, tuple[tuple[float, ...], tuple[float, ...], str]] = {
@@ -89,6 +90,16 @@ class Preprocessing:
         """The preprocessing a variant was trained with, at its or another resolution."""
         return of_family(variant.preprocessing, resolution or variant.resolution)
 
+    def resized(self, text: str) -> Preprocessing:
+        """The same with another ``--resize``, such as ``bilinear`` or ``bicubic:0.875``.
+
+        Raises:
+            UsageError: not such a text.
+        """
+        interpolation, _, share = text.partition(":")
+        crop = _number("--resize", share) if share else usual_crop(self.resolution)
+        return replace(self, interpolation=interpolation, crop=crop)
+
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Crop and resize an RGB picture.
 
@@ -135,8 +146,13 @@ def of_family(key: str, resolution: int) -> Preprocessing:
     if key not in FAMILIES:
         raise unknown_name("preprocessing", key, FAMILIES)
     mean, std, interpolation = FAMILIES[key]
-    crop = resolution / (resolution + CROP_PADDING)
+    crop = usual_crop(resolution)
     return Preprocessing(resolution, _triple(mean), _triple(std), interpolation, crop)
+
+
+def usual_crop(resolution: int) -> float:
+    """The share of the short side that is kept where nothing else is said."""
+    return max(FLAT_CROP, resolution / (resolution + CROP_PADDING))
 
 
 def from_options(resolution: int, mean: str, std: str, resize: str = "bilinear") -> Preprocessing:
@@ -151,10 +167,8 @@ def from_options(resolution: int, mean: str, std: str, resize: str = "bilinear")
     Raises:
         UsageError: not such values.
     """
-    interpolation, _, share = resize.partition(":")
-    crop = _number("--resize", share) if share else resolution / (resolution + CROP_PADDING)
     values = (_numbers("--mean", mean), _numbers("--std", std))
-    return Preprocessing(resolution, *values, interpolation, crop)
+    return Preprocessing(resolution, *values, "bilinear", 1.0).resized(resize)
 
 
 def centre_square(width: int, height: int, crop: float) -> tuple[int, int, int]:

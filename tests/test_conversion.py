@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +241,27 @@ def test_the_gate_climbs_no_further_where_pictures_are_too_few_for_any_recipe(tm
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_weights_trained_on_whole_pictures_are_not_fed_cropped_ones(tmp_path):
+    import tf_keras
+
+    network = tf_keras.applications.EfficientNetB0(weights=None, classes=3, input_shape=(32, 32, 3))
+    network.save_weights(tmp_path / "own.weights.h5")
+    settings = conversion.Settings(
+        precision="float32",
+        weights=str(tmp_path / "own.weights.h5"),
+        classes=3,
+        resolution=32,
+        output=tmp_path,
+    )
+    made = conversion.convert("b0", settings)
+    assert made.manifest.preprocessing["crop"] == 1
+    assert made.manifest.preprocessing["mean"] == [0, 0, 0]
+    assert any("--resize" in note for note in made.notes)
+    cropped = conversion.convert("b0", replace(settings, resize="bilinear:0.9", force=True))
+    assert cropped.manifest.preprocessing["crop"] == 0.9
+
+
 def test_an_interrupted_conversion_leaves_nothing_half_written(tmp_path):
     command = [sys.executable, "-m", "edgeeff", "convert", "--variant", "lite0"]
     child = subprocess.Popen(

@@ -134,9 +134,16 @@ class TestNormalisation:
         bicubic = variant.family == "b"
         assert preprocessing.interpolation == ("bicubic" if bicubic else "bilinear")
 
-    def test_another_resolution_gets_its_own_crop(self):
-        made = Preprocessing.of(find_variant("b0"), resolution=96)
-        assert (made.resolution, made.crop) == (96, 0.75)
+    @pytest.mark.parametrize(("resolution", "crop"), [(480, 0.9375), (96, 0.875), (32, 0.875)])
+    def test_another_resolution_gets_its_own_crop(self, resolution, crop):
+        made = Preprocessing.of(find_variant("b0"), resolution=resolution)
+        assert (made.resolution, made.crop) == (resolution, crop)
+
+    def test_another_resize_changes_kernel_and_crop_alone(self):
+        before = Preprocessing.of(find_variant("b0"))
+        made = before.resized("bilinear:1")
+        assert (made.interpolation, made.crop) == ("bilinear", 1.0)
+        assert (made.mean, made.std, made.resolution) == (before.mean, before.std, 224)
 
 
 class TestAsJson:

@@ -9,7 +9,7 @@ from edgeeff.litert.metadata import read_metadata
 from edgeeff.litert.model import Model
 from edgeeff.litert.reader import read_model
 from edgeeff.manifest import read_manifest
-from edgeeff.preprocessing import CROP_PADDING, Preprocessing
+from edgeeff.preprocessing import Preprocessing, usual_crop
 
 
 def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -> Preprocessing:
@@ -58,8 +58,7 @@ def _from_metadata(model: Path) -> Preprocessing | None:
     tensor = metadata.inputs[0]
     mean, std = (_per_channel(values, model) for values in (tensor.mean, tensor.std))
     resolution = _resolution(parsed)
-    crop = resolution / (resolution + CROP_PADDING)
-    return Preprocessing(resolution, mean, std, "bilinear", crop)
+    return Preprocessing(resolution, mean, std, "bilinear", usual_crop(resolution))
 
 
 def _per_channel(values: tuple[float, ...], model: Path) -> tuple[float, float, float]:

@@ -54,7 +54,7 @@ class Corrections:
     """Which corrections of the weights a recipe asks for.
 
     Attributes:
-        round: ``None``: the writer rounds to nearest.
+        round: ``None``: to nearest.
         bias: ``None``: biases stay.
         in_float: names of layers whose weights stay in float.
     """
@@ -128,9 +128,7 @@ def _correct_layer(
     seen = None
     if wanted.replayed:
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
-    if wanted.round is None:
-        rounded = matrix
-    elif wanted.round.method == "nearest" or seen is None:
+    if wanted.round is None or wanted.round.method == "nearest" or seen is None:
         rounded = rounding.nearest(matrix)
     else:
         moments = rounding.hessian(seen - means[..., None])

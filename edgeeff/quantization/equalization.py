@@ -45,7 +45,7 @@ def equalize(
     for group in _groups(graph):
         reach = np.max([_reach(t, observed, batchnorm) for t in group], axis=0)
         factor = channel_factors(reach, rule)
-        if factor is None:
+        if factor is None or (factor == 1).all():
             continue
         for tensor in group:
             _scale(graph, tensor, factor)

@@ -74,11 +74,13 @@ def geometric(observed: Observed, rule: Ranges) -> Range:
     picture coarse steps; in a mean of logarithms each picture has one voice.
     """
     low, high = (min(observed.minimum.min(), 0.0), max(observed.maximum.max(), 0.0))
-    values, counts = coarse_values(), np.stack(observed.pictures).astype(np.float64)
-    below, inside_low = _clipped(values, counts, low * SHARES)
-    above, inside_high = _clipped(-values, counts, -high * SHARES)
-    total = counts.sum(axis=1)
-    inside = inside_low[:, None] + inside_high[None] - total
+    counts = np.stack(observed.pictures, axis=1).astype(np.float64)
+    values = coarse_values()
+    order = np.argsort(values)
+    values, counts = values[order], counts[order]
+    below, few = _cut_off(values, counts, low * SHARES)
+    above, many = _cut_off(-values[::-1], counts[::-1], -high * SHARES)
+    inside = counts.sum(axis=0) - few[:, None] - many[None]
     steps = np.maximum(high * SHARES[None] - low * SHARES[:, None], 1e-12) / LEVELS
     rounded = inside * (steps**2 / 12)[..., None]
     error = np.log(below[:, None] + above[None] + rounded + 1e-30).mean(axis=-1)
@@ -86,12 +88,27 @@ def geometric(observed: Observed, rule: Ranges) -> Range:
     return low * float(SHARES[best_low]), high * float(SHARES[best_high])
 
 
-def _clipped(
+def _cut_off(
     values: npt.NDArray[np.float64], counts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Squared error of cutting below each end, and how many stay; each [ends, pictures]."""
-    beyond = np.minimum(values - ends[:, None], 0)
-    return beyond**2 @ counts.T, (beyond == 0) @ counts.T
+    """Squared error of raising what is below each end to it, and how much that is.
+
+    Args:
+        values: in order, [bins].
+        counts: [bins, pictures].
+        ends: [ends].
+
+    Returns:
+        Both [ends, pictures].
+    """
+    place = np.searchsorted(values, ends)
+    none = np.zeros((1, counts.shape[1]))
+    number, total, square = (
+        np.concatenate([none, np.cumsum(counts * power[:, None], axis=0)])[place]
+        for power in (np.ones_like(values), values, values**2)
+    )
+    error = square - 2 * ends[:, None] * total + ends[:, None] ** 2 * number
+    return np.maximum(error, 0), number
 
 
 def entropy(observed: Observed, rule: Ranges) -> Range:
@@ -191,13 +208,22 @@ def grids(
         tensor = operator.output
         if tensor in observed:
             found[tensor] = _range(graph, operator, observed[tensor], trust, found, rule)
-    if synthetic:
-        logits = _logits(graph)
-        low, high = found[logits]
-        # Made-up pictures show no class clearly: real ones reach higher.
-        found[logits] = low * rule.logits_margin, high * rule.logits_margin
+    logits = _logits(graph)
+    margin = rule.logits_margin if synthetic else rule.logits_margin_data
+    found[logits] = _logits_range(observed[logits], rule.logits_percent, margin)
     kinds = {operator.output: operator.kind for operator in graph.operators}
     return {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
+
+
+def _logits_range(observed: Observed, percent: float, margin: float) -> Range:
+    """From the extremes of each picture, not of its values: the largest logit is the answer.
+
+    Other pictures reach higher than those seen (made-up ones show no class clearly), hence the
+    margin; but a few may reach so far that they would cost all others their precision.
+    """
+    lowest, highest = np.transpose(observed.extremes)
+    low = float(np.percentile(lowest, 100 - percent))
+    return low * margin, float(np.percentile(highest, percent)) * margin
 
 
 def from_pictures(graph: Graph, batchnorm: Mapping[int, TensorStatistics]) -> dict[int, Operator]:

@@ -54,14 +54,18 @@ class Ranges:
         batchnorm: ``always``: BatchNorm's word counts above pictures where it has one;
             ``without-data``: only if the pictures are synthetic.
         deviations: BatchNorm's range is its mean and so many deviations on both sides.
+        logits_percent: percent of the pictures whose logits are inside, before the margin.
         logits_margin: factor on the logits' range if the pictures are synthetic.
+        logits_margin_data: the same with the user's pictures.
     """
 
     estimator: str = "minmax"
     percentile: float = 99.99
     batchnorm: str = "always"
     deviations: float = 4.0
+    logits_percent: float = 97.0
     logits_margin: float = 1.4
+    logits_margin_data: float = 1.2
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,9 @@ CHOICES: Mapping[tuple[type[Any], str], tuple[str, ...]] = {
 LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Ranges, "percentile"): (50.0, 100.0),
     (Ranges, "deviations"): (0.5, 64.0),
+    (Ranges, "logits_percent"): (50.0, 100.0),
     (Ranges, "logits_margin"): (1.0, 8.0),
+    (Ranges, "logits_margin_data"): (1.0, 8.0),
     (Equalize, "exponent"): (0.0, 1.0),
     (Equalize, "limit"): (1.0, 2.0**24),
     (Equalize, "outlier"): (1.0, 2.0**24),

@@ -413,6 +413,18 @@ class TestKerasApplications:
         OWN_FILES[name](keras, tmp_path / name)
         assert_agree(outputs_as_the_file_asks(tmp_path / name), keras(PIXELS).numpy())
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize("name", ["whole.h5", "archive.keras", "numbered.weights.h5"])
+    def test_what_compiling_and_training_add_to_a_file_is_left_alone(
+        self, keras: Any, tmp_path: Path, name: str
+    ) -> None:
+        keras.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        labels = np.zeros(len(PIXELS))
+        keras.fit(PIXELS, labels, verbose=0)
+        keras.evaluate(PIXELS, labels, verbose=0)
+        OWN_FILES[name](keras, tmp_path / name)
+        assert_agree(outputs_as_the_file_asks(tmp_path / name), keras(PIXELS).numpy())
+
     def test_imagenets_mean_needs_no_other_preprocessing(self, keras: Any, tmp_path: Path) -> None:
         set_normalization(keras, IMAGENET_MEAN, [0.05, 0.06, 0.07])
         keras.save_weights(tmp_path / "w.h5")

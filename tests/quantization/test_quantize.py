@@ -12,7 +12,7 @@ from edgeeff.litert.runner import Runner, dequantize, quantize
 from edgeeff.preprocessing import Preprocessing, of_family
 from edgeeff.quantization.calibration import synthetic_set
 from edgeeff.quantization.quantize import Ends, quantize_model
-from edgeeff.quantization.recipe import find_recipe, named_recipes
+from edgeeff.quantization.recipe import find_recipe, named_recipes, parse
 
 TINY = of_family("imagenet", 32)
 LITE = of_family("lite", 224)
@@ -110,3 +110,19 @@ def test_mixed_precision_buys_accuracy_for_few_bytes(on_photographs):
     (whole, size), (mixed, mixed_size) = on_photographs("int8"), on_photographs("int8-mixed")
     assert mixed_size <= 1.02 * size
     assert mixed.sqnr_db >= whole.sqnr_db + 1.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "least"), [("dynamic", 24), ("weight-only", 26)])
+def test_weights_alone_cost_little_once_they_are_corrected(on_photographs, recipe, least):
+    assert on_photographs(recipe)[0].sqnr_db >= least
+
+
+def test_bias_alone_takes_up_what_nearest_rounding_leaves(tiny_float: Path):
+    content = tiny_float.read_bytes()
+    pictures = synthetic_set(6, TINY)
+    bias = '[[corrections]]\nkind = "bias"\n'
+    nearest = '[[corrections]]\nkind = "round"\nmethod = "nearest"\n'
+    recipes = [parse("made", text) for text in ("", bias, nearest + bias)]
+    plain, alone, both = (quantize_model(content, r, TINY, pictures) for r in recipes)
+    assert alone == both != plain
