@@ -9,6 +9,7 @@ greedy algorithms for maximizing submodular set functions"). The outcome is a re
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -189,9 +190,10 @@ def search(
 
 def _spelled(recipe: Recipe) -> Recipe:
     """The recipe with its exceptions in its text, so that it can be used again as a file."""
+    # A JSON string is a TOML string too, whatever a layer is called.
     added = "".join(
-        f"\n[[exceptions]]\nprecision = \"{exception.precision}\"\nlayers = '{exception.layers}'\n"
-        for exception in recipe.exceptions
+        f'\n[[exceptions]]\nprecision = "{kept.precision}"\nlayers = {json.dumps(kept.layers)}\n'
+        for kept in recipe.exceptions
     )
     return replace(recipe, name=f"{recipe.name} --mixed", text=recipe.text.rstrip() + "\n" + added)
 
@@ -293,7 +295,9 @@ class _Trial:
     def _sqnr_db(self, content: bytes) -> float:
         errors = image_errors(self.truth, self._logits(content))
         # Of the mean over pictures, each by its own signal: none owns the sum.
-        return float(-10 * np.log10((errors.noise / errors.signal).mean() + 1e-12))
+        return float(
+            -10 * np.log10((errors.noise / np.maximum(errors.signal, 1e-30)).mean() + 1e-12)
+        )
 
 
 def _greedy(trial: _Trial, start: Kept, tried: Sequence[Kept]) -> list[Kept]:
