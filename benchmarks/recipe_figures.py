@@ -25,7 +25,7 @@ ROW = re.compile(
 
 def figures(page: str) -> str:
     """The content of calibration/measured.toml."""
-    rows = list(ROW.finditer(page[page.index(f"`{COMMAND}`") :]))
+    rows = list(ROW.finditer(page[page.index(f"`{COMMAND}") :]))
     counts = {row["count"] for row in rows}
     assert len(counts) == 1, f"rows of {sorted(counts)} pictures"
     tables = [
