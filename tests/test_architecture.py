@@ -29,6 +29,8 @@ LAYERS = (
     {"devices", "export"},
     {"doctor", "evaluation", "quantization", "training"},
     {"benchmark", "gate", "mixed_precision"},
+    {"settings"},
+    {"candidates"},
     {"bundle", "conversion", "report"},
     {"cli"},
     {"__main__"},

@@ -81,11 +81,13 @@ def test_a_manifest_of_another_file_is_not_believed(source, tmp_path):
     assert read_manifest(made.model) is None
 
 
+@pytest.mark.slow
 def test_the_same_command_twice_gives_the_same_bytes(source, tmp_path):
     first = quantize(source, tmp_path / "a").manifest.sha256
     assert quantize(source, tmp_path / "b").manifest.sha256 == first
 
 
+@pytest.mark.slow
 def test_an_existing_file_is_not_touched_without_force(source, tmp_path):
     made = quantize(source, tmp_path / "out")
     before = made.model.stat().st_mtime_ns
@@ -262,13 +264,13 @@ def test_weights_trained_on_whole_pictures_are_not_fed_cropped_ones(tmp_path):
     assert cropped.manifest.preprocessing["crop"] == 0.9
 
 
+@pytest.mark.slow
 def test_an_interrupted_conversion_leaves_nothing_half_written(tmp_path):
     command = [sys.executable, "-m", "edgeeff", "convert", "--variant", "lite0"]
     child = subprocess.Popen(
         [*command, "--output", str(tmp_path)],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     time.sleep(6)
     child.send_signal(signal.SIGINT)

@@ -78,7 +78,9 @@ def test_every_tensor_is_named_after_one_layer(fixture, name, request) -> None:
 
 
 @pytest.mark.parametrize("activation", ["swish", "hard_swish", "relu6", "relu"])
-@pytest.mark.parametrize("base", ["tiny", "lite0", "edgetpu-s"])
+@pytest.mark.parametrize(
+    "base", ["tiny", "lite0", pytest.param("edgetpu-s", marks=pytest.mark.slow)]
+)
 def test_names_hold_for_every_family_and_activation(base, activation, tmp_path) -> None:
     family = TINY if base == "tiny" else find_variant(base)
     # Stages short enough to convert in a second, and weights of zero, which the converter

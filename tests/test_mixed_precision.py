@@ -71,6 +71,7 @@ def test_only_a_full_integer_recipe_is_searched_in(tiny, name):
         search(content, find_recipe(name), preprocessing, pictures)
 
 
+@pytest.mark.slow
 def test_what_is_kept_stays_within_the_budget(tiny, found):
     content, _, preprocessing, pictures = tiny
     made = quantize_model(content, found.recipe, preprocessing, pictures)
@@ -98,6 +99,7 @@ def test_the_recipe_found_is_a_file_that_gives_the_same_model(tiny, found):
     assert made[0] == made[1]
 
 
+@pytest.mark.slow
 def test_the_same_search_twice_finds_the_same(tiny, found):
     content, recipe, preprocessing, pictures = tiny
     again = search(content, recipe, preprocessing, pictures, Budget(bytes=BUDGET))

@@ -95,6 +95,7 @@ def test_the_environment_is_read_before_and_after():
         ("GARBAGE", "not edgeeff's protocol"),
     ],
 )
+@pytest.mark.slow
 def test_a_delegate_that_breaks_down_leaves_the_others_measured(
     fault,
     words,

@@ -80,6 +80,7 @@ def test_a_profile_is_a_table_of_operators(capfd):
     assert "Convolution" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_pictures_are_timed_stage_by_stage(capfd, tmp_path, photographs):
     for name in ("coffee", "chelsea", "rocket"):
         photographs[name].save(tmp_path / f"{name}.png")
@@ -111,6 +112,7 @@ def test_a_sustained_run_shows_its_minutes(capfd):
     assert found["minutes"] == []
 
 
+@pytest.mark.slow
 def test_an_interruption_ends_the_worker_too():
     command = [sys.executable, "-m", "edgeeff", "benchmark", str(tiny.FLOAT32)]
     process = subprocess.Popen([*command, "--sustained", "60s"], stderr=subprocess.PIPE)

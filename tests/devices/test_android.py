@@ -313,6 +313,7 @@ with Android(Phone(serial, "device"), PurePosixPath(storage)).bench(
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_running_on_the_phone(phone: TestPhone, model: Path) -> None:
     phone.behave(double.HANG)
     process = subprocess.Popen(

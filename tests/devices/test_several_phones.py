@@ -28,7 +28,7 @@ from tests.devices import benchmark_model_double as double
 from tests.devices.conftest import TestPhone
 from tests.devices.models import write_logistic
 
-pytestmark = pytest.mark.adbd
+pytestmark = [pytest.mark.adbd, pytest.mark.slow]
 
 PLAN = Plan(
     warmup_runs=2,

@@ -195,6 +195,7 @@ def test_a_target_is_probed_there(server: Server) -> None:
     assert board.probe("cpu") == Local().probe("cpu")
 
 
+@pytest.mark.slow
 def test_a_model_is_copied_once(server: Server, model: Path) -> None:
     board = server.board()
     with board.bench(model, "cpu", PLAN):
@@ -205,6 +206,7 @@ def test_a_model_is_copied_once(server: Server, model: Path) -> None:
         assert copy.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_damaged_copy_is_replaced(server: Server, model: Path) -> None:
     board = server.board()
     with board.bench(model, "cpu", PLAN):
@@ -343,6 +345,7 @@ with board.bench(Path(model), "cpu", plan) as bench:
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_running_there(server: Server, model: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED, server.address(), str(model)],

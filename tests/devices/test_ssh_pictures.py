@@ -17,6 +17,8 @@ from edgeeff.devices.worker_bench import WorkerBench
 from tests.devices.test_ssh import PLAN, Server, server  # noqa: F401 - the fixture of a board
 from tests.litert import tiny
 
+pytestmark = pytest.mark.slow
+
 NORMALISATION = Normalisation("127.5", "127.5")
 
 

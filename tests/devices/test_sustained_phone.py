@@ -14,7 +14,7 @@ from edgeeff.targets.plan import preset
 from tests.devices.conftest import TestPhone
 from tests.devices.models import write_logistic
 
-pytestmark = pytest.mark.adbd
+pytestmark = [pytest.mark.adbd, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -40,9 +40,9 @@ class TestAgainstKeras:
         ("name", "resolution"),
         [
             ("b0", 96),
-            ("b1", 60),
-            ("b2", 76),
-            ("b3", 75),
+            pytest.param("b1", 60, marks=pytest.mark.slow),
+            pytest.param("b2", 76, marks=pytest.mark.slow),
+            pytest.param("b3", 75, marks=pytest.mark.slow),
             pytest.param("b4", 95, marks=pytest.mark.slow),
             pytest.param("b5", 64, marks=pytest.mark.slow),
             pytest.param("b6", 66, marks=pytest.mark.slow),

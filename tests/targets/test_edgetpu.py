@@ -178,6 +178,7 @@ def test_probing_finds_the_library_but_no_device(monkeypatch, delegate):
     assert "plugdev" in status.fix
 
 
+@pytest.mark.slow
 def test_a_crash_does_not_keep_other_models_from_being_measured(
     written, coral_classifier, delegate, capsys
 ):

@@ -61,6 +61,7 @@ def test_tells_how_many_began_in_each_second():
     assert 0.9 < found.busy_share <= 1
 
 
+@pytest.mark.slow
 def test_seconds_in_which_none_began_count_zero():
     found = samples(sleeping(2100), 2, 0, 5)
     assert found.per_second == (1, 0, 1)
