@@ -85,14 +85,15 @@ class Equalize:
 
 @dataclass(frozen=True)
 class Split:
-    """Copy the first convolution's most sensitive channels, rounded half a step apart.
+    """Copy the channels of the first convolution whose rounding hurts most (``splitting``).
 
     Attributes:
-        channels: copies to add; multiples of 8 suit the kernels.
+        channels: copies to add to those that take the places of idle channels; multiples of 8
+            suit the kernels.
         pictures: on which it is measured which channels those are.
     """
 
-    channels: int = 8
+    channels: int = 0
     pictures: int = 4
 
 
@@ -160,7 +161,7 @@ LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Equalize, "exponent"): (0.0, 1.0),
     (Equalize, "limit"): (1.0, 2.0**24),
     (Equalize, "outlier"): (1.0, 2.0**24),
-    (Split, "channels"): (1, 256),
+    (Split, "channels"): (0, 256),
     (Split, "pictures"): (1, 64),
     (Round, "pictures"): (1, 4096),
     (Round, "damping"): (1e-6, 100.0),

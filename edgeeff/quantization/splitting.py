@@ -1,12 +1,15 @@
-"""Copies of the channels whose rounding error hurts most, rounded half a step apart.
+"""Copies of the channels whose rounding error hurts most, rounded a part of a step apart.
 
-In a flat part of a picture a channel has one value, and so one rounding error everywhere: it
-does not average out, and a stem channel that carries brightness passes it to the whole network.
-A second copy of the channel, shifted by half a step, is rounded the other way; the layer that
-merges them takes the mean, whose steps are half as wide. (Zhao et al. 2019, "Improving Neural
-Network Quantization without Retraining using Outlier Channel Splitting", splits channels of
-weights to the same end.) Done for the first convolution, where pictures are flat and a channel
-costs little: its depthwise reader carries the copies on, the projection after it merges them.
+A few channels of the first convolution can own most of the error of a whole network: they have
+small differences to tell, and their reader, a depthwise layer with large weights of both signs,
+amplifies these and the rounding error with them. Copies of such a channel, shifted by parts of
+a step, are rounded differently; the layer that merges them takes the mean, whose steps are
+finer by their number. (Zhao et al. 2019, "Improving Neural Network Quantization without
+Retraining using Outlier Channel Splitting", splits channels of weights to the same end.)
+
+Copies go where they cost nothing first: trained networks have channels that never leave zero,
+whatever the picture (``idle``). Only the first convolution is split: its inputs are bounded, so
+that idle channels can be proven idle, and its error is by far the largest one.
 """
 
 from __future__ import annotations
@@ -28,10 +31,13 @@ from edgeeff.quantization.recipe import Split
 FloatArray = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float64]
 
+LIMITS = {"NONE": (-np.inf, np.inf), "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0)}
+"""Between which values a fused activation keeps its results."""
+
 
 @dataclass(frozen=True)
 class Chain:
-    """A convolution, its only reader (depthwise), and that one's only reader (1x1)."""
+    """A convolution, its only reader (depthwise), and that one's only reader (1x1), with biases."""
 
     first: Operator
     depthwise: Operator
@@ -62,7 +68,10 @@ def first_chain(graph: Graph) -> Chain | None:
     merging = _only_reader(graph, depthwise, "CONV_2D") if depthwise else None
     if depthwise is None or merging is None or graph.options(depthwise).depthMultiplier != 1:
         return None
-    if graph.bias(first) is None or graph.bias(depthwise) is None:
+    if graph.shape(merging.inputs[1])[1:3] != (1, 1):
+        return None
+    chain = (first, depthwise, merging)
+    if any(o.activation not in LIMITS or graph.bias(o) is None for o in chain):
         return None
     return Chain(first, depthwise, merging)
 
@@ -80,36 +89,72 @@ def split(
         graph: its weights and shapes are changed.
         grids: of the activations.
         pictures: a few inputs of the graph, on which channels are compared.
-        rule: how many channels to add.
+        rule: how many channels to add to those that are idle.
         threads: kernel threads.
 
     Returns:
-        The copies of each tensor that has more channels now.
+        The copies of each tensor whose channels are others now.
     """
     chain = first_chain(graph)
     if chain is None:
         return {}
-    step = grids[chain.first.output].scale
-    gain = sensitivity(graph, chain.first.output, pictures, step / 2, threads)
-    copies = choose(gain, rule.channels)
-    _widen(graph, chain, copies, grids)
+    free = idle(graph, chain, grids)
+    if not len(free) and not rule.channels:
+        return {}
+    grid = grids[chain.first.output]
+    errors = rounding_errors(graph, chain.first.output, pictures, grid, threads)
+    copies = choose(errors, free, rule.channels)
+    _let_go(graph, chain, free)
+    _copy(graph, chain, copies, grids)
     return {chain.first.output: copies, chain.depthwise.output: copies}
 
 
-def choose(gain: Vector, channels: int) -> Copies:
-    """Give each further copy to the channel where it lessens the error most.
+def idle(graph: Graph, chain: Chain, grids: Mapping[int, Grid]) -> npt.NDArray[np.int64]:
+    """Channels of the first convolution that no picture can make matter.
 
-    With n copies a channel's steps, and so its error, are 1/n as large.
+    From the range of the input follow the bounds of each channel, and from these how far the
+    channel can move its reader. Where that is less than a hundredth of the reader's step, the
+    reader is constant.
 
     Args:
-        gain: what an error of half a step in each channel does downstream, float64 [channels].
-        channels: copies to add.
+        graph: the network.
+        chain: of it.
+        grids: of the activations.
+
+    Returns:
+        Indices, in order.
     """
-    count = np.ones(len(gain))
-    for _ in range(channels):
-        count[np.argmax(gain / count - gain / (count + 1))] += 1
-    extra = np.repeat(np.arange(len(gain)), (count - 1).astype(int))
-    source = np.concatenate([np.arange(len(gain)), extra])
+    pixels = grids[graph.input]
+    kernel, bias = graph.weights(chain.first), graph.bias(chain.first)
+    taps = kernel.reshape(len(kernel), -1).astype(np.float64)
+    ends = taps * min(pixels.minimum, 0.0), taps * max(pixels.maximum, 0.0)
+    low, high = _activated(
+        chain.first, [bias + f(*ends).sum(axis=1) for f in (np.minimum, np.maximum)]
+    )
+    # Padding is zero, whatever the channel's own bounds.
+    swing = np.maximum(high, 0.0) - np.minimum(low, 0.0)
+    reach = swing * np.abs(graph.weights(chain.depthwise)).sum(axis=(0, 1, 2))
+    return np.flatnonzero(reach < 0.01 * grids[chain.depthwise.output].scale)
+
+
+def choose(errors: Vector, free: npt.NDArray[np.int64], channels: int) -> Copies:
+    """Give each copy to the channel where it lessens the error most.
+
+    With n copies a channel's steps are 1/n as large, and its squared error 1/n².
+
+    Args:
+        errors: squared error downstream from the rounding of each channel, float64 [channels].
+        free: channels that are given up for copies.
+        channels: copies to add beyond these.
+    """
+    count = np.ones(len(errors))
+    live = np.setdiff1d(np.arange(len(errors)), free)
+    for _ in range(len(free) + channels if len(live) else 0):
+        gained = errors[live] / count[live] ** 2 - errors[live] / (count[live] + 1) ** 2
+        count[live[np.argmax(gained)]] += 1
+    extra = np.repeat(np.arange(len(errors)), (count - 1).astype(int))
+    source = np.concatenate([np.arange(len(errors)), np.arange(channels)])
+    source[[*free, *range(len(errors), len(source))]] = extra
     offset = np.zeros(len(source))
     for channel in np.flatnonzero(count > 1):
         places = np.flatnonzero(source == channel)
@@ -141,23 +186,38 @@ def widened_observation(seen: Observed, copies: Copies) -> Observed:
     )
 
 
-def sensitivity(
-    graph: Graph, tensor: int, pictures: Iterable[FloatArray], error: float, threads: int | None
+def rounding_errors(
+    graph: Graph, tensor: int, pictures: Iterable[FloatArray], grid: Grid, threads: int | None
 ) -> Vector:
-    """How far the logits move if one channel is off by ``error`` all over the picture.
+    """How far the logits move if one channel alone is rounded.
 
     The network behind the tensor is run once for each channel and picture.
 
     Args:
         graph: the float network; not changed.
-        tensor: the activation whose channels are disturbed.
+        tensor: the activation whose channels are rounded.
         pictures: inputs of the graph.
-        error: the disturbance.
+        grid: of the tensor.
         threads: kernel threads.
 
     Returns:
-        Root of the summed squares of the logits' change, float64 [channels].
+        Sum of the squares of the logits' change, float64 [channels].
     """
+    before, after = _halves(graph, tensor, threads)
+    moved = np.zeros(graph.shape(tensor)[-1])
+    for picture in pictures:
+        values = before.run(picture)[0]
+        truth = after.run(values)[0].astype(np.float64)
+        rounded = grid.dequantize(grid.quantize(values))
+        for channel in np.flatnonzero((values != rounded).any(axis=(0, 1, 2))):
+            disturbed = values.copy()
+            disturbed[..., channel] = rounded[..., channel]
+            moved[channel] += ((after.run(disturbed)[0] - truth) ** 2).sum()
+    return moved
+
+
+def _halves(graph: Graph, tensor: int, threads: int | None) -> tuple[Runner, Runner]:
+    """The network up to a tensor, and from there to the logits."""
     content = rewrite.logits_model(graph.content())
     front, rest = rewrite.unpack(content), rewrite.unpack(content)
     rewrite.expose(front, [tensor])
@@ -166,39 +226,48 @@ def sensitivity(
     rest.subgraphs[0].inputs = np.asarray([tensor], np.int32)
     rest.subgraphs[0].operators = rest.subgraphs[0].operators[maker.index + 1 :]
     front.subgraphs[0].operators = front.subgraphs[0].operators[: maker.index + 1]
-    before = Runner(rewrite.pack(front), threads=threads)
-    after = Runner(rewrite.pack(rest), threads=threads)
-    moved = np.zeros(graph.shape(tensor)[-1])
-    for picture in pictures:
-        values = before.run(picture)[0]
-        truth = after.run(values)[0].astype(np.float64)
-        for channel in range(len(moved)):
-            disturbed = values.copy()
-            # A channel at rest stays at rest: zero has no rounding error.
-            disturbed[..., channel] += error * (values[..., channel] > 0)
-            moved[channel] += ((after.run(disturbed)[0] - truth) ** 2).sum()
-    return np.sqrt(moved)
+    return (
+        Runner(rewrite.pack(front), threads=threads),
+        Runner(rewrite.pack(rest), threads=threads),
+    )
 
 
-def _widen(graph: Graph, chain: Chain, copies: Copies, grids: Mapping[int, Grid]) -> None:
+def _let_go(graph: Graph, chain: Chain, free: npt.NDArray[np.int64]) -> None:
+    """Move what idle channels contribute, constants, into the bias of the merging layer."""
+    (constant,) = _activated(chain.depthwise, [_bias(graph, chain.depthwise)])
+    merging = graph.weights(chain.merging)
+    moved = merging[:, 0, 0, free].astype(np.float64) @ constant[free]
+    graph.set_bias(chain.merging, (_bias(graph, chain.merging) + moved).astype(np.float32))
+
+
+def _copy(graph: Graph, chain: Chain, copies: Copies, grids: Mapping[int, Grid]) -> None:
     source = copies.source
     shift = copies.offset * grids[chain.first.output].scale
     kernel = graph.weights(chain.depthwise)
     # The shift of a copy's input is taken out of its output again, but for the rounding.
     back = shift * kernel.sum(axis=(0, 1, 2))[source]
     after = copies.offset * grids[chain.depthwise.output].scale
-    first, bias = graph.weights(chain.first), graph.bias(chain.first)
-    later = graph.bias(chain.depthwise)
-    merging = graph.weights(chain.merging)
-    if bias is None or later is None:
-        raise ValueError("a chain has biases")
+    first, merging = graph.weights(chain.first), graph.weights(chain.merging)
     graph.resize_constant(chain.first.inputs[1], first[source])
-    graph.resize_constant(chain.first.inputs[2], bias[source] + shift)
+    graph.resize_constant(chain.first.inputs[2], _bias(graph, chain.first)[source] + shift)
     graph.resize_constant(chain.depthwise.inputs[1], kernel[..., source])
-    graph.resize_constant(chain.depthwise.inputs[2], later[source] - back + after)
+    later = _bias(graph, chain.depthwise)[source] - back + after
+    graph.resize_constant(chain.depthwise.inputs[2], later)
     graph.resize_constant(chain.merging.inputs[1], merging[..., source] / copies.count)
     for tensor in (chain.first.output, chain.depthwise.output):
         graph.resize(tensor, (*graph.shape(tensor)[:-1], len(source)))
+
+
+def _bias(graph: Graph, operator: Operator) -> FloatArray:
+    bias = graph.bias(operator)
+    if bias is None:
+        raise ValueError("a chain has biases")
+    return bias
+
+
+def _activated(operator: Operator, values: list[Vector]) -> list[Vector]:
+    low, high = LIMITS[operator.activation]
+    return [np.clip(value, low, high) for value in values]
 
 
 def _only_reader(graph: Graph, operator: Operator, kind: str) -> Operator | None:
