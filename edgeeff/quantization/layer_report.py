@@ -2,7 +2,8 @@
 
 Both networks run on the same pictures with every activation read, one picture after the other, so
 that memory does not grow with them. A quantized network may have had its channels rescaled
-(``equalization``), which is no error: each channel is compared up to its factor.
+(``equalization``) or copied (``splitting``), which is no error: each channel is compared up to
+its factor, and copies by their mean.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from edgeeff.quantization.layer_runs import (
     Activations,
     Network,
     QuantizedWeights,
-    fitted_factors,
 )
 
 FloatArray = npt.NDArray[np.float32]
@@ -121,7 +121,6 @@ def layer_errors(
         truth = Network(reference, [*names, graph.name(graph.input)])
         found = Network(quantized, names)
         weights = QuantizedWeights(graph, model)
-        weights.find_factors(fitted_factors(weights.reshaped(), truth, found, fed))
         tallies = [_Tally(o, grids[o.name], weights, o.output in scaled) for o in shared]
         for picture in fed:
             real, stored = truth.activations(*picture), found.activations(*picture)
@@ -145,6 +144,8 @@ class _Tally:
         self.levels = np.iinfo(np.dtype(tensor.dtype))
         self.scale, self.zero = float(tensor.scales[0]), int(tensor.zero_points[0])
         self.layer = weights.layer(operator)
+        copies = weights.copies
+        self.copies = copies if copies and copies.concerns(operator) else None
         self.saturated = weights.saturated_biases(operator)
         self.network, self.rounding, self.weights = (ChannelError(len(factor)) for _ in range(3))
         self.outside = self.count = 0
@@ -154,7 +155,9 @@ class _Tally:
     def add(self, real: Activations, stored: Activations) -> None:
         """Count one more picture in the float and in the quantized network."""
         truth, channels = real[self.operator.name], len(self.factor)
-        found = stored[self.operator.name][..., :channels] / self.factor
+        found = stored[self.operator.name]
+        found = self.copies.values(found, truth) if self.copies else found
+        found = found / self.factor
         self.network.add(truth, found)
         scaled = truth * self.factor
         raw = np.rint(scaled / np.float32(self.scale)) + self.zero

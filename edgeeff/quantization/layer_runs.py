@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from edgeeff.litert.model import Model, Tensor
 from edgeeff.litert.runner import Runner, TensorInfo, quantize
 from edgeeff.quantization.equalization import scalable
 from edgeeff.quantization.graph import Graph, Operator, per_channel
+from edgeeff.quantization.merged_copies import merged_copies
 from edgeeff.quantization.replay import Step
 
 FloatArray = npt.NDArray[np.float32]
@@ -65,26 +66,6 @@ class Network:
         return Activations({**stored, **dict.fromkeys(self._images, (None, normalised))})
 
 
-def fitted_factors(
-    names: Sequence[str], truth: Network, found: Network, pictures: Iterable[Fed]
-) -> dict[str, FloatArray]:
-    """By how much the channels of the quantized network seem to be scaled, [channels] by name.
-
-    It is the factor that fits the pictures best; where the network is merely wrong it finds one,
-    too. ``QuantizedWeights`` knows better, but for layers whose channels were copied.
-    """
-    power: dict[str, npt.NDArray[np.float64]] = {}
-    common: dict[str, npt.NDArray[np.float64]] = {}
-    for picture in pictures if names else ():
-        real, raw = truth.activations(*picture), found.activations(*picture)
-        for name in names:
-            x = real[name].reshape(-1, real[name].shape[-1]).astype(np.float64)
-            y = raw[name].reshape(len(x), -1)[:, : x.shape[-1]]
-            power[name] = power.get(name, 0.0) + (x * x).sum(axis=0)
-            common[name] = common.get(name, 0.0) + (x * y).sum(axis=0)
-    return {name: _quotient(common[name], power[name]) for name in names}
-
-
 def _quotient(common: npt.NDArray[np.float64], power: npt.NDArray[np.float64]) -> FloatArray:
     factor = np.divide(common, power, out=np.ones(len(power)), where=power > 0)
     return np.where(factor > SMALLEST_FACTOR, factor, 1.0).astype(np.float32)
@@ -109,6 +90,7 @@ class QuantizedWeights:
         factors: by how much equalization scaled the channels of each activation, [channels] by
             name of the tensor. The weights tell: those of a layer carry the factor of its output
             and the inverse of that of its input.
+        copies: which channels were copied (``splitting``), ``None`` if none were.
     """
 
     def __init__(self, graph: Graph, model: Model) -> None:
@@ -116,26 +98,12 @@ class QuantizedWeights:
         self._graph, self._model = graph, model
         self._operators = {model.tensors[o.outputs[0]].name: o for o in model.operators}
         self._scaled = scalable(graph)
-        self.factors: dict[str, FloatArray] = {}
-
-    def reshaped(self) -> list[str]:
-        """Layers whose factors the weights do not tell: channels were copied (``splitting``)."""
-        return [
-            operator.name
-            for operator in self._graph.operators
-            if operator.output in self._scaled
-            and operator.weighted
-            and operator.name in self._operators
-            and self._stored(operator).shape != self._graph.weights(operator).shape
-        ]
-
-    def find_factors(self, known: Mapping[str, FloatArray]) -> None:
-        """Set ``factors``, in the order of the network; those of ``known`` are taken as given."""
-        graph = self._graph
-        self.factors = {graph.name(graph.input): np.ones(3, np.float32), **known}
+        first = next((o for o in graph.operators if o.kind == "CONV_2D"), None)
+        known = first is not None and first.name in self._operators
+        self.copies = merged_copies(graph, self._raw(first)) if first and known else None
+        self.factors: dict[str, FloatArray] = {graph.name(graph.input): np.ones(3, np.float32)}
         for operator in graph.operators:
-            if operator.name not in self.factors:
-                self.factors[operator.name] = self._factor(operator)
+            self.factors[operator.name] = self._factor(operator)
 
     def _factor(self, operator: Operator) -> FloatArray:
         graph, source = self._graph, self._graph.name(operator.inputs[0])
@@ -146,6 +114,8 @@ class QuantizedWeights:
         kernel = graph.weights(operator)
         before = per_channel(operator, kernel).astype(np.float64)
         after = per_channel(operator, self._stored(operator) * self.factors[source])
+        # Inputs that were replaced by copies are zero and tell nothing.
+        before = np.where(after != 0, before, 0.0)
         return _quotient((before * after).sum(axis=1), np.square(before).sum(axis=1))
 
     def layer(self, operator: Operator) -> WeightedLayer | None:
@@ -156,10 +126,12 @@ class QuantizedWeights:
         kernel, bias, stored = graph.weights(operator), graph.bias(operator), self._stored(operator)
         if bias is None or stored.shape != kernel.shape:
             return None
+        found = _dequantized(self._constant(operator, 2))
+        found = self.copies.bias(operator, found, bias) if self.copies else found
         out = self.factors[operator.name]
         shaped = out if operator.kind == "DEPTHWISE_CONV_2D" else _first_axis(out, stored.ndim)
         graph.set_weights(operator, stored * self.factors[source] / shaped)
-        graph.set_bias(operator, _dequantized(self._constant(operator, 2)) / out)
+        graph.set_bias(operator, found / out)
         step = Step(graph, operator, {}, None)
         graph.set_weights(operator, kernel)
         graph.set_bias(operator, bias)
@@ -176,6 +148,13 @@ class QuantizedWeights:
         return int(((values <= ends.min + 1) | (values >= ends.max)).sum())
 
     def _stored(self, operator: Operator) -> FloatArray:
+        """The quantized kernel of a layer, copies of channels merged."""
+        raw = self._raw(operator)
+        if self.copies is None:
+            return raw
+        return self.copies.kernel(operator, raw, self._graph.weights(operator))
+
+    def _raw(self, operator: Operator) -> FloatArray:
         return _dequantized(self._constant(operator, 1))
 
     def _constant(self, operator: Operator, operand: int) -> Tensor:

@@ -99,7 +99,7 @@ def split(
     if chain is None:
         return {}
     free = idle(graph, chain, grids)
-    if not len(free) and not rule.channels:
+    if len(free) + rule.channels == 0 or len(free) == graph.shape(chain.first.output)[-1]:
         return {}
     grid = grids[chain.first.output]
     errors = rounding_errors(graph, chain.first.output, pictures, grid, threads)
@@ -144,12 +144,12 @@ def choose(errors: Vector, free: npt.NDArray[np.int64], channels: int) -> Copies
 
     Args:
         errors: squared error downstream from the rounding of each channel, float64 [channels].
-        free: channels that are given up for copies.
+        free: channels that are given up for copies; not all.
         channels: copies to add beyond these.
     """
     count = np.ones(len(errors))
     live = np.setdiff1d(np.arange(len(errors)), free)
-    for _ in range(len(free) + channels if len(live) else 0):
+    for _ in range(len(free) + channels):
         gained = errors[live] / count[live] ** 2 - errors[live] / (count[live] + 1) ** 2
         count[live[np.argmax(gained)]] += 1
     extra = np.repeat(np.arange(len(errors)), (count - 1).astype(int))
@@ -234,7 +234,7 @@ def _halves(graph: Graph, tensor: int, threads: int | None) -> tuple[Runner, Run
 
 def _let_go(graph: Graph, chain: Chain, free: npt.NDArray[np.int64]) -> None:
     """Move what idle channels contribute, constants, into the bias of the merging layer."""
-    (constant,) = _activated(chain.depthwise, [_bias(graph, chain.depthwise)])
+    (constant,) = _activated(chain.depthwise, [_bias(graph, chain.depthwise).astype(np.float64)])
     merging = graph.weights(chain.merging)
     moved = merging[:, 0, 0, free].astype(np.float64) @ constant[free]
     graph.set_bias(chain.merging, (_bias(graph, chain.merging) + moved).astype(np.float32))
