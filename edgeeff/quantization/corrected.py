@@ -135,7 +135,8 @@ def correct_network(
             graph, known.observed, known.batchnorm, recipe.ranges, synthetic=calibration.synthetic
         )
         grids[graph.input] = boundary.normalised_grid(preprocessing)
-        known = _split(graph, recipe, known, grids, batches, threads)
+        with progress.stage("compare channels"):
+            known = _split(graph, recipe, known, grids, batches, threads)
     unrounded = {o.name: (graph.weights(o), graph.bias(o)) for o in graph.operators if o.weighted}
     make_room(graph, grids)
     wanted = _wanted(graph, recipe)
