@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from edgeeff.litert.runner import Runner, dequantize, quantize
 from edgeeff.preprocessing import Preprocessing, of_family
 from edgeeff.quantization.calibration import synthetic_set
 from edgeeff.quantization.quantize import Ends, quantize_model
-from edgeeff.quantization.recipe import find_recipe, named_recipes, parse
+from edgeeff.quantization.recipe import Split, find_recipe, named_recipes, parse
 
 TINY = of_family("imagenet", 32)
 LITE = of_family("lite", 224)
@@ -103,6 +104,25 @@ def test_lite0_without_data_keeps_what_photographs_say(on_photographs):
 def test_each_correction_contributes(on_photographs):
     plain, bias, rounded = (on_photographs(r)[0] for r in ("int8-plain", "int8-bias", "int8"))
     assert plain.sqnr_db < bias.sqnr_db < rounded.sqnr_db
+
+
+@pytest.mark.slow
+def test_copies_in_the_places_of_idle_channels_cost_nothing(lite0_float: Path, photographs):
+    content, crop = lite0_float.read_bytes(), (0, 0, 224, 224)
+    textures = ("brick", "grass", "gravel", "coins", "text", "moon", "ihc", "retina")
+    pictures = [LITE.pixels(photographs[name].crop(crop)) for name in textures]
+    with_copies = find_recipe("int8")
+    without = replace(
+        with_copies, corrections=tuple(c for c in with_copies.corrections if type(c) is not Split)
+    )
+    truth, synthetic = answers(content, pictures), synthetic_set(24, LITE)
+    found, sizes = [], []
+    for recipe in (without, with_copies):
+        model = quantize_model(content, recipe, LITE, synthetic)
+        found.append(fidelity(truth, answers(model, pictures)).sqnr_db)
+        sizes.append(len(model))
+    assert found[1] >= found[0] + 0.1
+    assert sizes[1] == sizes[0]
 
 
 @pytest.mark.slow
