@@ -7,7 +7,9 @@ histogram of a sample of its values, so that memory does not grow with the pictu
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,12 +100,16 @@ def observe(
     runner = Runner(rewrite.pack(model), threads=threads)
     seen: dict[int, Observed] = {}
     count = 0
-    for batch in batches:
-        count += 1
-        for tensor, values in [(graph.input, batch), *zip(tensors, runner.run(batch), strict=True)]:
-            _note(seen, tensor, values, count, graph)
-        if advance:
-            advance(1)
+    # numpy lets go of the interpreter's lock while it looks at a tensor.
+    with ThreadPoolExecutor(runner.threads) as pool:
+        for batch in batches:
+            count += 1
+            note = functools.partial(_note, seen, count=count, graph=graph)
+            arrays = [batch, *runner.run(batch)]
+            for _ in pool.map(note, [graph.input, *tensors], arrays):
+                pass
+            if advance:
+                advance(1)
     if not count:
         raise InputError("no calibration pictures", "give at least one")
     return seen
@@ -142,7 +148,8 @@ def _note(
     mean = rows.mean(axis=0, dtype=np.float64)
     square = np.einsum("ij,ij->j", rows, rows).astype(np.float64) / len(rows)
     histogram = _histogram(values)
-    extremes = _extremes(values)
+    one = len(values) == 1
+    extremes = [(float(low.min()), float(high.max()))] if one else _extremes(values)
     missing = PICTURES - len(seen[tensor].pictures) if tensor in seen else PICTURES
     pictures = [coarse_histogram(picture) for picture in values[:missing]]
     if tensor not in seen:
