@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.floating]
 
 LEVELS = 127
 """Largest magnitude of a symmetric int8 weight; -128 is not used (TFLite's specification)."""
@@ -73,19 +74,36 @@ def gptq(weights: FloatArray, moments: FloatArray, damping: float = 0.01) -> Flo
 
 def _inverse_factor(moments: FloatArray, damping: float) -> FloatArray:
     """Upper Cholesky factor of the damped inverse Hessian, with unit steps on the diagonal."""
-    taps = moments.shape[-1]
     matrix = moments.astype(np.float64)
     diagonal = np.einsum("...ii->...i", matrix)
     mean = diagonal.mean(axis=-1, keepdims=True)
     diagonal += damping * mean + 1e-12
     # chol(H^-1) upper = inverse of the lower factor of the reversed matrix, reversed back.
     flipped = matrix[..., ::-1, ::-1]
-    lower = np.linalg.cholesky(flipped)
-    inverse = np.linalg.solve(lower, np.broadcast_to(np.eye(taps), lower.shape))
+    inverse = _triangular_inverse(np.linalg.cholesky(flipped))
     upper = inverse[..., ::-1, ::-1]
     steps = np.einsum("...ii->...i", upper)[..., None]
     normalised: FloatArray = (upper / steps).astype(np.float32)
     return normalised
+
+
+def _triangular_inverse(lower: DoubleArray) -> DoubleArray:
+    """Inverse of lower triangular matrices, [..., taps, taps].
+
+    By halves, so that nearly all of it are matrix products: numpy has only the general inverse,
+    which takes several times as long.
+    """
+    taps = lower.shape[-1]
+    if taps <= BLOCK:
+        return np.linalg.inv(lower)
+    half = taps // 2
+    first = _triangular_inverse(lower[..., :half, :half])
+    last = _triangular_inverse(lower[..., half:, half:])
+    inverse = np.zeros_like(lower)
+    inverse[..., :half, :half] = first
+    inverse[..., half:, half:] = last
+    inverse[..., half:, :half] = -last @ lower[..., half:, :half] @ first
+    return inverse
 
 
 def _round_taps(weights: FloatArray, scales: FloatArray, spread: FloatArray) -> FloatArray:

@@ -118,6 +118,18 @@ def test_blocks_equal_tap_after_tap(taps: int) -> None:
     np.testing.assert_array_equal(shared, repeated)
 
 
+@pytest.mark.parametrize("shape", [(9,), (64,), (65,), (200,), (3, 70)])
+def test_the_error_spreads_by_the_cholesky_factor_of_the_inverse(shape: tuple[int, ...]) -> None:
+    inputs = np.random.default_rng(1).normal(size=(*shape, 400)).astype(np.float32)
+    moments = rounding.hessian(inputs)
+    taps, damped = shape[-1], moments.astype(np.float64)
+    mean = np.einsum("...ii->...", damped)[..., None, None] / taps
+    factor = np.linalg.cholesky(np.linalg.inv(damped + 0.1 * mean * np.eye(taps)))
+    upper = np.swapaxes(factor, -1, -2)
+    steps = np.einsum("...ii->...i", upper)[..., None]
+    assert rounding._inverse_factor(moments, 0.1) == pytest.approx(upper / steps, abs=1e-5)
+
+
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_a_channel_of_zeros_stays_zero(depthwise: bool) -> None:
     weights = random_weights(4, 9)
