@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
-DoubleArray = npt.NDArray[np.floating]
+RealArray = npt.NDArray[np.floating]
 
 LEVELS = 127
 """Largest magnitude of a symmetric int8 weight; -128 is not used (TFLite's specification)."""
@@ -87,7 +87,7 @@ def _inverse_factor(moments: FloatArray, damping: float) -> FloatArray:
     return normalised
 
 
-def _triangular_inverse(lower: DoubleArray) -> DoubleArray:
+def _triangular_inverse(lower: RealArray) -> DoubleArray:
     """Inverse of lower triangular matrices, [..., taps, taps].
 
     By halves, so that nearly all of it are matrix products: numpy has only the general inverse,
