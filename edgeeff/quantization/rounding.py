@@ -87,7 +87,7 @@ def _inverse_factor(moments: FloatArray, damping: float) -> FloatArray:
     return normalised
 
 
-def _triangular_inverse(lower: RealArray) -> DoubleArray:
+def _triangular_inverse(lower: RealArray) -> RealArray:
     """Inverse of lower triangular matrices, [..., taps, taps].
 
     By halves, so that nearly all of it are matrix products: numpy has only the general inverse,
