@@ -243,7 +243,6 @@ def test_the_gate_climbs_no_further_where_pictures_are_too_few_for_any_recipe(tm
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_weights_trained_on_whole_pictures_are_not_fed_cropped_ones(tmp_path):
     import tf_keras
 

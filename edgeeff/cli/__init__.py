@@ -79,6 +79,9 @@ def _run(words: list[str]) -> int:
         where = error.ctx.command_path if error.ctx else "edgeeff"
         return _fail(error.format_message(), f"{where} --help shows its options", 2, as_json)
     except (KeyboardInterrupt, click.Abort):
+        # Under -m, Python forgets our status and dies of SIGINT if the interrupt met a string
+        # being executed, as in a dataclass being defined; the next string makes it forget that.
+        exec("")  # noqa: S102
         return _fail("interrupted", "nothing half-written was left behind", 130, as_json)
     except BrokenPipeError:
         sys.stderr.close()
