@@ -116,6 +116,7 @@ def test_an_empty_calibration_folder_is_an_error(source, tmp_path):
         quantize(source, tmp_path / "out", calibration=tmp_path / "empty")
 
 
+@pytest.mark.slow
 def test_a_quantized_model_is_refused(source, tmp_path):
     made = quantize(source, tmp_path / "out")
     with pytest.raises(InputError, match="quantized already"):
@@ -149,6 +150,7 @@ def test_an_output_that_is_a_file_is_one_clear_error(source, tmp_path):
         quantize(source, blocked / "out")
 
 
+@pytest.mark.slow
 def test_a_file_size_limit_leaves_nothing_behind(source, tmp_path):
     import resource
 
@@ -202,6 +204,7 @@ def test_a_gate_that_is_reached_says_what_was_tried(source, tmp_path):
     assert [trial["failed"] for trial in made.manifest.tried] == [()]
 
 
+@pytest.mark.slow
 def test_a_gate_that_is_missed_keeps_the_best_and_exits_3(source, tmp_path):
     output = tmp_path / "out"
     done = edgeeff("quantize", str(source), "--output", str(output), "--min-sqnr", "200")

@@ -77,6 +77,7 @@ def test_every_tensor_is_named_after_one_layer(fixture, name, request) -> None:
     check_names(request.getfixturevalue(fixture).read_bytes(), layers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["swish", "hard_swish", "relu6", "relu"])
 @pytest.mark.parametrize(
     "base", ["tiny", "lite0", pytest.param("edgetpu-s", marks=pytest.mark.slow)]

@@ -79,6 +79,7 @@ def test_what_is_kept_stays_within_the_budget(tiny, found):
     assert len(made) - len(found.whole) <= BUDGET
 
 
+@pytest.mark.slow
 def test_each_step_takes_off_noise(found):
     ratios = [found.sqnr_db, *(kept.sqnr_db for kept in found.kept)]
     assert ratios == sorted(ratios)

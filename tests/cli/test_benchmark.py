@@ -21,6 +21,7 @@ def run(*words):
     return left.value.code
 
 
+@pytest.mark.slow
 def test_json_is_one_document_that_validates(capfd):
     assert run("benchmark", tiny.FLOAT32, tiny.INT8, *QUICK, "--json") == 0
     content = json.loads(capfd.readouterr().out)
@@ -65,6 +66,7 @@ def test_a_latency_gate_fails_with_status_3_and_one_document(capfd):
     assert "slower than" in captured.err
 
 
+@pytest.mark.slow
 def test_the_document_is_saved_and_not_replaced_without_force(capfd, tmp_path):
     path = tmp_path / "result.json"
     assert run("benchmark", tiny.FLOAT32, *QUICK, "--save", path, "-q") == 0
@@ -104,6 +106,7 @@ def test_pictures_of_an_unknown_preprocessing_leave_the_latency_and_a_warning(
     assert any("no stages" in word for word in found["warnings"])
 
 
+@pytest.mark.slow
 def test_a_sustained_run_shows_its_minutes(capfd):
     assert run("benchmark", tiny.FLOAT32, "--sustained", "1s", "--json") == 0
     (found,) = json.loads(capfd.readouterr().out)["measurements"]

@@ -60,6 +60,7 @@ def test_a_model_is_not_compared_with_itself(capfd):
     assert "same file" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_models_are_timed_in_turn_and_their_answers_compared(capfd):
     words = ("--quick", "--mean", "127.5", "--std", "127.5", "--json")
     assert run("compare", tiny.FLOAT32, tiny.INT8, *words) == 0
@@ -70,6 +71,7 @@ def test_two_models_are_timed_in_turn_and_their_answers_compared(capfd):
     assert content["fidelity"]["sqnr_db"] > 5
 
 
+@pytest.mark.slow
 def test_models_that_do_not_say_their_preprocessing_are_still_timed(capfd):
     assert run("compare", tiny.FLOAT32, tiny.INT8, "--quick") == 0
     captured = capfd.readouterr()

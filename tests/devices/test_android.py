@@ -45,6 +45,7 @@ def files(directory: Path) -> list[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantized", [False, True])
 def test_a_model_is_timed_and_proved_right(
     phone: TestPhone, tmp_path: Path, quantized: bool

@@ -175,6 +175,7 @@ def model(tmp_path: Path) -> Path:
     return write_logistic(tmp_path / "logistic.tflite")
 
 
+@pytest.mark.slow
 def test_a_board_gives_what_this_machine_gives(server: Server, model: Path) -> None:
     subject = Subject(model, "cpu")
     passes = {"peak_memory_bytes": peak_memory}
@@ -293,12 +294,14 @@ def test_without_ssh_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatc
         ssh.connect("ssh://board")
 
 
+@pytest.mark.slow
 def test_a_crash_there_is_a_message_here(server: Server, model: Path) -> None:
     board = server.board(server.python_without_answer("kill -SEGV $$"))
     outcome = measure_failing(board, model)
     assert "crashed with SIGSEGV" in outcome or "was disconnected" in outcome
 
 
+@pytest.mark.slow
 def test_a_hang_there_is_ended_there(server: Server, model: Path) -> None:
     greeting = json.dumps({"edgeeff": "x", "protocol": PROTOCOL})
     python = server.python_without_answer(f"echo '{greeting}'; exec sleep 100 # worker")
@@ -317,6 +320,7 @@ def measure_failing(board: Board, model: Path) -> str:
     return caught.value.message
 
 
+@pytest.mark.slow
 def test_a_lost_connection_is_said(server: Server, model: Path) -> None:
     with server.board().bench(model, "cpu", PLAN) as bench:
         bench.load()

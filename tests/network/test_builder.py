@@ -36,6 +36,7 @@ class TestAgainstKeras:
     The resolutions halve to odd sides on the way, where padding rules could differ.
     """
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "resolution"),
         [
@@ -138,6 +139,7 @@ class TestShape:
 
 
 class TestOptions:
+    @pytest.mark.slow
     @pytest.mark.parametrize("activation", ACTIVATIONS)
     def test_an_activation_is_used_everywhere(self, activation: str) -> None:
         model = build(TINY, activation=activation)

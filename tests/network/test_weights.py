@@ -79,6 +79,7 @@ OWN_FILES: dict[str, Callable[[Any, Path], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize("name", OWN_FILES)
 def test_a_saved_network_comes_back(trained: Any, fresh: Any, tmp_path: Path, name: str) -> None:
@@ -190,6 +191,7 @@ def test_a_file_that_does_not_fit_names_the_tensor_and_changes_nothing(
         np.testing.assert_array_equal(found, before[name])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 @pytest.mark.parametrize("name", [name for name in OWN_FILES if name != "checkpoint"])
@@ -204,6 +206,7 @@ def test_a_file_cut_short_is_an_input_error(
         weights.load(fresh, TINY, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
 @pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
 def test_a_checkpoint_cut_short_is_an_input_error(
@@ -406,6 +409,7 @@ def keras() -> Any:
 class TestKerasApplications:
     """A user's own training of ``keras.applications.EfficientNet``."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", [name for name in OWN_FILES if "safetensors" not in name])
     def test_outputs_agree_with_the_scaling_that_the_file_asks_for(
         self, keras: Any, tmp_path: Path, name: str

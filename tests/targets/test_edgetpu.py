@@ -134,6 +134,7 @@ def test_a_delegate_that_returns_null_passes_its_words_on(written, delegate):
     assert "plug the accelerator in" in found.hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("macro", "words", "hint"),
     [
