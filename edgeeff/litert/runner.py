@@ -87,15 +87,17 @@ class Runner:
         self._input_indices, self.inputs = _tensors(taken)
         self._output_indices, self.outputs = _tensors(given)
 
-    def run(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *arrays: NDArray[Any], views: bool = False) -> list[NDArray[Any]]:
         """Run the model once.
 
         Args:
             arrays: raw values of every input, of exactly its shape and dtype (``quantize``
                 makes them from real values).
+            views: give the outputs where they are in the runtime's memory: to be let go before
+                the next run, which fails otherwise.
 
         Returns:
-            A copy of the raw values of every output.
+            The raw values of every output, copies unless ``views``.
 
         Raises:
             InputError: wrong number, shape or dtype of arrays, or the runtime failed.
@@ -111,7 +113,9 @@ class Runner:
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             raise InputError(f"{self._name} cannot run: {_one_line(error)}") from error
-        return [np.array(self._interpreter.get_tensor(index)) for index in self._output_indices]
+        if views:
+            return [self._interpreter.tensor(index)() for index in self._output_indices]
+        return [self._interpreter.get_tensor(index) for index in self._output_indices]
 
     def _load(self, xnnpack: bool, quiet: bool) -> tuple[Any, list[_Details], list[_Details]]:
         if len(self._content) == 0:
