@@ -32,6 +32,7 @@ from edgeeff.quantization.recipe import (
     Ranges,
     Recipe,
     Round,
+    Split,
     find_recipe,
 )
 from edgeeff.targets.machine import peak_bytes
@@ -244,6 +245,7 @@ def without_data() -> list[Way]:
 
 PARTS: Mapping[str, tuple[type[Correction], Correction | None]] = {
     "equalization": (Equalize, None),
+    "copies": (Split, None),
     # Without any correction "round" the bias would not know what rounding does to the weights.
     "GPTQ": (Round, Round("nearest")),
     "bias correction": (Bias, None),
@@ -260,7 +262,11 @@ def _without(whole: Recipe, part: str) -> Recipe:
 def contributions(subject: Subject) -> list[Way]:
     """The default recipe whole, then with one part off at a time, without data and with."""
     whole = default_recipe(subject)
-    changed = {f"{whole.name} without {part}": _without(whole, part) for part in PARTS}
+    changed = {
+        f"{whole.name} without {part}": _without(whole, part)
+        for part, (kind, _) in PARTS.items()
+        if whole.correction(kind)
+    }
     for estimator in CHOICES[Ranges, "estimator"]:
         if estimator != whole.ranges.estimator:
             ranges = replace(whole.ranges, estimator=estimator)

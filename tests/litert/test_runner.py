@@ -49,6 +49,16 @@ class TestRunner:
         runner.run(-picture())
         assert np.array_equal(first, kept)
 
+    def test_views_are_the_outputs_and_let_go_before_the_next_run(self) -> None:
+        runner = Runner(tiny.FLOAT32)
+        (copy,) = runner.run(picture())
+        (view,) = runner.run(picture(), views=True)
+        assert np.array_equal(view, copy)
+        with pytest.raises(InputError, match="cannot run"):
+            runner.run(picture())
+        del view
+        runner.run(picture())
+
     def test_content_runs_as_its_file_does(self) -> None:
         raw = quantize(picture(), Runner(tiny.INT8).inputs[0])
         from_file, from_content = Runner(tiny.INT8), Runner(tiny.INT8.read_bytes())
