@@ -25,7 +25,9 @@ ROW = re.compile(
 
 def figures(page: str) -> str:
     """The content of calibration/measured.toml."""
-    rows = list(ROW.finditer(page[page.index(f"`{COMMAND}") :]))
+    table = re.search(r"(^\|.*\n)+", page[page.index(f"`{COMMAND}") :], re.MULTILINE)
+    assert table, f"no table after `{COMMAND}`"
+    rows = list(ROW.finditer(table[0]))
     counts = {row["count"] for row in rows}
     assert len(counts) == 1, f"rows of {sorted(counts)} pictures"
     tables = [
