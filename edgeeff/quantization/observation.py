@@ -17,6 +17,7 @@ from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from edgeeff.errors import InputError
 from edgeeff.litert import rewrite
@@ -132,7 +133,8 @@ def _looks(
         finally:
             runners.put(runner)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    # Threads of BLAS would wait for each other, and sum differently with their number.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(AT_ONCE) as pool:
         ahead: deque[Future[list[Observed]]] = deque()
         for number, batch in enumerate(batches, 1):
             if len(ahead) == AT_ONCE:

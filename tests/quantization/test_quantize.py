@@ -55,6 +55,12 @@ def test_the_same_arguments_give_the_same_bytes(tiny_float: Path):
     assert made(content, "int8", seed=3) == made(content, "int8", seed=3)
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_do_not_change_the_bytes(tiny_float: Path, threads: int):
+    content = tiny_float.read_bytes()
+    assert made(content, "int8", threads=threads) == made(content, "int8", threads=1)
+
+
 def test_the_statistics_of_the_float_network_stay_with_it(tiny_float: Path):
     content = tiny_float.read_bytes()
     name = statistics.METADATA_NAME
