@@ -20,6 +20,11 @@ The default recipe, whole and with one part off at a time, on the same pictures.
 
 edgeeff's recipes without data on 400 crops of the eight photographs that show ordinary scenes (no
 text, texture, microscope or telescope).
+
+    python benchmarks/quantization.py --agreement lite0 lite1 lite2
+
+The same with few recipes on 1,600 other crops of these photographs: how often the answer is that of
+the float network, and how often two logits share the first place.
 """
 
 from __future__ import annotations
@@ -58,6 +63,11 @@ from edgeeff.targets.plan import preset
 HERE = Path(__file__).parent
 Logits = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+
+MANY_CROPS = 200
+"""Of each photograph, for ``--agreement``."""
+
+AGREEMENT_OF = ("edgeeff int8", "edgeeff int8-mixed", "edgeeff dynamic")
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,8 @@ class Judge:
         """How close a model is to the float network."""
         logits = self.logits(made.path)
         right = None if self.labels is None else ranks(logits, self.labels)
-        return Verdict(made, fidelity(self.truth, logits), right)
+        second, best = np.sort(logits, axis=1)[:, -2:].T
+        return Verdict(made, fidelity(self.truth, logits), right, float((second == best).mean()))
 
     def float_ranks(self) -> Labels:
         """How many classes the float network puts before the right one."""
@@ -121,11 +132,19 @@ class Judge:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A model and how it was judged; ``ranks`` of the labels, if the pictures have any."""
+    """A model and how it was judged.
+
+    Attributes:
+        made: the model.
+        fidelity: to the float network.
+        ranks: of the labels, if the pictures have any.
+        tied: share of the pictures whose two best logits are the same.
+    """
 
     made: Made
     fidelity: Fidelity
     ranks: Labels | None
+    tied: float
 
 
 Cell = Callable[[Verdict], str]
@@ -140,6 +159,12 @@ COLUMNS: Columns = {
     "KL": lambda it: f"{it.fidelity.kl:.4f}",
     "s": lambda it: f"{it.made.seconds:.1f}",
     "MB": lambda it: f"{it.made.path.stat().st_size / 1e6:.2f}",
+}
+AGREEMENT: Columns = {
+    "what": COLUMNS["what"],
+    "SQNR dB": COLUMNS["SQNR dB"],
+    "agreement": lambda it: agreement(it.fidelity),
+    "two best logits tie": lambda it: f"{it.tied:.1%}",
 }
 PEAK: Columns = {"peak MB": lambda it: f"{it.made.peak_bytes / 1e6:.0f}"}
 
@@ -181,6 +206,12 @@ def latency(models: Sequence[Path]) -> Columns:
         return f"{against.ratio:.3f} ({low:.3f} to {high:.3f})"
 
     return {"latency": ratio}
+
+
+def agreement(found: Fidelity) -> str:
+    """With its 95% interval."""
+    same = wilson(round(found.agreement * found.images), found.images)
+    return f"{same.value:.1%} of {found.images} ({same.low:.1%} to {same.high:.1%})"
 
 
 def print_head(columns: Columns) -> None:
@@ -245,6 +276,13 @@ def show_scenes(bench: Bench) -> None:
     stream(bench, Judge(bench, scenes(bench.preprocessing)), without_data(), COLUMNS)
 
 
+def show_agreement(bench: Bench) -> None:
+    """Some recipes without data on many crops, with the interval of the agreement."""
+    judge = Judge(bench, scenes(bench.preprocessing, MANY_CROPS, seed=2))
+    ways = [way for way in without_data() if way.name in AGREEMENT_OF]
+    stream(bench, judge, ways, AGREEMENT)
+
+
 def best_setting(bench: Bench, choosing: Pixels) -> tuple[Made, str]:
     """litert-quantizer's setting whose median picture is best where calibration looked too."""
     judge = Judge(bench, choosing)
@@ -286,8 +324,13 @@ def _alone(script: str, *arguments: str) -> str:
 
 MODES: Mapping[str, Callable[[Bench], None]] = {
     "--scenes": show_scenes,
+    "--agreement": show_agreement,
     "--contributions": take_apart,
 }
+
+
+HEADS = {show_scenes: COLUMNS, show_agreement: AGREEMENT}
+"""Modes that print one table for all networks."""
 
 
 def main() -> None:
@@ -301,8 +344,8 @@ def main() -> None:
         )
     parser.add_argument("networks", nargs="+", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
     chosen = parser.parse_args()
-    if chosen.mode is show_scenes:
-        print_head(COLUMNS)
+    if chosen.mode in HEADS:
+        print_head(HEADS[chosen.mode])
     for word in chosen.networks:
         with tempfile.TemporaryDirectory() as folder:
             chosen.mode(Bench(Subject(word), Path(folder)))

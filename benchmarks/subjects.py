@@ -120,11 +120,11 @@ def pictures(subject: Subject, preprocessing: Preprocessing) -> Pictures:
     )
 
 
-def scenes(preprocessing: Preprocessing) -> Pixels:
-    """Crops of the photographs that show ordinary scenes."""
+def scenes(preprocessing: Preprocessing, count: int = SCENE_CROPS, *, seed: int = 1) -> Pixels:
+    """``count`` crops of each of the photographs that show ordinary scenes."""
     found = sorted(photographs(), key=lambda file: file.name)
     chosen = [file for file in found if file.stem in SCENES]
-    return crops(chosen, preprocessing, SCENE_CROPS, seed=1)
+    return crops(chosen, preprocessing, count, seed=seed)
 
 
 def crops(files: list[Path], preprocessing: Preprocessing, count: int, *, seed: int) -> Pixels:
