@@ -125,7 +125,6 @@ def _looks(
         runner = runners.get()
         try:
             outputs = iter(runner.run(batch, views=True))
-            # No name for a view: it would live on in the traceback of an error.
             return [
                 _looked(batch if tensor == graph.input else next(outputs), graph, tensor, number)
                 for tensor in graph.activations
