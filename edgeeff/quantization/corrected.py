@@ -117,10 +117,13 @@ def correct_network(
     said = statistics.from_bytes(embedded) if embedded else None
     rewrite.remove_metadata(graph.model, statistics.METADATA_NAME)
     batches = _batches(graph, preprocessing, calibration)
+    histograms = recipe.ranges.estimator != "minmax"
 
     def look() -> dict[int, Observed]:
         with progress.stage("calibrate", len(calibration.pictures)) as advance:
-            return observe(graph, batches(None), threads=threads, advance=advance)
+            return observe(
+                graph, batches(None), histograms=histograms, threads=threads, advance=advance
+            )
 
     observed = look()
     known = Known(observed, ranges.credible(graph, said, observed))

@@ -224,7 +224,7 @@ def calibration_coverage(
     places = np.arange(math.ceil(len(pictures) / size) * size) % len(pictures)
     batches = (preprocessing.normalised(pictures[few]) for few in places.reshape(-1, size))
     with (progress or Progress()).stage("calibrate", len(places) // size) as advance:
-        observed = observe(graph, batches, threads=threads, advance=advance)
+        observed = observe(graph, batches, histograms=False, threads=threads, advance=advance)
     embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
     said = statistics.from_bytes(embedded) if embedded else None
     batchnorm: Mapping[int, TensorStatistics] = {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -57,7 +57,8 @@ class Observed:
         minimum, maximum: of each channel (the last axis), float32 [channels].
         mean: of each channel, float64 [channels].
         square: mean square of each channel, float64 [channels].
-        histogram: int64 [BINS]; ``bin_values`` gives each bin's value.
+        histogram: int64 [BINS]; ``bin_values`` gives each bin's value. Empty, as ``pictures``, if
+            none was asked for.
         extremes: smallest and largest value of each picture, in order (``coverage``).
         pictures: of each of the first ``PICTURES`` pictures a histogram, uint16 [COARSE_BINS];
             ``coarse_values`` gives each bin's value. Zeros are left out.
@@ -83,6 +84,7 @@ def observe(
     graph: Graph,
     batches: Iterable[npt.NDArray[np.float32]],
     *,
+    histograms: bool = True,
     threads: int | None = None,
     advance: Advance | None = None,
 ) -> dict[int, Observed]:
@@ -91,6 +93,7 @@ def observe(
     Args:
         graph: the float network; not changed.
         batches: inputs, each of exactly the shape of the graph's input.
+        histograms: note them too; they take a third of the time.
         threads: kernel threads of each of the ``AT_ONCE`` batches in work.
         advance: called with 1 after each batch.
 
@@ -102,7 +105,7 @@ def observe(
     """
     seen: dict[int, Observed] = {}
     count = 0
-    for looked in _looks(graph, batches, _runners(graph, threads)):
+    for looked in _looks(graph, batches, _runners(graph, threads), histograms):
         count += 1
         for tensor, observed in zip(graph.activations, looked, strict=True):
             if tensor in seen:
@@ -117,7 +120,10 @@ def observe(
 
 
 def _looks(
-    graph: Graph, batches: Iterable[npt.NDArray[np.float32]], runners: SimpleQueue[Runner]
+    graph: Graph,
+    batches: Iterable[npt.NDArray[np.float32]],
+    runners: SimpleQueue[Runner],
+    histograms: bool,
 ) -> Iterator[list[Observed]]:
     """What each batch shows of ``graph.activations``, in order, ``AT_ONCE`` in work."""
 
@@ -125,12 +131,14 @@ def _looks(
         runner = runners.get()
         try:
             outputs = iter(runner.run(batch, views=True))
-            return [
-                _looked(batch if tensor == graph.input else next(outputs), graph, tensor, number)
+            looked = {
+                tensor: _looked(batch if tensor == graph.input else next(outputs), histograms)
                 for tensor in graph.activations
-            ]
+            }
         finally:
             runners.put(runner)
+        _check(looked, graph, number)
+        return list(looked.values())
 
     # Threads of BLAS would wait for each other, and sum differently with their number.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(AT_ONCE) as pool:
@@ -170,24 +178,28 @@ def coarse_values() -> npt.NDArray[np.float64]:
     return np.concatenate([magnitude, -magnitude])
 
 
-def _looked(values: npt.NDArray[np.float32], graph: Graph, tensor: int, number: int) -> Observed:
+def _looked(values: npt.NDArray[np.float32], histograms: bool) -> Observed:
     """What one batch shows of a tensor."""
     rows = values.reshape(-1, values.shape[-1])
     low, high = _channel_extremes(rows)
-    if not (np.isfinite(low).all() and np.isfinite(high).all()):
-        raise InputError(
-            f"activation {graph.name(tensor)} is not finite for calibration picture {number}",
-            "is the network trained and the picture normalised?",
-        )
     # A product with ones takes a tenth of the time of mean(), and sums in blocks.
     mean = (np.ones(len(rows), np.float32) @ rows).astype(np.float64) / len(rows)
     square = np.einsum("ij,ij->j", rows, rows).astype(np.float64) / len(rows)
-    one = len(values) == 1
-    extremes = [(float(low.min()), float(high.max()))] if one else _extremes(values)
-    histograms = [_histogram(picture) for picture in values]
-    histogram = histograms[0] if one else np.sum(histograms, axis=0)
-    pictures = [_coarse(of_one) for of_one in histograms[:PICTURES]]
+    extremes = [(float(low.min()), float(high.max()))] if len(values) == 1 else _extremes(values)
+    each = [_histogram(picture) for picture in values] if histograms else []
+    pictures = [_coarse(of_one) for of_one in each[:PICTURES]]
+    histogram = functools.reduce(np.add, each, np.zeros(BINS if histograms else 0, np.int64))
     return Observed(low, high, mean, square, histogram, extremes, pictures)
+
+
+def _check(looked: Mapping[int, Observed], graph: Graph, number: int) -> None:
+    """Refuse what is not finite in batch ``number``."""
+    for tensor, observed in looked.items():
+        if not (np.isfinite(observed.minimum).all() and np.isfinite(observed.maximum).all()):
+            raise InputError(
+                f"activation {graph.name(tensor)} is not finite for calibration picture {number}",
+                "is the network trained and the picture normalised?",
+            )
 
 
 def _add(known: Observed, observed: Observed, count: int) -> None:

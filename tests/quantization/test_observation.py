@@ -55,6 +55,14 @@ def test_the_order_of_work_does_not_show(graph):
             np.testing.assert_array_equal(value, getattr(second[tensor], name))
 
 
+def test_without_histograms_the_rest_is_the_same(graph):
+    whole, less = observe(graph, batches(3)), observe(graph, batches(3), histograms=False)
+    for tensor, found in less.items():
+        assert len(found.histogram) == len(found.pictures) == 0
+        for name in ("minimum", "maximum", "mean", "square", "extremes"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(whole[tensor], name))
+
+
 def test_what_is_kept_of_single_pictures_has_a_limit(graph):
     seen = observe(graph, batches(PICTURES + 3))
     assert {len(found.pictures) for found in seen.values()} == {PICTURES}
