@@ -219,11 +219,13 @@ def _logits_range(observed: Observed, percent: float, margin: float) -> Range:
     """From the extremes of each picture, not of its values: the largest logit is the answer.
 
     Other pictures reach higher than those seen (made-up ones show no class clearly), hence the
-    margin; but a few may reach so far that they would cost all others their precision.
+    margin; but a few may reach so far that they would cost all others their precision. The lower
+    end gets no margin: the softmax of the classes down there is next to nothing, and made-up
+    pictures reach as low as photographs.
     """
     lowest, highest = np.transpose(observed.extremes)
     low = float(np.percentile(lowest, 100 - percent))
-    return low * margin, float(np.percentile(highest, percent)) * margin
+    return low, float(np.percentile(highest, percent)) * margin
 
 
 def from_pictures(graph: Graph, batchnorm: Mapping[int, TensorStatistics]) -> dict[int, Operator]:
@@ -244,6 +246,8 @@ def from_pictures(graph: Graph, batchnorm: Mapping[int, TensorStatistics]) -> di
 def _by_batchnorm(
     graph: Graph, operator: Operator, batchnorm: Mapping[int, TensorStatistics]
 ) -> bool:
+    if operator.kind == "MEAN":
+        return _is_bounded_mean(graph, operator, batchnorm)
     said = batchnorm.get(operator.output)
     if said is None or operator.activation not in ("NONE", "RELU6"):
         return False
@@ -251,6 +255,16 @@ def _by_batchnorm(
         operator.activation == "RELU6"
         or _is_swish(graph, operator)
         or (said.deviation is not None and operator.kind in LINEAR)
+    )
+
+
+def _is_bounded_mean(
+    graph: Graph, operator: Operator, batchnorm: Mapping[int, TensorStatistics]
+) -> bool:
+    """Whether what it averages reaches from 0 to 6: so does the mean, if a picture is flat."""
+    maker = graph.producer.get(operator.inputs[0])
+    return (
+        maker is not None and maker.activation == "RELU6" and _by_batchnorm(graph, maker, batchnorm)
     )
 
 
@@ -264,7 +278,7 @@ def _range(
 ) -> Range:
     if not _by_batchnorm(graph, operator, batchnorm):
         return ESTIMATORS[rule.estimator](observed, rule)
-    if operator.activation == "RELU6":
+    if operator.activation == "RELU6" or operator.kind == "MEAN":
         return 0.0, 6.0
     if _is_swish(graph, operator):
         low, high = found[operator.inputs[0]]

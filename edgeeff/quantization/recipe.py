@@ -55,7 +55,7 @@ class Ranges:
             ``without-data``: only if the pictures are synthetic.
         deviations: BatchNorm's range is its mean and so many deviations on both sides.
         logits_percent: percent of the pictures whose logits are inside, before the margin.
-        logits_margin: factor on the logits' range if the pictures are synthetic.
+        logits_margin: factor on the largest logit if the pictures are synthetic.
         logits_margin_data: the same with the user's pictures.
     """
 
