@@ -23,8 +23,9 @@ text, texture, microscope or telescope).
 
     python benchmarks/quantization.py --agreement lite0 lite1 lite2
 
-The same with few recipes on 1,600 other crops of these photographs: how often the answer is that of
-the float network, and how often two logits share the first place.
+Few recipes without data, and TFLiteConverter with crops of every other photograph, on 1,600 other
+crops of these eight: how often the answer is that of the float network, and how often two logits
+share the first place.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ import numpy.typing as npt
 from quantizers import (
     CALIBRATION,
     LITERT_SETTINGS,
+    STOCK,
     Way,
     contributions,
     side_by_side,
@@ -162,6 +164,7 @@ COLUMNS: Columns = {
 }
 AGREEMENT: Columns = {
     "what": COLUMNS["what"],
+    "data": COLUMNS["data"],
     "SQNR dB": COLUMNS["SQNR dB"],
     "agreement": lambda it: agreement(it.fidelity),
     "two best logits tie": lambda it: f"{it.tied:.1%}",
@@ -277,10 +280,11 @@ def show_scenes(bench: Bench) -> None:
 
 
 def show_agreement(bench: Bench) -> None:
-    """Some recipes without data on many crops, with the interval of the agreement."""
+    """TFLiteConverter and some recipes on many crops, with the interval of the agreement."""
+    np.save(bench.folder / CALIBRATION, pictures(bench.subject, bench.preprocessing).calibration)
     judge = Judge(bench, scenes(bench.preprocessing, MANY_CROPS, seed=2))
     ways = [way for way in without_data() if way.name in AGREEMENT_OF]
-    stream(bench, judge, ways, AGREEMENT)
+    stream(bench, judge, [STOCK, *ways], AGREEMENT)
 
 
 def best_setting(bench: Bench, choosing: Pixels) -> tuple[Made, str]:
