@@ -130,11 +130,7 @@ def _looks(
     def look(batch: npt.NDArray[np.float32], number: int) -> list[Observed]:
         runner = runners.get()
         try:
-            outputs = iter(runner.run(batch, views=True))
-            looked = {
-                tensor: _looked(batch if tensor == graph.input else next(outputs), histograms)
-                for tensor in graph.activations
-            }
+            looked = _look(runner, batch, graph, histograms)
         finally:
             runners.put(runner)
         _check(looked, graph, number)
@@ -149,6 +145,20 @@ def _looks(
             ahead.append(pool.submit(look, batch, number))
         while ahead:
             yield ahead.popleft().result()
+
+
+def _look(
+    runner: Runner, batch: npt.NDArray[np.float32], graph: Graph, histograms: bool
+) -> dict[int, Observed]:
+    """What one batch shows of each tensor.
+
+    The views of the activations end with this call: the runner's next one fails while any is held.
+    """
+    outputs = iter(runner.run(batch, views=True))
+    return {
+        tensor: _looked(batch if tensor == graph.input else next(outputs), histograms)
+        for tensor in graph.activations
+    }
 
 
 def _runners(graph: Graph, threads: int | None) -> SimpleQueue[Runner]:

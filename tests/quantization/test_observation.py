@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from edgeeff.errors import InputError
 from edgeeff.litert import rewrite
 from edgeeff.litert.runner import Runner
 from edgeeff.preprocessing import Preprocessing
+from edgeeff.quantization import observation
 from edgeeff.quantization.graph import Graph
 from edgeeff.quantization.observation import PICTURES, coarse_histogram, observe
 from edgeeff.synthetic import synthetic_pictures
@@ -53,6 +55,14 @@ def test_the_order_of_work_does_not_show(graph):
     for tensor, found in first.items():
         for name, value in vars(found).items():
             np.testing.assert_array_equal(value, getattr(second[tensor], name))
+
+
+def test_a_batch_that_lingers_does_not_hold_what_the_next_one_needs(graph, monkeypatch):
+    def lingers(looked, graph, number):
+        time.sleep(0.01 * (number % 3))
+
+    monkeypatch.setattr(observation, "_check", lingers)
+    assert observe(graph, batches(60))
 
 
 def test_without_histograms_the_rest_is_the_same(graph):
