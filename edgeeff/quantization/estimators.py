@@ -1,0 +1,150 @@
+"""Estimators: from what pictures did to a tensor, the range that its int8 grid should span.
+
+They work on what one pass over the pictures noted (``observation.Observed``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff.quantization.grid import Grid
+from edgeeff.quantization.observation import Observed, bin_values, coarse_values
+from edgeeff.quantization.recipe import Ranges
+
+Range = tuple[float, float]
+Estimator = Callable[[Observed, Ranges], Range]
+
+LEVELS = 255
+CANDIDATES = np.linspace(0.2, 1.0, 41)
+"""Shares of the full range that ``mse`` and ``entropy`` try."""
+
+SHARES = np.geomspace(0.05, 1.0, 32)
+"""Shares of the lower and of the upper end that ``geometric`` tries."""
+
+
+def minmax(observed: Observed, rule: Ranges) -> Range:
+    """The smallest and the largest value seen."""
+    return float(observed.minimum.min()), float(observed.maximum.max())
+
+
+def percentile(observed: Observed, rule: Ranges) -> Range:
+    """The values between which ``rule.percentile`` percent of all lie, half cut on each side."""
+    values, counts = _sorted_bins(observed)
+    share = np.cumsum(counts) / counts.sum()
+    tail = (1 - rule.percentile / 100) / 2
+    low = values[min(int(np.searchsorted(share, tail, side="right")), len(values) - 1)]
+    high = values[min(int(np.searchsorted(share, 1 - tail)), len(values) - 1)]
+    bottom, top = minmax(observed, rule)
+    return max(float(low), bottom), min(float(high), top)
+
+
+def mse(observed: Observed, rule: Ranges) -> Range:
+    """The share of the full range whose int8 grid has the least squared error.
+
+    Clipping costs on the few values outside, rounding on all inside (Banner et al. 2019,
+    "Post training 4-bit quantization", section 3, by search instead of a model density).
+    """
+    values, counts = _sorted_bins(observed)
+    low, high = minmax(observed, rule)
+
+    def error(share: float) -> float:
+        grid = Grid.of_range(low * share, high * share)
+        return float(counts @ (values - grid.dequantize(grid.quantize(values))) ** 2)
+
+    best = min(CANDIDATES, key=lambda share: error(float(share)))
+    return low * float(best), high * float(best)
+
+
+def geometric(observed: Observed, rule: Ranges) -> Range:
+    """The range whose squared error has the least geometric mean over the pictures.
+
+    Networks without a bound on their activations answer a few pictures with values far beyond
+    all others. Their error owns any sum over pictures, and a range that holds them gives every
+    picture coarse steps; in a mean of logarithms each picture has one voice.
+    """
+    low, high = (min(observed.minimum.min(), 0.0), max(observed.maximum.max(), 0.0))
+    counts = np.stack(observed.pictures, axis=1).astype(np.float64)
+    values = coarse_values()
+    order = np.argsort(values)
+    values, counts = values[order], counts[order]
+    below, few = _cut_off(values, counts, low * SHARES)
+    above, many = _cut_off(-values[::-1], counts[::-1], -high * SHARES)
+    inside = counts.sum(axis=0) - few[:, None] - many[None]
+    steps = np.maximum(high * SHARES[None] - low * SHARES[:, None], 1e-12) / LEVELS
+    rounded = inside * (steps**2 / 12)[..., None]
+    error = np.log(below[:, None] + above[None] + rounded + 1e-30).mean(axis=-1)
+    best_low, best_high = np.unravel_index(np.argmin(error), error.shape)
+    return low * float(SHARES[best_low]), high * float(SHARES[best_high])
+
+
+def _cut_off(
+    values: npt.NDArray[np.float64], counts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Squared error of raising what is below each end to it, and how much that is.
+
+    Args:
+        values: in order, [bins].
+        counts: [bins, pictures].
+        ends: [ends].
+
+    Returns:
+        Both [ends, pictures].
+    """
+    place = np.searchsorted(values, ends)
+    none = np.zeros((1, counts.shape[1]))
+    number, total, square = (
+        np.concatenate([none, np.cumsum(counts * power[:, None], axis=0)])[place]
+        for power in (np.ones_like(values), values, values**2)
+    )
+    error = square - 2 * ends[:, None] * total + ends[:, None] ** 2 * number
+    return np.maximum(error, 0), number
+
+
+def entropy(observed: Observed, rule: Ranges) -> Range:
+    """The share of the full range that keeps most of the values' distribution.
+
+    Migacz, "8-bit inference with TensorRT" (2017): the least Kullback-Leibler divergence
+    between the clipped histogram and its int8 version.
+    """
+    values, counts = _sorted_bins(observed)
+    low, high = minmax(observed, rule)
+
+    def divergence(share: float) -> float:
+        grid = Grid.of_range(low * share, high * share)
+        raw = grid.quantize(values).astype(np.int64) + 128
+        inside = (values >= grid.minimum) & (values <= grid.maximum)
+        clipped = np.where(inside, counts, 0).astype(np.float64)
+        levels = np.bincount(raw, weights=counts, minlength=LEVELS + 1)
+        members = np.bincount(raw, weights=(counts > 0) & inside, minlength=LEVELS + 1)
+        spread = np.divide(levels, members, out=np.zeros_like(levels), where=members > 0)[raw]
+        kept = inside & (counts > 0)
+        p, q = clipped[kept] / clipped[kept].sum(), spread[kept] / spread[kept].sum()
+        lost = counts[~inside].sum() / counts.sum()
+        return float(np.sum(p * np.log(p / q)) - np.log1p(-min(lost, 0.999)))
+
+    best = min(CANDIDATES, key=lambda share: divergence(float(share)))
+    return low * float(best), high * float(best)
+
+
+ESTIMATORS: Mapping[str, Estimator] = {
+    "minmax": minmax,
+    "percentile": percentile,
+    "mse": mse,
+    "entropy": entropy,
+    "geometric": geometric,
+}
+"""By the name that a recipe gives."""
+
+
+def _sorted_bins(
+    observed: Observed,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    values = bin_values()
+    filled = np.flatnonzero(observed.histogram)
+    order = filled[np.argsort(values[filled], kind="stable")]
+    # The middle of the outermost bins can lie beyond what was seen.
+    inside = np.clip(values[order], observed.minimum.min(), observed.maximum.max())
+    return inside, observed.histogram[order]
