@@ -27,6 +27,7 @@ from edgeeff.quantization.calibration import CalibrationSet, synthetic_set
 from edgeeff.quantization.recipe import (
     CHOICES,
     Bias,
+    Clip,
     Correction,
     Equalize,
     Ranges,
@@ -260,13 +261,17 @@ def _without(whole: Recipe, part: str) -> Recipe:
 
 
 def contributions(subject: Subject) -> list[Way]:
-    """The default recipe whole, then with one part off at a time, without data and with."""
+    """The default recipe whole, then with one part off or changed, without data and with."""
     whole = default_recipe(subject)
     changed = {
         f"{whole.name} without {part}": _without(whole, part)
         for part, (kind, _) in PARTS.items()
         if whole.correction(kind)
     }
+    kinds = [type(one) for one in whole.corrections]
+    place = kinds.index(Round)
+    clipped = (*whole.corrections[:place], Clip(), *whole.corrections[place:])
+    changed[f"{whole.name} with clipping"] = replace(whole, corrections=clipped)
     for estimator in CHOICES[Ranges, "estimator"]:
         if estimator != whole.ranges.estimator:
             ranges = replace(whole.ranges, estimator=estimator)

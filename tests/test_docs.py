@@ -1,9 +1,12 @@
 """The pages for people: links lead somewhere, and every page can be found."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
+
+from edgeeff.quantization.recipe import CORRECTIONS, ORDER, Ranges
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "artifacts/README.md"])
@@ -41,3 +44,32 @@ def test_every_page_is_in_the_index():
     index = (ROOT / "docs" / "README.md").read_text("utf-8")
     names = [path.name for path in (ROOT / "docs").glob("*.md") if path.name != "README.md"]
     assert [name for name in names if f"({name}" not in index] == []
+
+
+def row_of(page: str, name: str) -> str:
+    """The row of a table whose first cell names something in code."""
+    rows = (line for line in page.splitlines() if line.startswith("| "))
+    return next(row for row in rows if f"`{name}`" in row.split("|")[1])
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Ranges), ids=lambda field: field.name)
+def test_the_page_of_recipes_has_the_default_of_each_key_of_ranges(field):
+    row = row_of((ROOT / "docs" / "quantization.md").read_text("utf-8"), field.name)
+    default = field.default if isinstance(field.default, str) else f"{field.default:g}"
+    assert default in re.findall(r"[\w.]+", row.split("|")[2])
+
+
+@pytest.mark.parametrize("kind", CORRECTIONS)
+def test_the_page_of_recipes_has_the_keys_and_defaults_of_each_correction(kind):
+    page = (ROOT / "docs" / "quantization.md").read_text("utf-8")
+    table = page[page.index("| `[[corrections]]`") :]
+    said = row_of(table, kind).split("|")[2]
+    for field in dataclasses.fields(CORRECTIONS[kind]):
+        default = field.default if isinstance(field.default, str) else f"{field.default:g}"
+        assert f"`{field.name}` {default}" in said
+
+
+def test_the_page_of_recipes_has_the_corrections_in_their_order():
+    page = (ROOT / "docs" / "quantization.md").read_text("utf-8")
+    table = page[page.index("| `[[corrections]]`") :].split("\n\n")[0]
+    assert tuple(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == ORDER

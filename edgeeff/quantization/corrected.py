@@ -27,7 +27,15 @@ from edgeeff.quantization.equalization import (
 from edgeeff.quantization.graph import Graph, Operator
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.observation import Observed, observe
-from edgeeff.quantization.recipe import Bias, Equalize, Recipe, Round, Split, kept_precisions
+from edgeeff.quantization.recipe import (
+    Bias,
+    Clip,
+    Equalize,
+    Recipe,
+    Round,
+    Split,
+    kept_precisions,
+)
 from edgeeff.quantization.splitting import split, widened, widened_observation
 
 FloatArray = npt.NDArray[np.float32]
@@ -193,7 +201,8 @@ def _split(
 def _wanted(graph: Graph, recipe: Recipe) -> Corrections:
     kept = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
     in_float = {name for name, precision in kept.items() if precision == "float"}
-    return Corrections(recipe.correction(Round), recipe.correction(Bias), frozenset(in_float))
+    clip, round_, bias = (recipe.correction(kind) for kind in (Clip, Round, Bias))
+    return Corrections(clip, round_, bias, frozenset(in_float))
 
 
 def _batches(

@@ -25,7 +25,7 @@ from edgeeff.quantization.graph import Graph, Operator, from_per_channel, per_ch
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.observation import Observed
 from edgeeff.quantization.patches import sample, tap_means
-from edgeeff.quantization.recipe import Bias, Round
+from edgeeff.quantization.recipe import Bias, Clip, Round
 from edgeeff.quantization.replay import Step
 
 FloatArray = npt.NDArray[np.float32]
@@ -54,11 +54,13 @@ class Corrections:
     """Which corrections of the weights a recipe asks for.
 
     Attributes:
+        clip: ``None``: each channel's largest weight is on its grid.
         round: ``None``: to nearest.
         bias: ``None``: biases stay.
         in_float: names of layers whose weights stay in float.
     """
 
+    clip: Clip | None
     round: Round | None
     bias: Bias | None
     in_float: frozenset[str] = frozenset()
@@ -128,11 +130,8 @@ def _correct_layer(
     seen = None
     if wanted.replayed:
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
-    if wanted.round is None or wanted.round.method == "nearest" or seen is None:
-        rounded = rounding.nearest(matrix)
-    else:
-        moments = rounding.hessian(seen - means[..., None])
-        rounded = rounding.gptq(matrix, moments, wanted.round.damping)
+    moments = None if seen is None else rounding.hessian(seen - means[..., None])
+    rounded = _rounded(matrix, moments, wanted)
     graph.set_weights(operator, from_per_channel(operator, rounded, weights))
     bias = graph.bias(operator)
     if wanted.bias is None or bias is None:
@@ -141,6 +140,15 @@ def _correct_layer(
     if source == "measured" and seen is not None:
         shift = (matrix * means - rounded * seen.mean(axis=-1)).sum(axis=1)
     graph.set_bias(operator, (bias + shift).astype(np.float32))
+
+
+def _rounded(matrix: FloatArray, moments: FloatArray | None, wanted: Corrections) -> FloatArray:
+    scales = rounding.channel_scales(matrix)
+    if wanted.clip is not None:
+        scales = rounding.clipped_scales(matrix, wanted.clip.least, moments)
+    if wanted.round is None or wanted.round.method == "nearest" or moments is None:
+        return rounding.nearest(matrix, scales)
+    return rounding.gptq(matrix, moments, wanted.round.damping, scales)
 
 
 def _in_float(graph: Graph, tensor: int, wanted: Corrections) -> bool:

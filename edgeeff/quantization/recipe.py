@@ -28,7 +28,7 @@ STATIC = ("int8", "int16x8")
 """Schemes that quantize activations by ranges, and so need calibration."""
 
 PRECISIONS = ("int16", "float")
-ORDER = ("equalize", "split", "round", "bias")
+ORDER = ("equalize", "split", "clip", "round", "bias")
 """Corrections in the only order that makes sense: each works on what the former left."""
 
 MEASURED = "measured.toml"
@@ -37,8 +37,8 @@ MEASURED = "measured.toml"
 CORRECTED = {
     "int8": ORDER,
     "int16x8": ORDER,
-    "dynamic": ("equalize", "round", "bias"),
-    "weight-only": ("round", "bias"),
+    "dynamic": ("equalize", "clip", "round", "bias"),
+    "weight-only": ("clip", "round", "bias"),
 }
 """The corrections that a scheme can have: those of what it quantizes."""
 
@@ -98,6 +98,17 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """Cut off the largest weights of a channel where that lessens its squared error.
+
+    Attributes:
+        least: smallest share of the largest weight that may become the limit.
+    """
+
+    least: float = 0.5
+
+
+@dataclass(frozen=True)
 class Round:
     """How weights are rounded.
 
@@ -139,10 +150,11 @@ class HigherPrecision:
     layers: str = ""
 
 
-Correction = Equalize | Split | Round | Bias
+Correction = Equalize | Split | Clip | Round | Bias
 CORRECTIONS: Mapping[str, type[Any]] = {
     "equalize": Equalize,
     "split": Split,
+    "clip": Clip,
     "round": Round,
     "bias": Bias,
 }
@@ -163,6 +175,7 @@ LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Equalize, "outlier"): (1.0, 2.0**24),
     (Split, "channels"): (0, 256),
     (Split, "pictures"): (1, 64),
+    (Clip, "least"): (0.05, 1.0),
     (Round, "pictures"): (1, 4096),
     (Round, "damping"): (1e-6, 100.0),
 }

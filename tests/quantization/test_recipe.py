@@ -50,7 +50,8 @@ def test_whole_numbers_serve_as_decimals() -> None:
     assert parse("r", "[ranges]\ndeviations = 5").ranges.deviations == 5
 
 
-ROUND, EQUALIZE, BIAS = (f'[[corrections]]\nkind = "{k}"\n' for k in ("round", "equalize", "bias"))
+KINDS = ("round", "equalize", "bias", "clip")
+ROUND, EQUALIZE, BIAS, CLIP = (f'[[corrections]]\nkind = "{kind}"\n' for kind in KINDS)
 
 BAD = {
     "not TOML": ("scheme =", "not TOML"),
@@ -77,6 +78,8 @@ BAD = {
     "exponent above 1": (f"{EQUALIZE}exponent = 1.5", "equalize.exponent = 1.5"),
     "unknown means": (f'{BIAS}means = "median"', "bias.means = 'median'"),
     "bias before rounding": (BIAS + ROUND, "corrections in the order ['bias', 'round']"),
+    "clipping of rounded weights": (ROUND + CLIP, "corrections in the order ['round', 'clip']"),
+    "clipping of all": (f"{CLIP}least = 0.0", "clip.least = 0.0"),
     "equalization last": (ROUND + EQUALIZE, "corrections in the order ['round', 'equalize']"),
     "the same correction twice": (ROUND + ROUND, "corrections in the order ['round', 'round']"),
     "corrections of what stays in float": (f'scheme = "float16"\n{ROUND}', "scheme float16"),

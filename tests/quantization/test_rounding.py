@@ -55,6 +55,46 @@ def test_nearest_is_on_the_grid_with_the_largest_at_127(weights: np.ndarray) -> 
     np.testing.assert_allclose(np.abs(found[used]).max(axis=1), 127, rtol=1e-5)
 
 
+@given(matrices, st.floats(0.05, 1.0))
+def test_clipping_never_adds_to_the_squared_error(weights: np.ndarray, least: float) -> None:
+    scales = rounding.clipped_scales(weights, least)
+    widest = rounding.channel_scales(weights)
+    assert (scales <= widest * 1.0001).all()
+    assert (scales >= widest * least * 0.9999).all()
+
+    def error(of_scales: np.ndarray) -> np.ndarray:
+        return ((rounding.nearest(weights, of_scales) - weights) ** 2).sum(axis=1)
+
+    assert (error(scales) <= error(widest) * 1.0001 + 1e-12).all()
+
+
+def lone_large_weight(power: float) -> tuple[np.ndarray, np.ndarray]:
+    """A thousand weights up to 1, the first one 3, and moments with the power of its input."""
+    weights = np.random.default_rng(0).uniform(-1, 1, (1, 1000)).astype(np.float32)
+    weights[0, 0] = 3
+    return weights, np.diag(np.append(power, np.ones(999))).astype(np.float32)
+
+
+@pytest.mark.parametrize(("power", "clipped"), [(1e-4, True), (1.0, False)])
+def test_a_large_weight_is_cut_off_if_its_input_is_weak(power: float, clipped: bool) -> None:
+    weights, moments = lone_large_weight(power)
+    share = rounding.clipped_scales(weights, 0.2, moments) / rounding.channel_scales(weights)
+    assert share.item() == pytest.approx(1 / 3, abs=0.05) if clipped else share.item() > 0.95
+
+
+def test_gptq_spreads_what_clipping_cut_off() -> None:
+    inputs = correlated_inputs(32, 0)
+    moments = rounding.hessian(inputs)
+    weights = random_weights(8, 32)
+    scales = 0.8 * rounding.channel_scales(weights)
+    cut = rounding.nearest(weights, scales)
+    spread = rounding.gptq(weights, moments, scales=scales)
+    np.testing.assert_allclose(spread / scales, np.rint(spread / scales), atol=1e-3)
+    assert np.abs(spread / scales).max() <= 127.001
+    cost = output_error(weights, spread, moments) / output_error(weights, cut, moments)
+    assert np.median(cost) < 0.5
+
+
 @settings(max_examples=50, deadline=None)
 @given(matrices, st.integers(0, 1000))
 def test_gptq_is_on_the_grid_and_its_scale_can_be_read_off(weights: np.ndarray, seed: int) -> None:
