@@ -12,14 +12,17 @@ judged on others of it.
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from fashion_mnist import read
 from photographs import photographs
 from PIL import Image
-from quantization import CROPS, Pixels, answers, crops
+from quantization import Logits
+from subjects import CROPS, Pixels, crops
 
+from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import fidelity
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.litert import rewrite
@@ -53,6 +56,15 @@ def main(path: Path) -> None:
                 f"| {', '.join(f'{kl:.3f}' for kl in sorted(f.kl for f in found))} |",
                 flush=True,
             )
+
+
+def answers(content: bytes, pictures: Pixels, preprocessing: Preprocessing) -> Logits:
+    """What a model says, float32 [pictures, classes]."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(content)
+        classifier = Classifier(path, preprocessing)
+        return np.concatenate([classifier(picture[None]).logits for picture in pictures])
 
 
 def picture_sets(preprocessing: Preprocessing) -> dict[str, tuple[Pixels, Pixels]]:

@@ -136,7 +136,9 @@ def operators(tf: Any) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
         "squeeze": (lambda x: tf.squeeze(x, [1]) + 1.0, OPEN_ROWS),
         "five dimensions": (lambda x: x + 1.5, (1, 2, 4, 4, 8)),
     }
-    named = {name: (function, IMAGE) for name, function in image.items()}
+    named: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+        name: (function, IMAGE) for name, function in image.items()
+    }
     named |= {name: (function, VECTOR) for name, function in vector.items()}
     return named | shaped
 
@@ -179,7 +181,7 @@ def compare(path: Path, name: str) -> bool:
     model = read_model(path)
     predicted = check(model)
     said = asked(path)
-    same = predicted.mapped == said["delegated"]
+    same = bool(predicted.mapped == said["delegated"])
     names = " ".join(f"{operator.name}/{operator.version}" for operator in model.operators)
     mark = "  " if same else "! "
     print(

@@ -121,6 +121,7 @@ def main() -> None:
         off, spread = [], []
         for name, mean, deviation in zip(linear, found.mean, found.deviation, strict=True):
             truth = known[name]
+            assert truth.deviation is not None, f"{name} has no deviation"
             off.append((abs(mean - truth.mean) / truth.deviation).mean())
             spread.append(np.log(deviation / truth.deviation).mean())
         pairs = zip(found.highest, seen["photographs"].highest, strict=True)
