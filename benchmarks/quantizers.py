@@ -272,16 +272,27 @@ def contributions(subject: Subject) -> list[Way]:
     place = kinds.index(Round)
     clipped = (*whole.corrections[:place], Clip(), *whole.corrections[place:])
     changed[f"{whole.name} with clipping"] = replace(whole, corrections=clipped)
-    for estimator in CHOICES[Ranges, "estimator"]:
-        if estimator != whole.ranges.estimator:
-            ranges = replace(whole.ranges, estimator=estimator)
-            changed[f"{whole.name}, ranges {estimator}"] = replace(whole, ranges=ranges)
     found = []
     for data in (NONE, PHOTOGRAPHS):
         found.append(edgeeff(whole.name, whole, data))
         found += [edgeeff(name, recipe, data) for name, recipe in changed.items()]
-        found.append(edgeeff(f"{whole.name} without BatchNorm", whole, data, batchnorm=False))
+        found += _by_estimator(whole, data)
     return found
+
+
+def _by_estimator(whole: Recipe, data: str) -> list[Way]:
+    """Without BatchNorm's statistics, which would leave an estimator next to nothing to say."""
+    own = whole.ranges.estimator
+    others = [name for name in CHOICES[Ranges, "estimator"] if name != own]
+    return [
+        edgeeff(
+            f"{whole.name} without BatchNorm, ranges {name}",
+            replace(whole, ranges=replace(whole.ranges, estimator=name)),
+            data,
+            batchnorm=False,
+        )
+        for name in (own, *others)
+    ]
 
 
 def known_ways(subject: Subject) -> dict[str, Way]:
