@@ -41,6 +41,53 @@ SCENES = (
 )
 SCENE_CROPS = 50
 
+OPENCV = Path("/usr/share/doc/opencv-doc/examples")
+"""Where Debian's opencv-doc has its sample pictures."""
+
+UNSEEN = (
+    "alphamat/input_images/plant.jpg",
+    "data/aero1.jpg",
+    "data/aero3.jpg",
+    "data/aloeL.jpg",
+    "data/apple.jpg",
+    "data/baboon.jpg",
+    "data/basketball1.png",
+    "data/board.jpg",
+    "data/box_in_scene.png",
+    "data/building.jpg",
+    "data/butterfly.jpg",
+    "data/chicky_512.png",
+    "data/ela_original.jpg",
+    "data/fruits.jpg",
+    "data/graf1.png",
+    "data/home.jpg",
+    "data/left.jpg",
+    "data/leuvenA.jpg",
+    "data/licenseplate_motion.jpg",
+    "data/messi5.jpg",
+    "data/orange.jpg",
+    "data/rubberwhale1.png",
+    "data/squirrel_cls.jpg",
+    "data/stuff.jpg",
+    "hfs/data/000.jpg",
+    "hfs/data/001.jpg",
+    "hfs/data/002.jpg",
+    "text/scenetext01.jpg",
+    "text/scenetext02.jpg",
+    "text/scenetext03.jpg",
+    "text/scenetext04.jpg",
+    "text/scenetext05.jpg",
+    "text/scenetext06.jpg",
+    "text/scenetext_segmented_word01.jpg",
+    "text/scenetext_segmented_word02.jpg",
+    "text/scenetext_segmented_word03.jpg",
+    "text/scenetext_segmented_word04.jpg",
+)
+"""Its photographs of scenes and things: no drawings, masks, second views of the same, or cut-out
+letters. Chosen by eye before any network had seen one; nothing was ever tuned on them."""
+
+UNSEEN_CROPS = 40
+
 FASHION_CALIBRATION = 100
 FASHION_CHOOSING = 300
 
@@ -120,11 +167,18 @@ def pictures(subject: Subject, preprocessing: Preprocessing) -> Pictures:
     )
 
 
-def scenes(preprocessing: Preprocessing, count: int = SCENE_CROPS, *, seed: int = 1) -> Pixels:
-    """``count`` crops of each of the photographs that show ordinary scenes."""
+def scenes(preprocessing: Preprocessing) -> Pixels:
+    """``SCENE_CROPS`` crops of each of the photographs that show ordinary scenes."""
     found = sorted(photographs(), key=lambda file: file.name)
     chosen = [file for file in found if file.stem in SCENES]
-    return crops(chosen, preprocessing, count, seed=seed)
+    return crops(chosen, preprocessing, SCENE_CROPS, seed=1)
+
+
+def unseen(preprocessing: Preprocessing) -> Pixels:
+    """``UNSEEN_CROPS`` crops of each photograph of ``UNSEEN``, photograph by photograph."""
+    if not OPENCV.exists():
+        raise SystemExit(f"{OPENCV} is missing: apt-get install opencv-doc")
+    return crops([OPENCV / name for name in UNSEEN], preprocessing, UNSEEN_CROPS, seed=1)
 
 
 def crops(files: list[Path], preprocessing: Preprocessing, count: int, *, seed: int) -> Pixels:
