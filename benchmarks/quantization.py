@@ -18,15 +18,9 @@ The default recipe, whole and with one part off at a time, on the same pictures.
 
     python benchmarks/quantization.py --scenes lite0 lite1 lite2
 
-edgeeff's recipes without data on 400 crops of the eight photographs that show ordinary scenes (no
-text, texture, microscope or telescope).
-
-    python benchmarks/quantization.py --agreement lite0 lite1 lite2
-
-Few recipes without data, and TFLiteConverter with crops of every other photograph of scikit-image
-and scikit-learn, on 1,480 crops of 37 photographs that nothing was ever tuned on (Debian's
-opencv-doc): how often the answer is that of the float network, and how often two logits share the
-first place.
+edgeeff's recipes without data, and TFLiteConverter with crops of every other photograph of
+scikit-image and scikit-learn, on 407 crops of 37 photographs of scenes and things that nothing was
+ever tuned on (Debian's opencv-doc).
 """
 
 from __future__ import annotations
@@ -54,13 +48,12 @@ from quantizers import (
 )
 from subjects import (
     FLOAT,
-    UNSEEN_CROPS,
+    SCENE_CROPS,
     Pixels,
     Subject,
     pictures,
     read_preprocessing,
     scenes,
-    unseen,
 )
 
 from edgeeff.benchmark.comparison import Comparison
@@ -75,8 +68,6 @@ from edgeeff.targets.plan import preset
 HERE = Path(__file__).parent
 Logits = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
-
-AGREEMENT_OF = ("edgeeff int8", "edgeeff int8-mixed", "edgeeff dynamic")
 
 
 @dataclass(frozen=True)
@@ -173,13 +164,9 @@ COLUMNS: Columns = {
     "s": lambda it: f"{it.made.seconds:.1f}",
     "MB": lambda it: f"{it.made.path.stat().st_size / 1e6:.2f}",
 }
-AGREEMENT: Columns = {
-    "what": COLUMNS["what"],
-    "data": COLUMNS["data"],
-    "SQNR dB": COLUMNS["SQNR dB"],
-    "median picture": COLUMNS["median picture"],
-    "agreement": lambda it: agreement(it.same, UNSEEN_CROPS),
-    "KL": COLUMNS["KL"],
+SCENES: Columns = {
+    **COLUMNS,
+    "agreement": lambda it: agreement(it.same, SCENE_CROPS),
     "two best logits tie": lambda it: f"{it.tied:.1%}",
 }
 PEAK: Columns = {"peak MB": lambda it: f"{it.made.peak_bytes / 1e6:.0f}"}
@@ -294,16 +281,10 @@ def take_apart(bench: Bench) -> None:
 
 
 def show_scenes(bench: Bench) -> None:
-    """Every recipe without data."""
-    stream(bench, Judge(bench, scenes(bench.preprocessing)), without_data(), COLUMNS)
-
-
-def show_agreement(bench: Bench) -> None:
-    """TFLiteConverter and some recipes on photographs that nothing was tuned on."""
+    """Every recipe without data on photographs that nothing was tuned on."""
     np.save(bench.folder / CALIBRATION, pictures(bench.subject, bench.preprocessing).calibration)
-    judge = Judge(bench, unseen(bench.preprocessing))
-    ways = [way for way in without_data() if way.name in AGREEMENT_OF]
-    stream(bench, judge, [STOCK, *ways], AGREEMENT)
+    judge = Judge(bench, scenes(bench.preprocessing))
+    stream(bench, judge, [STOCK, *without_data()], SCENES)
 
 
 def best_setting(bench: Bench, choosing: Pixels) -> tuple[Made, str]:
@@ -347,13 +328,8 @@ def _alone(script: str, *arguments: str) -> str:
 
 MODES: Mapping[str, Callable[[Bench], None]] = {
     "--scenes": show_scenes,
-    "--agreement": show_agreement,
     "--contributions": take_apart,
 }
-
-
-HEADS = {show_scenes: COLUMNS, show_agreement: AGREEMENT}
-"""Modes that print one table for all networks."""
 
 
 def main() -> None:
@@ -367,8 +343,8 @@ def main() -> None:
         )
     parser.add_argument("networks", nargs="+", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
     chosen = parser.parse_args()
-    if chosen.mode in HEADS:
-        print_head(HEADS[chosen.mode])
+    if chosen.mode is show_scenes:
+        print_head(SCENES)
     for word in chosen.networks:
         with tempfile.TemporaryDirectory() as folder:
             chosen.mode(Bench(Subject(word), Path(folder)))

@@ -17,8 +17,8 @@ COMMAND = "python benchmarks/quantization.py --scenes"
 NETWORK = "lite0"
 ROW = re.compile(
     rf"^\| {NETWORK} \| edgeeff (?P<recipe>\S+) \| none \| (?P<sqnr>[\d.]+) \| (?P<median>[\d.]+) "
-    r"\| (?P<same>[\d.]+)% of (?P<count>\d+) \| (?P<kl>[\d.]+) \| (?P<seconds>[\d.]+) "
-    r"\| (?P<megabytes>[\d.]+) \|$",
+    r"\| (?P<same>[\d.]+)% of (?P<count>\d+) [^|]*\| (?P<kl>[\d.]+) \| (?P<seconds>[\d.]+) "
+    r"\| (?P<megabytes>[\d.]+) \|",
     re.MULTILINE,
 )
 

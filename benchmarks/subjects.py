@@ -29,22 +29,10 @@ Pixels = npt.NDArray[np.uint8]
 CROPS = 12
 """Of each photograph, where calibration gets its own."""
 
-SCENES = (
-    "astronaut",
-    "camera",
-    "chelsea",
-    "china",
-    "coffee",
-    "flower",
-    "motorcycle_left",
-    "rocket",
-)
-SCENE_CROPS = 50
-
 OPENCV = Path("/usr/share/doc/opencv-doc/examples")
 """Where Debian's opencv-doc has its sample pictures."""
 
-UNSEEN = (
+SCENES = (
     "alphamat/input_images/plant.jpg",
     "data/aero1.jpg",
     "data/aero3.jpg",
@@ -86,7 +74,7 @@ UNSEEN = (
 """Its photographs of scenes and things: no drawings, masks, second views of the same, or cut-out
 letters. Chosen by eye before any network had seen one; nothing was ever tuned on them."""
 
-UNSEEN_CROPS = 40
+SCENE_CROPS = 11
 
 FASHION_CALIBRATION = 100
 FASHION_CHOOSING = 300
@@ -168,17 +156,10 @@ def pictures(subject: Subject, preprocessing: Preprocessing) -> Pictures:
 
 
 def scenes(preprocessing: Preprocessing) -> Pixels:
-    """``SCENE_CROPS`` crops of each of the photographs that show ordinary scenes."""
-    found = sorted(photographs(), key=lambda file: file.name)
-    chosen = [file for file in found if file.stem in SCENES]
-    return crops(chosen, preprocessing, SCENE_CROPS, seed=1)
-
-
-def unseen(preprocessing: Preprocessing) -> Pixels:
-    """``UNSEEN_CROPS`` crops of each photograph of ``UNSEEN``, photograph by photograph."""
+    """``SCENE_CROPS`` crops of each photograph of ``SCENES``, photograph by photograph."""
     if not OPENCV.exists():
         raise SystemExit(f"{OPENCV} is missing: apt-get install opencv-doc")
-    return crops([OPENCV / name for name in UNSEEN], preprocessing, UNSEEN_CROPS, seed=1)
+    return crops([OPENCV / name for name in SCENES], preprocessing, SCENE_CROPS, seed=1)
 
 
 def crops(files: list[Path], preprocessing: Preprocessing, count: int, *, seed: int) -> Pixels:
