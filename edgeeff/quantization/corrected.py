@@ -122,10 +122,11 @@ def correct_network(
     """
     progress = progress or Progress()
     embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
-    said = statistics.from_bytes(embedded) if embedded else None
+    said = ranges.described(graph, statistics.from_bytes(embedded) if embedded else None)
     rewrite.remove_metadata(graph.model, statistics.METADATA_NAME)
     batches = _batches(graph, preprocessing, calibration)
-    histograms = recipe.ranges.estimator != "minmax"
+    trust = functools.partial(ranges.trusted, rule=recipe.ranges, synthetic=calibration.synthetic)
+    histograms = recipe.static and ranges.reads_histograms(graph, trust(said), recipe.ranges)
 
     def look() -> dict[int, Observed]:
         with progress.stage("calibrate", len(calibration.pictures)) as advance:
@@ -134,8 +135,7 @@ def correct_network(
             )
 
     observed = look()
-    known = Known(observed, ranges.credible(graph, said, observed))
-    trust = functools.partial(ranges.trusted, rule=recipe.ranges, synthetic=calibration.synthetic)
+    known = Known(observed, ranges.credible(said, observed))
     if covered and recipe.static:
         count = len(calibration.pictures)
         covered(coverage.of_observation(graph, observed, trust(known.batchnorm), count))

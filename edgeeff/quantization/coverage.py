@@ -226,10 +226,10 @@ def calibration_coverage(
     with (progress or Progress()).stage("calibrate", len(places) // size) as advance:
         observed = observe(graph, batches, histograms=False, threads=threads, advance=advance)
     embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
-    said = statistics.from_bytes(embedded) if embedded else None
+    said = ranges.described(graph, statistics.from_bytes(embedded) if embedded else None)
     batchnorm: Mapping[int, TensorStatistics] = {}
     if recipe is not None:
-        credible = ranges.credible(graph, said, observed)
+        credible = ranges.credible(said, observed)
         batchnorm = ranges.trusted(credible, recipe.ranges, synthetic=calibration.synthetic)
     return of_observation(graph, observed, batchnorm, len(pictures))
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.quantization.grid import Grid
-from edgeeff.quantization.observation import Observed, bin_values, coarse_values
+from edgeeff.quantization.observation import BINS, KEPT_BITS, Observed, bin_values, coarse_values
 from edgeeff.quantization.recipe import Ranges
 
 Range = tuple[float, float]
@@ -20,6 +20,9 @@ Estimator = Callable[[Observed, Ranges], Range]
 LEVELS = 255
 CANDIDATES = np.linspace(0.2, 1.0, 41)
 """Shares of the full range that ``mse`` and ``entropy`` try."""
+
+EVEN_BINS = 2048
+"""Of the histogram that ``entropy`` compares: eight for each level of the full range."""
 
 SHARES = np.geomspace(0.05, 1.0, 32)
 """Shares of the lower and of the upper end that ``geometric`` tries."""
@@ -106,24 +109,35 @@ def _cut_off(
 def entropy(observed: Observed, rule: Ranges) -> Range:
     """The share of the full range that keeps most of the values' distribution.
 
-    Migacz, "8-bit inference with TensorRT" (2017): the least Kullback-Leibler divergence
-    between the clipped histogram and its int8 version.
+    Migacz, "8-bit inference with TensorRT" (2017): the least Kullback-Leibler divergence from the
+    histogram, what lies outside counted to its ends, to its int8 version, in which all filled bins
+    of a level have the same share.
     """
-    values, counts = _sorted_bins(observed)
     low, high = minmax(observed, rule)
+    counts = even_histogram(observed)
+    if not counts.any():
+        return low, high
+    width = (high - low) / EVEN_BINS
+    middles = (low + width * (np.arange(EVEN_BINS) + 0.5)).astype(np.float32)
 
     def divergence(share: float) -> float:
         grid = Grid.of_range(low * share, high * share)
-        raw = grid.quantize(values).astype(np.int64) + 128
-        inside = (values >= grid.minimum) & (values <= grid.maximum)
-        clipped = np.where(inside, counts, 0).astype(np.float64)
-        levels = np.bincount(raw, weights=counts, minlength=LEVELS + 1)
-        members = np.bincount(raw, weights=(counts > 0) & inside, minlength=LEVELS + 1)
+        inside = np.flatnonzero((middles >= grid.minimum) & (middles <= grid.maximum))
+        if not len(inside):
+            return float("inf")
+        first, last = inside[0], inside[-1]
+        kept = counts[first : last + 1]
+        original = kept.copy()
+        original[0] += counts[:first].sum()
+        original[-1] += counts[last + 1 :].sum()
+        raw = grid.quantize(middles[first : last + 1]).astype(np.int64) + 128
+        levels = np.bincount(raw, weights=kept, minlength=LEVELS + 1)
+        members = np.bincount(raw, weights=kept > 0, minlength=LEVELS + 1)
         spread = np.divide(levels, members, out=np.zeros_like(levels), where=members > 0)[raw]
-        kept = inside & (counts > 0)
-        p, q = clipped[kept] / clipped[kept].sum(), spread[kept] / spread[kept].sum()
-        lost = counts[~inside].sum() / counts.sum()
-        return float(np.sum(p * np.log(p / q)) - np.log1p(-min(lost, 0.999)))
+        p, q = original / original.sum(), np.where(kept > 0, spread, 0) / max(kept.sum(), 1e-12)
+        filled = p > 0
+        # A bin that holds nothing but what was cut off has no share of the int8 version.
+        return float(np.sum(p[filled] * np.log(p[filled] / np.maximum(q[filled], 1e-12))))
 
     best = min(CANDIDATES, key=lambda share: divergence(float(share)))
     return low * float(best), high * float(best)
@@ -148,3 +162,26 @@ def _sorted_bins(
     # The middle of the outermost bins can lie beyond what was seen.
     inside = np.clip(values[order], observed.minimum.min(), observed.maximum.max())
     return inside, observed.histogram[order]
+
+
+def even_histogram(observed: Observed) -> npt.NDArray[np.float64]:
+    """The values in ``EVEN_BINS`` bins of one width from the smallest to the largest.
+
+    The bins of ``Observed`` are ever narrower towards zero; each is spread over its width. Zeros
+    are left out: every grid has them exactly, and behind a ReLU they are half of all.
+    """
+    zeros = (0, BINS // 2)
+    filled = np.setdiff1d(np.flatnonzero(observed.histogram), zeros).astype(np.uint32)
+    ends = [((filled + more) << np.uint32(32 - KEPT_BITS)).view(np.float32) for more in (0, 1)]
+    low, high = float(observed.minimum.min()), float(observed.maximum.max())
+    start, end = (np.clip(bound, low, high).astype(np.float64) for bound in np.sort(ends, axis=0))
+    if not len(filled):
+        return np.zeros(EVEN_BINS)
+    order = np.lexsort((end, start))
+    counts = observed.histogram[filled][order]
+    upto = np.cumsum(counts)
+    places = np.stack([start[order], end[order]], axis=1).reshape(-1)
+    known = np.stack([upto - counts, upto], axis=1).reshape(-1)
+    below = np.interp(np.linspace(low, high, EVEN_BINS + 1), places, known)
+    below[0], below[-1] = 0, counts.sum()
+    return np.diff(below)

@@ -22,20 +22,24 @@ CREDIBLE_DEVIATIONS = 16.0
 network's (fine-tuned since with frozen BatchNorm, or a channel rescaled)."""
 
 
+def described(graph: Graph, embedded: Statistics | None) -> dict[int, TensorStatistics]:
+    """The BatchNorm statistics that came with a network, by tensor index."""
+    found = {t: embedded.tensors.get(graph.name(t)) for t in graph.activations} if embedded else {}
+    return {
+        tensor: said
+        for tensor, said in found.items()
+        if said is not None and len(said.mean) == graph.shape(tensor)[-1]
+    }
+
+
 def credible(
-    graph: Graph, embedded: Statistics | None, observed: Mapping[int, Observed]
+    said: Mapping[int, TensorStatistics], observed: Mapping[int, Observed]
 ) -> dict[int, TensorStatistics]:
-    """The BatchNorm statistics that are this network's, by tensor index.
+    """BatchNorm statistics as far as they are this network's, by tensor index.
 
     A channel that was seen far outside of what BatchNorm says is taken as it was seen.
     """
-    known: dict[int, TensorStatistics] = {}
-    for tensor in graph.activations:
-        said = embedded.tensors.get(graph.name(tensor)) if embedded else None
-        if said is None or len(said.mean) != len(observed[tensor].mean):
-            continue
-        known[tensor] = _corrected(said, observed[tensor].statistics())
-    return known
+    return {tensor: _corrected(said[tensor], observed[tensor].statistics()) for tensor in said}
 
 
 def _corrected(said: TensorStatistics, seen: TensorStatistics) -> TensorStatistics:
@@ -101,6 +105,18 @@ def _logits_range(observed: Observed, percent: float, margin: float) -> Range:
     lowest, highest = np.transpose(observed.extremes)
     low = float(np.percentile(lowest, 100 - percent))
     return low, float(np.percentile(highest, percent)) * margin
+
+
+def reads_histograms(graph: Graph, batchnorm: Mapping[int, TensorStatistics], rule: Ranges) -> bool:
+    """Whether any range needs more than extremes, which is all that logits need.
+
+    Args:
+        graph: the network.
+        batchnorm: what counts above pictures (``trusted``).
+        rule: of the recipe.
+    """
+    asked = set(from_pictures(graph, batchnorm)) - {_logits(graph)}
+    return rule.estimator != "minmax" and bool(asked)
 
 
 def from_pictures(graph: Graph, batchnorm: Mapping[int, TensorStatistics]) -> dict[int, Operator]:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeeff.quantization.estimators import ESTIMATORS
+from edgeeff.quantization.estimators import ESTIMATORS, EVEN_BINS, even_histogram
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.observation import (
     BINS,
@@ -115,3 +115,27 @@ def test_geometric_moves_each_end_alone():
     low, high = ESTIMATORS["geometric"](observed(*ordinary(20), loud), Ranges())
     assert high < 20
     assert low < -3
+
+
+@given(st.lists(st.floats(-50, 50, width=16), min_size=2, max_size=300).map(np.asarray))
+def test_an_even_histogram_has_all_values_but_zeros_near_their_place(values):
+    counts = even_histogram(observed(values))
+    low, high = float(values.min()), float(values.max())
+    values = values[np.abs(values) >= np.finfo(np.float32).tiny]
+    assert counts.sum() == pytest.approx(len(values))
+    width = (high - low) / EVEN_BINS
+    below = np.cumsum(counts)
+    for share in (0.25, 0.5, 0.75):
+        place = low + width * (int(share * EVEN_BINS) + 1)
+        reach = 0.017 * abs(place) + 2 * width + 1e-6
+        assert (values < place - reach).sum() - 1e-6 <= below[int(share * EVEN_BINS)]
+        assert below[int(share * EVEN_BINS)] <= (values <= place + reach).sum() + 1e-6
+
+
+@pytest.mark.parametrize("name", ["mse", "entropy"])
+@pytest.mark.parametrize("activation", ["NONE", "RELU", "RELU6"])
+def test_ordinary_activations_keep_more_than_half_of_their_range(name, activation):
+    values = np.random.default_rng(0).normal(0, 2, 50_000)
+    bounds = {"NONE": (-np.inf, np.inf), "RELU": (0, np.inf), "RELU6": (0, 6)}
+    values = np.clip(values, *bounds[activation])
+    assert ESTIMATORS[name](observed(values), Ranges(estimator=name))[1] > values.max() / 2

@@ -30,7 +30,8 @@ class Lite0:
 
     def grid(self, kind: str, rule: Ranges = RULE, *, batchnorm: bool = True) -> Grid:
         """Of the output of the only operator of a kind."""
-        known = ranges.credible(self.graph, self.said, self.observed) if batchnorm else {}
+        said = ranges.described(self.graph, self.said if batchnorm else None)
+        known = ranges.credible(said, self.observed)
         found = ranges.grids(self.graph, self.observed, known, rule, synthetic=True)
         return found[self.tensor(kind)]
 
@@ -58,7 +59,8 @@ def test_a_mean_of_bounded_values_has_their_bounds(lite0: Lite0):
 
 def test_without_statistics_the_mean_is_ranged_as_it_was_seen(lite0: Lite0):
     seen = float(lite0.observed[lite0.tensor("MEAN")].maximum.max())
-    assert lite0.grid("MEAN", batchnorm=False).maximum == pytest.approx(seen)
+    grid = lite0.grid("MEAN", replace(RULE, estimator="minmax"), batchnorm=False)
+    assert grid.maximum == pytest.approx(seen)
 
 
 @pytest.mark.parametrize("margin", [1.0, 1.4, 2.0])
@@ -67,3 +69,33 @@ def test_the_margin_is_for_large_logits_alone(lite0: Lite0, margin: float):
     grid = lite0.grid("FULLY_CONNECTED", replace(RULE, logits_margin=margin))
     assert grid.maximum == pytest.approx(margin * highest.max(), abs=grid.scale)
     assert grid.minimum == pytest.approx(lowest.min(), abs=grid.scale)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "embedded", "synthetic", "read"),
+    [
+        ("int8", True, True, False),
+        ("int8", True, False, False),
+        ("int8", False, True, True),
+        ("int8-plain", False, False, False),
+        ("int8-swish", True, True, False),
+        ("int8-swish", True, False, True),
+    ],
+)
+def test_histograms_are_read_only_where_batchnorm_is_silent(
+    lite0: Lite0, recipe: str, embedded: bool, synthetic: bool, read: bool
+):
+    rule = find_recipe(recipe).ranges
+    said = ranges.described(lite0.graph, lite0.said if embedded else None)
+    trusted = ranges.trusted(said, rule, synthetic=synthetic)
+    assert ranges.reads_histograms(lite0.graph, trusted, rule) == read
+
+
+def test_statistics_of_another_number_of_channels_are_not_this_networks(lite0: Lite0):
+    name, said = next(iter(lite0.said.tensors.items()))
+    short = statistics.TensorStatistics(said.mean[:-1], None)
+    other = replace(lite0.said, tensors={**lite0.said.tensors, name: short})
+    lost = set(ranges.described(lite0.graph, lite0.said)) - set(
+        ranges.described(lite0.graph, other)
+    )
+    assert {lite0.graph.name(tensor) for tensor in lost} == {name}
