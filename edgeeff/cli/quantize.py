@@ -237,7 +237,7 @@ def _curve(terminal: Terminal, used: dict[str, Any] | None) -> None:
         [count, f"{mean:.1%}", f"{worst:.1%}"]
         for count, mean, worst in zip(curve["pictures"], curve["mean"], curve["worst"], strict=True)
     ]
-    title = f"{found['activations']} ranges come from calibration pictures"
+    title = f"ranges that come from calibration pictures: {found['activations']}"
     terminal.table(columns, rows, title=title)
 
 
