@@ -95,10 +95,10 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a float .tflite that edgeeff exported")
     path = parser.parse_args().model
     model = rewrite.unpack(path.read_bytes())
-    content = rewrite.metadata(model, statistics.METADATA_NAME)
-    if content is None:
+    embedded = statistics.attached(model)
+    if embedded is None:
         parser.error(f"{path} carries no statistics: was it exported by edgeeff?")
-    known = statistics.from_bytes(content).tensors
+    known = embedded.tensors
     # Outputs without activation: means can be told in deviations, and no ReLU6 bounds the rest.
     linear = {
         rewrite.tensor_name(tensor): index

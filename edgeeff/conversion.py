@@ -15,6 +15,7 @@ from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.gate import LADDERS
 from edgeeff.images import read_labels
+from edgeeff.litert import rewrite, statistics
 from edgeeff.litert.probe import probe
 from edgeeff.litert.reader import read_model
 from edgeeff.manifest import describe, path_of, read_manifest
@@ -155,7 +156,8 @@ def quantize(
     calibration = _pictures(settings, recipe, preprocessing, progress)
     job = Job(source, preprocessing, calibration, settings, known, progress)
     made = make(job, [recipe], model)
-    return replace(made, notes=(*calibration.used.warnings(), *made.notes))
+    notes = (*_outdated(source), *calibration.used.warnings(), *made.notes)
+    return replace(made, notes=notes)
 
 
 def _pictures(
@@ -263,6 +265,16 @@ def _labels(settings: Settings, variant: Variant) -> list[str] | None:
             f"give one name per line for each class, or --classes {len(names)}",
         )
     return list(names)
+
+
+def _outdated(source: Path) -> tuple[str, ...]:
+    """A note if a float file was changed after edgeeff exported it."""
+    if not statistics.outdated(rewrite.unpack(files.read_bytes(source))):
+        return ()
+    return (
+        f"{source.name} was changed since edgeeff exported it: its BatchNorm statistics count only "
+        "for channels that pictures show to be as they were",
+    )
 
 
 def _known_of(source: Path) -> dict[str, Any]:

@@ -69,8 +69,7 @@ def export(
     names = {rewrite.tensor_name(tensor) for tensor in flat.subgraphs[0].tensors}
     known = batchnorm_statistics(model, preprocessing)
     tensors = {name: found for name, found in known.tensors.items() if name in names}
-    embedded = statistics.to_bytes(Statistics(known.source, known.count, tensors))
-    rewrite.add_metadata(flat, statistics.METADATA_NAME, embedded)
+    statistics.attach(flat, Statistics(known.source, known.count, tensors))
     files.write_bytes(path, rewrite.pack(flat), force=force)
 
 

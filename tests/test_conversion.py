@@ -17,7 +17,9 @@ from edgeeff.errors import EdgeeffError, InputError, OutputError, UsageError
 from edgeeff.gate import LADDERS, AccuracyGateFailed, Limits
 from edgeeff.litert.reader import read_model
 from edgeeff.manifest import read_manifest
+from edgeeff.preprocessing import of_family
 from edgeeff.quantization.calibration import HELD_OUT
+from edgeeff.quantization.graph import Graph
 
 
 def edgeeff(*words: str, **options) -> subprocess.CompletedProcess:
@@ -44,7 +46,6 @@ def quantize(source: Path, output: Path, **settings) -> conversion.Conversion:
 def source(tiny_float: Path, tmp_path: Path) -> Path:
     """The tiny network with the manifest that `convert` would leave beside it."""
     from edgeeff.manifest import describe, path_of
-    from edgeeff.preprocessing import of_family
 
     copy = tmp_path / "tiny-float32.tflite"
     copy.write_bytes(tiny_float.read_bytes())
@@ -293,3 +294,13 @@ def test_every_family_becomes_integer_only(variant, tmp_path):
     assert made.manifest.integer_only
     assert "-untrained" in made.model.name
     assert made.manifest.input["dtype"] == "uint8"
+
+
+def test_a_float_file_that_was_changed_since_its_export_is_told_of(source, tmp_path):
+    graph = Graph(source.read_bytes())
+    layer = next(operator for operator in graph.operators if operator.weighted)
+    graph.set_weights(layer, graph.weights(layer) * np.float32(1.01))
+    source.write_bytes(graph.content())
+    settings = conversion.Settings(output=tmp_path / "out", calibration_count=4)
+    made = conversion.quantize(source, "int8", settings, of_family("imagenet", 32))
+    assert any("was changed since edgeeff exported it" in note for note in made.notes)

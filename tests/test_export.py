@@ -165,8 +165,7 @@ def test_signature_shapes_and_values(options: dict, output: str, tmp_path: Path)
 
 def test_statistics_speak_of_tensors_of_the_file(lite0_float) -> None:
     content = lite0_float.read_bytes()
-    embedded = rewrite.metadata(rewrite.unpack(content), statistics.METADATA_NAME)
-    known = statistics.from_bytes(embedded).tensors
+    known = statistics.attached(rewrite.unpack(content)).tensors
     assert set(known) <= set(names_of(content))
     # No squeeze-and-excitation: everything but the softmax is known.
     assert set(activations_of(content)) - set(known) == {"probabilities"}

@@ -6,6 +6,7 @@ Two sources give the same value: the trained network's BatchNorm layers, which
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,9 +16,14 @@ import safetensors
 import safetensors.numpy
 
 from edgeeff.errors import InputError
+from edgeeff.litert import rewrite
+from edgeeff.litert.rewrite import ModelObject
 
 METADATA_NAME = "edgeeff.statistics/1"
 """Name of the flatbuffer metadata that holds them, as safetensors."""
+
+WEIGHTS_NAME = "edgeeff.statistics.weights/1"
+"""Likewise: the sha256 of the weights that they describe, hex."""
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -87,3 +93,42 @@ def from_bytes(content: bytes) -> Statistics:
     if incomplete:
         raise InputError(f"the embedded activation statistics lack the mean of {incomplete[0]!r}")
     return Statistics("batchnorm", 0, {name: TensorStatistics(**p) for name, p in parts.items()})
+
+
+def attach(model: ModelObject, statistics: Statistics) -> None:
+    """Put statistics into a float model, and with them which weights they describe."""
+    rewrite.add_metadata(model, METADATA_NAME, to_bytes(statistics))
+    rewrite.add_metadata(model, WEIGHTS_NAME, weights_sha256(model).encode())
+
+
+def attached(model: ModelObject) -> Statistics | None:
+    """The statistics in a float model, if it has any. Raises ``InputError`` if damaged."""
+    embedded = rewrite.metadata(model, METADATA_NAME)
+    return from_bytes(embedded) if embedded else None
+
+
+def outdated(model: ModelObject) -> bool:
+    """Whether a model's weights are not those that its statistics describe."""
+    described = rewrite.metadata(model, WEIGHTS_NAME)
+    return attached(model) is not None and described != weights_sha256(model).encode()
+
+
+def detach(model: ModelObject) -> None:
+    """Take the statistics off: they are of no use in a quantized model."""
+    for name in (METADATA_NAME, WEIGHTS_NAME):
+        rewrite.remove_metadata(model, name)
+
+
+def weights_sha256(model: ModelObject) -> str:
+    """Of all constants with their names, whatever their order in the file, hex."""
+    constants = {
+        rewrite.tensor_name(tensor): values
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+        if (values := rewrite.constant(model, tensor)) is not None
+    }
+    digest = hashlib.sha256()
+    for name, values in sorted(constants.items()):
+        digest.update(f"{name} {values.dtype} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()

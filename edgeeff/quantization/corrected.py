@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.errors import InputError
-from edgeeff.litert import rewrite, statistics
+from edgeeff.litert import statistics
 from edgeeff.litert.statistics import TensorStatistics
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
@@ -121,9 +121,9 @@ def correct_network(
         UsageError: an exception of the recipe that no layer fits.
     """
     progress = progress or Progress()
-    embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
-    said = ranges.described(graph, statistics.from_bytes(embedded) if embedded else None)
-    rewrite.remove_metadata(graph.model, statistics.METADATA_NAME)
+    said = ranges.described(graph, statistics.attached(graph.model))
+    outdated = statistics.outdated(graph.model)
+    statistics.detach(graph.model)
     batches = _batches(graph, preprocessing, calibration)
     trust = functools.partial(ranges.trusted, rule=recipe.ranges, synthetic=calibration.synthetic)
     histograms = recipe.static and ranges.reads_histograms(graph, trust(said), recipe.ranges)
@@ -135,7 +135,7 @@ def correct_network(
             )
 
     observed = look()
-    known = Known(observed, ranges.credible(said, observed))
+    known = Known(observed, ranges.credible(said, observed, outdated=outdated))
     if covered and recipe.static:
         count = len(calibration.pictures)
         covered(coverage.of_observation(graph, observed, trust(known.batchnorm), count))

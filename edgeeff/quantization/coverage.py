@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.errors import InputError
-from edgeeff.litert import rewrite, statistics
+from edgeeff.litert import statistics
 from edgeeff.litert.statistics import TensorStatistics
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
@@ -225,11 +225,11 @@ def calibration_coverage(
     batches = (preprocessing.normalised(pictures[few]) for few in places.reshape(-1, size))
     with (progress or Progress()).stage("calibrate", len(places) // size) as advance:
         observed = observe(graph, batches, histograms=False, threads=threads, advance=advance)
-    embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
-    said = ranges.described(graph, statistics.from_bytes(embedded) if embedded else None)
+    said = ranges.described(graph, statistics.attached(graph.model))
     batchnorm: Mapping[int, TensorStatistics] = {}
     if recipe is not None:
-        credible = ranges.credible(said, observed)
+        outdated = statistics.outdated(graph.model)
+        credible = ranges.credible(said, observed, outdated=outdated)
         batchnorm = ranges.trusted(credible, recipe.ranges, synthetic=calibration.synthetic)
     return of_observation(graph, observed, batchnorm, len(pictures))
 

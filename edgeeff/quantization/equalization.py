@@ -42,13 +42,13 @@ def equalize(
         The factor on each channel, float64 [channels], of each tensor that was scaled.
     """
     factors: dict[int, Vector] = {}
-    for group in _groups(graph):
+    for group in scalable_groups(graph):
         reach = np.max([_reach(t, observed, batchnorm) for t in group], axis=0)
         factor = channel_factors(reach, rule)
         if factor is None or (factor == 1).all():
             continue
         for tensor in group:
-            _scale(graph, tensor, factor)
+            scale_channels(graph, tensor, factor)
             factors[tensor] = factor
     return factors
 
@@ -56,17 +56,17 @@ def equalize(
 def channel_factors(reach: Vector, rule: Equalize) -> Vector | None:
     """The factor on each channel, from how far each gets; ``None`` where nothing happens.
 
-    A channel that gets ``rule.outlier`` times as far as the median one is first brought back
-    to there, whatever the exponent: it would leave the others a few levels of int8. The rest
-    is moved towards the widest.
+    A channel that gets ``rule.outlier`` times as far as the median one, or that much less far, is
+    first brought to the median, whatever the exponent: the former would leave the others, the
+    latter itself, a few levels of int8. Then all are moved towards the widest.
     """
-    tame = np.minimum(reach, rule.outlier * float(np.median(reach)))
-    widest = float(tame.max())
-    if widest <= 0:
+    if not (reach > 0).any():
         return None
-    lifted = (widest / np.maximum(tame, widest / rule.limit)) ** rule.exponent
-    brought_back = np.divide(tame, reach, out=np.ones_like(reach), where=reach > 0)
-    return np.asarray(lifted * brought_back, np.float64)
+    median = float(np.median(reach[reach > 0]))
+    outlying = (reach > rule.outlier * median) | (reach < median / rule.outlier)
+    tame = np.where(outlying, median, reach)
+    brought = tame / np.maximum(reach, tame / rule.limit)
+    return np.asarray(brought * (tame.max() / tame) ** rule.exponent, np.float64)
 
 
 def rescaled_statistics(
@@ -105,11 +105,14 @@ def rescaled_observation(
 
 def scalable(graph: Graph) -> frozenset[int]:
     """The tensors whose channels equalization may scale."""
-    return frozenset(tensor for group in _groups(graph) for tensor in group)
+    return frozenset(tensor for group in scalable_groups(graph) for tensor in group)
 
 
-def _groups(graph: Graph) -> list[tuple[int, ...]]:
-    """Sets of tensors that must share their factors: a residual sum and all its summands."""
+def scalable_groups(graph: Graph) -> list[tuple[int, ...]]:
+    """Sets of tensors that must share their factors: a residual sum and all its summands.
+
+    Only those for which scaling leaves the network's function as it is.
+    """
     parent: dict[int, int] = {}
 
     def root(tensor: int) -> int:
@@ -130,6 +133,22 @@ def _groups(graph: Graph) -> list[tuple[int, ...]]:
         for group in members.values()
         if all(_free(graph, tensor) for tensor in group)
     ]
+
+
+def scale_channels(graph: Graph, tensor: int, factor: Vector) -> None:
+    """Scale the channels of one tensor of a group, and undo it where weights read them."""
+    maker = graph.producer[tensor]
+    if maker.weighted:
+        weights = graph.weights(maker)
+        scaled = (per_channel(maker, weights) * factor[:, None]).astype(np.float32)
+        graph.set_weights(maker, from_per_channel(maker, scaled, weights))
+        bias = graph.bias(maker)
+        if bias is not None:
+            graph.set_bias(maker, (bias * factor).astype(np.float32))
+    for reader in graph.consumers[tensor]:
+        if reader.weighted:
+            # The last axis of every kernel is its input channel.
+            graph.set_weights(reader, (graph.weights(reader) / factor).astype(np.float32))
 
 
 def _free(graph: Graph, tensor: int) -> bool:
@@ -154,21 +173,6 @@ def _reach(
         return np.asarray(np.abs(said.mean) + 4 * said.deviation, np.float64)
     seen = observed[tensor]
     return np.asarray(np.maximum(np.abs(seen.minimum), np.abs(seen.maximum)), np.float64)
-
-
-def _scale(graph: Graph, tensor: int, factor: Vector) -> None:
-    maker = graph.producer[tensor]
-    if maker.weighted:
-        weights = graph.weights(maker)
-        scaled = (per_channel(maker, weights) * factor[:, None]).astype(np.float32)
-        graph.set_weights(maker, from_per_channel(maker, scaled, weights))
-        bias = graph.bias(maker)
-        if bias is not None:
-            graph.set_bias(maker, (bias * factor).astype(np.float32))
-    for reader in graph.consumers[tensor]:
-        if reader.weighted:
-            # The last axis of every kernel is its input channel.
-            graph.set_weights(reader, (graph.weights(reader) / factor).astype(np.float32))
 
 
 def _times(said: TensorStatistics, factor: Vector) -> TensorStatistics:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgeeff.errors import UsageError
-from edgeeff.litert import rewrite, statistics
+from edgeeff.litert import statistics
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization import boundary, coverage, writer
@@ -74,7 +74,7 @@ def quantize_model(
         _refuse_bytes(content, recipe, ends)
     if not recipe.calibrated:
         with progress.stage("quantize"):
-            rewrite.remove_metadata(graph.model, statistics.METADATA_NAME)
+            statistics.detach(graph.model)
             return writer.write(graph, recipe, {})
     if calibration is None:
         raise UsageError(f"recipe {recipe.name} needs calibration pictures")

@@ -74,13 +74,14 @@ class Equalize:
 
     Attributes:
         exponent: 1 makes all ranges equal, 0 changes nothing.
-        limit: largest factor on a channel.
-        outlier: a channel that reaches so many times as far as the median one is brought back.
+        limit: largest factor that brings a channel to the median.
+        outlier: a channel that reaches so many times as far as the median one, or that much less
+            far, is brought to the median.
     """
 
     exponent: float = 0.5
     limit: float = 65536.0
-    outlier: float = 4.0
+    outlier: float = 1.5
 
 
 @dataclass(frozen=True)

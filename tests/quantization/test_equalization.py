@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeeff.litert import rewrite, statistics
+from edgeeff.litert import statistics
 from edgeeff.litert.runner import Runner
 from edgeeff.quantization.equalization import (
     channel_factors,
@@ -75,24 +75,54 @@ def test_full_exponent_makes_all_ranges_equal(graph):
 def test_a_channel_of_which_batchnorm_lies_is_taken_as_seen(lite0_float):
     graph = Graph(lite0_float.read_bytes())
     observed = observe(graph, batches(graph))
-    embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
-    assert embedded is not None
-    said = statistics.from_bytes(embedded)
+    said = statistics.attached(graph.model)
+    assert said is not None
     name = "block2a_project_bn"
     (tensor,) = (t for t in graph.activations if graph.name(t) == name)
     told = {tensor: said.tensors[name]}
-    assert np.array_equal(credible(told, observed)[tensor].mean, said.tensors[name].mean)
+    assert np.array_equal(
+        credible(told, observed, outdated=False)[tensor].mean, said.tensors[name].mean
+    )
     factor = np.ones(len(said.tensors[name].mean))
     factor[3] = 4096.0
     lying = rescaled_statistics(told, {tensor: 1 / factor})[tensor]
-    believed = credible({tensor: lying}, observed)[tensor]
+    believed = credible({tensor: lying}, observed, outdated=False)[tensor]
     assert believed.mean[3] == pytest.approx(observed[tensor].mean[3], rel=1e-5)
     assert np.array_equal(np.delete(believed.mean, 3), np.delete(lying.mean, 3))
 
 
-@given(st.lists(st.floats(1e-3, 1e3), min_size=3, max_size=20).map(np.asarray), st.floats(0, 1))
-def test_no_channel_stays_an_outlier(reach, exponent):
-    factors = channel_factors(reach, Equalize(exponent, outlier=4.0))
+REACHES = st.lists(st.floats(0.1, 1e3), min_size=3, max_size=20).map(np.asarray)
+
+
+@given(REACHES)
+def test_no_channel_stays_an_outlier(reach):
+    factors = channel_factors(reach, Equalize(0.0, outlier=1.5))
     assert factors is not None
-    assert (reach * factors).max() <= 4.0 * np.median(reach) * (1 + 1e-9)
-    assert (factors > 0).all()
+    found, median = reach * factors, np.median(reach)
+    assert found.max() <= 1.5 * median * (1 + 1e-9)
+    assert found.min() >= median / 1.5 * (1 - 1e-9)
+
+
+@given(REACHES)
+def test_channels_that_are_no_outliers_stay_as_they_are(reach):
+    factors = channel_factors(reach, Equalize(0.0, outlier=4.0))
+    assert factors is not None
+    usual = np.abs(np.log(reach / np.median(reach))) < np.log(4.0) - 1e-9
+    assert factors[usual] == pytest.approx(1.0)
+
+
+@given(REACHES)
+def test_the_full_exponent_makes_all_channels_reach_as_far(reach):
+    factors = channel_factors(reach, Equalize(1.0))
+    assert factors is not None
+    assert reach * factors == pytest.approx((reach * factors).max())
+
+
+def test_a_channel_that_never_wakes_is_moved_by_no_more_than_the_limit():
+    factors = channel_factors(np.array([0.0, 0.0, 0.0, 1.0, 1.0]), Equalize(0.0, limit=100.0))
+    assert factors is not None
+    assert factors.tolist() == [100, 100, 100, 1, 1]
+
+
+def test_a_tensor_that_is_always_zero_is_left_alone():
+    assert channel_factors(np.zeros(4), Equalize()) is None

@@ -63,9 +63,8 @@ def test_threads_do_not_change_the_bytes(tiny_float: Path, threads: int):
 
 def test_the_statistics_of_the_float_network_stay_with_it(tiny_float: Path):
     content = tiny_float.read_bytes()
-    name = statistics.METADATA_NAME
-    assert rewrite.metadata(rewrite.unpack(content), name)
-    assert rewrite.metadata(rewrite.unpack(made(content, "int8")), name) is None
+    assert statistics.attached(rewrite.unpack(content))
+    assert statistics.attached(rewrite.unpack(made(content, "int8"))) is None
 
 
 def test_bytes_into_a_float_network_are_refused(tiny_float: Path):
@@ -101,7 +100,7 @@ def on_photographs(lite0_float: Path, photographs):
 @pytest.mark.slow
 def test_lite0_without_data_keeps_what_photographs_say(on_photographs):
     found, _ = on_photographs("int8")
-    assert found.sqnr_db >= 21
+    assert found.sqnr_db >= 24.5
     assert found.agreement >= 0.9
     assert found.sqnr_db >= on_photographs("int8-plain")[0].sqnr_db + 3
 
@@ -135,7 +134,7 @@ def test_copies_in_the_places_of_idle_channels_cost_nothing(lite0_float: Path, p
 def test_mixed_precision_buys_accuracy_for_few_bytes(on_photographs):
     (whole, size), (mixed, mixed_size) = on_photographs("int8"), on_photographs("int8-mixed")
     assert mixed_size <= 1.02 * size
-    assert mixed.sqnr_db >= whole.sqnr_db + 1.5
+    assert mixed.sqnr_db >= whole.sqnr_db + 1.0
 
 
 @pytest.mark.slow

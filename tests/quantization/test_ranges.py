@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeeff.litert import rewrite, statistics
+from edgeeff.litert import statistics
 from edgeeff.preprocessing import of_family
 from edgeeff.quantization import ranges
 from edgeeff.quantization.calibration import synthetic_set
@@ -31,7 +31,7 @@ class Lite0:
     def grid(self, kind: str, rule: Ranges = RULE, *, batchnorm: bool = True) -> Grid:
         """Of the output of the only operator of a kind."""
         said = ranges.described(self.graph, self.said if batchnorm else None)
-        known = ranges.credible(said, self.observed)
+        known = ranges.credible(said, self.observed, outdated=False)
         found = ranges.grids(self.graph, self.observed, known, rule, synthetic=True)
         return found[self.tensor(kind)]
 
@@ -44,10 +44,10 @@ class Lite0:
 def lite0(lite0_float: Path) -> Lite0:
     preprocessing = of_family("lite", 224)
     graph = Graph(lite0_float.read_bytes())
-    embedded = rewrite.metadata(graph.model, statistics.METADATA_NAME)
-    assert embedded is not None
+    said = statistics.attached(graph.model)
+    assert said is not None
     batches = (p[None] for p in synthetic_set(4, preprocessing).normalised(preprocessing))
-    return Lite0(graph, observe(graph, batches), statistics.from_bytes(embedded))
+    return Lite0(graph, observe(graph, batches), said)
 
 
 def test_a_mean_of_bounded_values_has_their_bounds(lite0: Lite0):
@@ -99,3 +99,34 @@ def test_statistics_of_another_number_of_channels_are_not_this_networks(lite0: L
         ranges.described(lite0.graph, other)
     )
     assert {lite0.graph.name(tensor) for tensor in lost} == {name}
+
+
+def rescaled_since(said: statistics.TensorStatistics, factor: float) -> statistics.TensorStatistics:
+    """What was said when channel 5 was not yet ``factor`` times as large."""
+    before = np.ones(len(said.mean), np.float32)
+    before[5] = 1 / factor
+    assert said.deviation is not None
+    return statistics.TensorStatistics(said.mean * before, said.deviation * before)
+
+
+@pytest.mark.parametrize("factor", [1 / 256, 1 / 4, 4.0, 256.0])
+def test_a_channel_that_was_rescaled_since_is_found(lite0: Lite0, factor: float):
+    """Four pictures, so that a factor of 2 could be chance."""
+    tensor = next(t for t in lite0.observed if lite0.graph.name(t) == "block4b_project_bn")
+    now = ranges.described(lite0.graph, lite0.said)[tensor]
+    old = {tensor: rescaled_since(now, factor)}
+    found = ranges.credible(old, lite0.observed, outdated=True)[tensor]
+    assert found.deviation is not None
+    assert now.deviation is not None
+    assert found.deviation[5] == pytest.approx(now.deviation[5], rel=0.5)
+    assert (np.delete(found.deviation / now.deviation, 5) == 1).mean() > 0.9
+
+
+@pytest.mark.parametrize("factor", [1 / 4, 4.0])
+def test_statistics_of_these_weights_are_believed_even_if_pictures_differ(
+    lite0: Lite0, factor: float
+):
+    tensor = next(t for t in lite0.observed if lite0.graph.name(t) == "block4b_project_bn")
+    said = rescaled_since(ranges.described(lite0.graph, lite0.said)[tensor], factor)
+    found = ranges.credible({tensor: said}, lite0.observed, outdated=False)[tensor]
+    assert np.array_equal(found.mean, said.mean)
