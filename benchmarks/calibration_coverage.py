@@ -20,7 +20,7 @@ from fashion_mnist import read
 from photographs import photographs
 from PIL import Image
 from quantization import Logits
-from subjects import CROPS, Pixels, crops
+from subjects import CROPS, Pixels, crops, opened
 
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import fidelity
@@ -69,9 +69,9 @@ def answers(content: bytes, pictures: Pixels, preprocessing: Preprocessing) -> L
 
 def picture_sets(preprocessing: Preprocessing) -> dict[str, tuple[Pixels, Pixels]]:
     """Pictures to draw from and pictures to judge by."""
-    files = sorted(photographs(), key=lambda file: file.name)
-    pool = crops(files[::2], preprocessing, CROPS, seed=1)
-    judged = crops(files[1::2], preprocessing, JUDGED // len(files[1::2]), seed=2)
+    images = opened(sorted(photographs(), key=lambda file: file.name))
+    pool = crops(images[::2], preprocessing, CROPS, seed=1)
+    judged = crops(images[1::2], preprocessing, JUDGED // len(images[1::2]), seed=2)
     clothes = np.stack(
         [
             preprocessing.pixels(Image.fromarray(picture).convert("RGB"))

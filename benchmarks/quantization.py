@@ -16,11 +16,15 @@ alone. Latency is a ratio to TFLiteConverter's file, measured in turn on one thr
 
 The default recipe, whole and with one part off at a time, on the same pictures.
 
-    python benchmarks/quantization.py --scenes lite0 lite1 lite2
+    python benchmarks/quantization.py --held-out lite0 lite1 lite2
 
-edgeeff's recipes without data, and TFLiteConverter with crops of every other photograph of
-scikit-image and scikit-learn, on 407 crops of 37 photographs of scenes and things that nothing was
-ever tuned on (Debian's opencv-doc).
+edgeeff's recipes, most of them without data, and TFLiteConverter with crops of every other
+photograph of scikit-image and scikit-learn, on 740 crops of 185 photographs of animals, tools and
+buildings that nothing was ever tuned on (Debian's gcompris-qt-data).
+
+    python benchmarks/quantization.py --outliers lite0 lite1 lite2
+
+The same pictures, and a network in which single channels reach 256 times as far as the others.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,20 +45,22 @@ import numpy.typing as npt
 from quantizers import (
     CALIBRATION,
     LITERT_SETTINGS,
-    STOCK,
     Way,
+    against_outliers,
     contributions,
+    shown,
     side_by_side,
-    without_data,
 )
 from subjects import (
     FLOAT,
-    SCENE_CROPS,
+    HELD_OUT_CROPS,
+    PREPROCESSING,
     Pixels,
     Subject,
+    held_out,
     pictures,
     read_preprocessing,
-    scenes,
+    with_outliers,
 )
 
 from edgeeff.benchmark.comparison import Comparison
@@ -88,15 +95,26 @@ class Made:
 class Bench:
     """A network with its float .tflite in a folder, where the ways leave theirs."""
 
-    def __init__(self, subject: Subject, folder: Path) -> None:
-        self.subject, self.folder = subject, folder
-        _alone("subjects.py", subject.word, str(folder))
-        self.preprocessing = read_preprocessing(folder)
+    def __init__(self, subject: Subject, folder: Path, name: str = "") -> None:
+        """Export the float network, unless it is there."""
+        self.subject, self.folder, self.name = subject, folder, name or subject.name
         self.float_model = folder / FLOAT
+        if not self.float_model.exists():
+            _alone("subjects.py", subject.word, str(folder))
+        self.preprocessing = read_preprocessing(folder)
+
+    def with_outliers(self) -> Bench:
+        """The same function, with outlier channels, in a folder of its own."""
+        folder = self.folder / "outliers"
+        folder.mkdir()
+        (folder / FLOAT).write_bytes(with_outliers(self.float_model.read_bytes()))
+        for name in (PREPROCESSING, CALIBRATION):
+            shutil.copy(self.folder / name, folder)
+        return Bench(self.subject, folder, f"{self.name} with outliers")
 
     def make(self, way: Way, again: str = "") -> Made:
         """Go one way in a process of its own."""
-        say(f"{self.subject.name}: {way.key}")
+        say(f"{self.name}: {way.key}")
         path = self.folder / f"{way.key}{again}.tflite".replace("/", "-").replace(" ", "-")
         word, folder = self.subject.word, str(self.folder)
         told = _alone("quantizers.py", word, folder, way.key, str(path))
@@ -164,9 +182,9 @@ COLUMNS: Columns = {
     "s": lambda it: f"{it.made.seconds:.1f}",
     "MB": lambda it: f"{it.made.path.stat().st_size / 1e6:.2f}",
 }
-SCENES: Columns = {
+HELD_OUT: Columns = {
     **COLUMNS,
-    "agreement": lambda it: agreement(it.same, SCENE_CROPS),
+    "agreement": lambda it: agreement(it.same, HELD_OUT_CROPS),
     "two best logits tie": lambda it: f"{it.tied:.1%}",
 }
 PEAK: Columns = {"peak MB": lambda it: f"{it.made.peak_bytes / 1e6:.0f}"}
@@ -229,7 +247,7 @@ def print_head(columns: Columns) -> None:
 
 
 def print_row(bench: Bench, columns: Columns, it: Verdict) -> None:
-    cells = [bench.subject.name, *(cell(it) for cell in columns.values())]
+    cells = [bench.name, *(cell(it) for cell in columns.values())]
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
@@ -280,11 +298,19 @@ def take_apart(bench: Bench) -> None:
     print()
 
 
-def show_scenes(bench: Bench) -> None:
-    """Every recipe without data on photographs that nothing was tuned on."""
+def show_held_out(bench: Bench) -> None:
+    """The recipes on photographs that nothing was tuned on."""
     np.save(bench.folder / CALIBRATION, pictures(bench.subject, bench.preprocessing).calibration)
-    judge = Judge(bench, scenes(bench.preprocessing))
-    stream(bench, judge, [STOCK, *without_data()], SCENES)
+    judge = Judge(bench, held_out(bench.preprocessing))
+    stream(bench, judge, shown(bench.subject), HELD_OUT)
+
+
+def show_outliers(bench: Bench) -> None:
+    """What single channels that reach 256 times as far cost."""
+    np.save(bench.folder / CALIBRATION, pictures(bench.subject, bench.preprocessing).calibration)
+    judge = Judge(bench, held_out(bench.preprocessing))
+    for network in (bench, bench.with_outliers()):
+        stream(network, judge, against_outliers(bench.subject), HELD_OUT)
 
 
 def best_setting(bench: Bench, choosing: Pixels) -> tuple[Made, str]:
@@ -327,7 +353,8 @@ def _alone(script: str, *arguments: str) -> str:
 
 
 MODES: Mapping[str, Callable[[Bench], None]] = {
-    "--scenes": show_scenes,
+    "--held-out": show_held_out,
+    "--outliers": show_outliers,
     "--contributions": take_apart,
 }
 
@@ -343,8 +370,8 @@ def main() -> None:
         )
     parser.add_argument("networks", nargs="+", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
     chosen = parser.parse_args()
-    if chosen.mode is show_scenes:
-        print_head(SCENES)
+    if chosen.mode in (show_held_out, show_outliers):
+        print_head(HELD_OUT)
     for word in chosen.networks:
         with tempfile.TemporaryDirectory() as folder:
             chosen.mode(Bench(Subject(word), Path(folder)))

@@ -40,7 +40,7 @@ from edgeeff.targets.machine import peak_bytes
 
 CALIBRATION = "calibration.npy"
 NONE, PHOTOGRAPHS = "none", "photographs"
-SCENE_RECIPES = (
+SHOWN_RECIPES = (
     "int8",
     "int8-split",
     "int8-mixed",
@@ -133,7 +133,7 @@ def _as_set(pictures: Pixels) -> CalibrationSet:
 
 def _without_statistics(content: bytes) -> bytes:
     model = rewrite.unpack(content)
-    rewrite.remove_metadata(model, statistics.METADATA_NAME)
+    statistics.detach(model)
     return rewrite.pack(model)
 
 
@@ -141,9 +141,12 @@ def _stock(task: Task, watch: Watch) -> bytes:
     """TensorFlow's own full-integer conversion of the Keras network."""
     network, preprocessing = task.subject.build()
     import tensorflow as tf
+    import tf_keras
 
     pictures = task.photographs
-    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    probabilities = tf_keras.layers.Softmax()(network.output)
+    whole_network = tf_keras.Model(network.input, probabilities)
+    converter = tf.lite.TFLiteConverter.from_keras_model(whole_network)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: (
         [preprocessing.normalised(picture)[None]] for picture in pictures
@@ -239,9 +242,21 @@ def side_by_side(subject: Subject) -> list[Way]:
     ]
 
 
-def without_data() -> list[Way]:
-    """Each of edgeeff's recipes."""
-    return [edgeeff(name, find_recipe(name)) for name in SCENE_RECIPES]
+def shown(subject: Subject) -> list[Way]:
+    """The stock converter, the default recipe without data and with pictures, and the others."""
+    whole = default_recipe(subject)
+    others = [edgeeff(name, find_recipe(name)) for name in SHOWN_RECIPES if name != whole.name]
+    return [STOCK, edgeeff(whole.name, whole), edgeeff(whole.name, whole, PHOTOGRAPHS), *others]
+
+
+def against_outliers(subject: Subject) -> list[Way]:
+    """What others do, and the default recipe."""
+    whole, plain = default_recipe(subject), find_recipe("int8-plain")
+    return [
+        LITERT_SETTINGS["OCTAV", WIDEST],
+        edgeeff(plain.name, plain),
+        edgeeff(whole.name, whole),
+    ]
 
 
 PARTS: Mapping[str, tuple[type[Correction], Correction | None]] = {
@@ -298,7 +313,7 @@ def _by_estimator(whole: Recipe, data: str) -> list[Way]:
 def known_ways(subject: Subject) -> dict[str, Way]:
     """All of the above by key."""
     ways = [*side_by_side(subject), *LITERT_SETTINGS.values()]
-    return {way.key: way for way in [*ways, *without_data(), *contributions(subject)]}
+    return {way.key: way for way in [*ways, *shown(subject), *contributions(subject)]}
 
 
 def main(word: str, folder: str, key: str, model: str) -> None:

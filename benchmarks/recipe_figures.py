@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "quantization.md"
 FIGURES = ROOT / "calibration" / "measured.toml"
-COMMAND = "python benchmarks/quantization.py --scenes"
+COMMAND = "python benchmarks/quantization.py --held-out"
 NETWORK = "lite0"
 ROW = re.compile(
     rf"^\| {NETWORK} \| edgeeff (?P<recipe>\S+) \| none \| (?P<sqnr>[\d.]+) \| (?P<median>[\d.]+) "
@@ -42,7 +42,7 @@ def figures(page: str) -> str:
     ]
     head = (
         f'network = "{NETWORK}"\n'
-        f'pictures = "{counts.pop()} crops of photographs of ordinary scenes, no data given"\n'
+        f'pictures = "{counts.pop()} crops of photographs, no data given"\n'
         f'command = "{COMMAND} {NETWORK}"\n'
     )
     return "\n".join([head, *tables])

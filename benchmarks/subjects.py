@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import fashion_mnist
+import gcompris
 import numpy as np
 import numpy.typing as npt
 from photographs import photographs
@@ -22,6 +24,8 @@ from PIL import Image
 
 from edgeeff import files
 from edgeeff.preprocessing import Preprocessing
+from edgeeff.quantization.equalization import scalable_groups, scale_channels
+from edgeeff.quantization.graph import Graph
 from edgeeff.variants import Variant, find_variant
 
 Pixels = npt.NDArray[np.uint8]
@@ -29,52 +33,10 @@ Pixels = npt.NDArray[np.uint8]
 CROPS = 12
 """Of each photograph, where calibration gets its own."""
 
-OPENCV = Path("/usr/share/doc/opencv-doc/examples")
-"""Where Debian's opencv-doc has its sample pictures."""
+HELD_OUT_CROPS = 4
+"""Of each photograph of gcompris.py."""
 
-SCENES = (
-    "alphamat/input_images/plant.jpg",
-    "data/aero1.jpg",
-    "data/aero3.jpg",
-    "data/aloeL.jpg",
-    "data/apple.jpg",
-    "data/baboon.jpg",
-    "data/basketball1.png",
-    "data/board.jpg",
-    "data/box_in_scene.png",
-    "data/building.jpg",
-    "data/butterfly.jpg",
-    "data/chicky_512.png",
-    "data/ela_original.jpg",
-    "data/fruits.jpg",
-    "data/graf1.png",
-    "data/home.jpg",
-    "data/left.jpg",
-    "data/leuvenA.jpg",
-    "data/licenseplate_motion.jpg",
-    "data/messi5.jpg",
-    "data/orange.jpg",
-    "data/rubberwhale1.png",
-    "data/squirrel_cls.jpg",
-    "data/stuff.jpg",
-    "hfs/data/000.jpg",
-    "hfs/data/001.jpg",
-    "hfs/data/002.jpg",
-    "text/scenetext01.jpg",
-    "text/scenetext02.jpg",
-    "text/scenetext03.jpg",
-    "text/scenetext04.jpg",
-    "text/scenetext05.jpg",
-    "text/scenetext06.jpg",
-    "text/scenetext_segmented_word01.jpg",
-    "text/scenetext_segmented_word02.jpg",
-    "text/scenetext_segmented_word03.jpg",
-    "text/scenetext_segmented_word04.jpg",
-)
-"""Its photographs of scenes and things: no drawings, masks, second views of the same, or cut-out
-letters. Chosen by eye before any network had seen one; nothing was ever tuned on them."""
-
-SCENE_CROPS = 11
+OUTLIER = 256.0
 
 FASHION_CALIBRATION = 100
 FASHION_CHOOSING = 300
@@ -146,7 +108,7 @@ def pictures(subject: Subject, preprocessing: Preprocessing) -> Pictures:
     """Crops of photographs, or Fashion-MNIST for a network trained on it."""
     if subject.weights is not None:
         return _fashion()
-    found = sorted(photographs(), key=lambda file: file.name)
+    found = opened(sorted(photographs(), key=lambda file: file.name))
     own, others = found[::2], found[1::2]
     return Pictures(
         calibration=crops(own, preprocessing, CROPS, seed=2),
@@ -155,25 +117,44 @@ def pictures(subject: Subject, preprocessing: Preprocessing) -> Pictures:
     )
 
 
-def scenes(preprocessing: Preprocessing) -> Pixels:
-    """``SCENE_CROPS`` crops of each photograph of ``SCENES``, photograph by photograph."""
-    if not OPENCV.exists():
-        raise SystemExit(f"{OPENCV} is missing: apt-get install opencv-doc")
-    return crops([OPENCV / name for name in SCENES], preprocessing, SCENE_CROPS, seed=1)
+def opened(files: Iterable[Path]) -> list[Image.Image]:
+    """Photographs in RGB."""
+    return [Image.open(file).convert("RGB") for file in files]
 
 
-def crops(files: list[Path], preprocessing: Preprocessing, count: int, *, seed: int) -> Pixels:
+def held_out(preprocessing: Preprocessing) -> Pixels:
+    """``HELD_OUT_CROPS`` of each photograph that nothing was tuned on, photograph by photograph."""
+    return crops(gcompris.photographs(), preprocessing, HELD_OUT_CROPS, seed=1)
+
+
+def crops(
+    images: Iterable[Image.Image], preprocessing: Preprocessing, count: int, *, seed: int
+) -> Pixels:
     """Square crops of 60 to 100% of the short side, at random places."""
     random = np.random.default_rng(seed)
     found = []
-    for file in files:
-        image = Image.open(file).convert("RGB")
+    for image in images:
         for _ in range(count):
             side = int(min(image.size) * random.uniform(0.6, 1.0))
             left, top = (int(random.integers(0, size - side + 1)) for size in image.size)
             square = image.crop((left, top, left + side, top + side))
             found.append(preprocessing.pixels(square))
     return np.stack(found)
+
+
+def with_outliers(content: bytes) -> bytes:
+    """A float network in which single channels reach ``OUTLIER`` times as far; same function.
+
+    Two channels of every group of tensors that are only added up until weights read them: scaled
+    up where they are made, and down where they are read.
+    """
+    graph, random = Graph(content), np.random.default_rng(0)
+    for group in scalable_groups(graph):
+        factor = np.ones(graph.shape(group[0])[-1])
+        factor[random.choice(len(factor), 2, replace=False)] = OUTLIER
+        for tensor in group:
+            scale_channels(graph, tensor, factor)
+    return graph.content()
 
 
 def _fashion() -> Pictures:
@@ -201,11 +182,11 @@ PREPROCESSING = "preprocessing.json"
 
 
 def write(subject: Subject, folder: Path) -> None:
-    """Export the float network, with logits as its output, and write its preprocessing."""
+    """Export the float network, softmax and all, and write its preprocessing."""
     network, preprocessing = subject.build()
     from edgeeff.export import export
 
-    export(network, folder / FLOAT, preprocessing=preprocessing, logits=True)
+    export(network, folder / FLOAT, preprocessing=preprocessing)
     files.write_bytes(folder / PREPROCESSING, json.dumps(preprocessing.to_json()).encode())
 
 
