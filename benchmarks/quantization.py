@@ -76,6 +76,9 @@ HERE = Path(__file__).parent
 Logits = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
+SURE = 0.5
+"""Probability of the float network's answer from which a picture counts as clear."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -129,6 +132,8 @@ class Judge:
         self.judged, self.labels = judged, labels
         self._preprocessing: Preprocessing = bench.preprocessing
         self.truth = self.logits(bench.float_model)
+        highest = self.truth.max(axis=1, keepdims=True)
+        self.sure = 1 / np.exp(self.truth - highest).sum(axis=1) >= SURE
 
     def logits(self, model: Path) -> Logits:
         """What a model says, float32 [pictures, classes]."""
@@ -140,9 +145,7 @@ class Judge:
         logits = self.logits(made.path)
         right = None if self.labels is None else ranks(logits, self.labels)
         same = logits.argmax(axis=1) == self.truth.argmax(axis=1)
-        second, best = np.sort(logits, axis=1)[:, -2:].T
-        tied = float((second == best).mean())
-        return Verdict(made, fidelity(self.truth, logits), right, same, tied)
+        return Verdict(made, fidelity(self.truth, logits), right, same, self.sure)
 
     def float_ranks(self) -> Labels:
         """How many classes the float network puts before the right one."""
@@ -159,14 +162,14 @@ class Verdict:
         fidelity: to the float network.
         ranks: of the labels, if the pictures have any.
         same: whether the answer to each picture is the float network's.
-        tied: share of the pictures whose two best logits are the same.
+        sure: whether the float network gives its answer at least ``SURE``.
     """
 
     made: Made
     fidelity: Fidelity
     ranks: Labels | None
     same: npt.NDArray[np.bool_]
-    tied: float
+    sure: npt.NDArray[np.bool_]
 
 
 Cell = Callable[[Verdict], str]
@@ -185,7 +188,7 @@ COLUMNS: Columns = {
 HELD_OUT: Columns = {
     **COLUMNS,
     "agreement": lambda it: agreement(it.same, HELD_OUT_CROPS),
-    "two best logits tie": lambda it: f"{it.tied:.1%}",
+    "where float is sure": lambda it: f"{it.same[it.sure].mean():.1%} of {it.sure.sum()}",
 }
 PEAK: Columns = {"peak MB": lambda it: f"{it.made.peak_bytes / 1e6:.0f}"}
 
