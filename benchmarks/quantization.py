@@ -22,6 +22,10 @@ edgeeff's recipes, most of them without data, and TFLiteConverter with crops of 
 photograph of scikit-image and scikit-learn, on 740 crops of 185 photographs of animals, tools and
 buildings that nothing was ever tuned on (Debian's gcompris-qt-data).
 
+    python benchmarks/quantization.py --seeds lite0 lite1 lite2
+
+The same pictures: the default recipe with several seeds, which chance alone tells apart.
+
     python benchmarks/quantization.py --outliers lite0 lite1 lite2
 
 The same pictures, and a network in which single channels reach 256 times as far as the others.
@@ -47,6 +51,7 @@ from quantizers import (
     LITERT_SETTINGS,
     Way,
     against_outliers,
+    by_seed,
     contributions,
     shown,
     side_by_side,
@@ -303,9 +308,17 @@ def take_apart(bench: Bench) -> None:
 
 def show_held_out(bench: Bench) -> None:
     """The recipes on photographs that nothing was tuned on."""
+    _judge_held_out(bench, shown(bench.subject))
+
+
+def show_seeds(bench: Bench) -> None:
+    """The default recipe with several seeds on the same photographs."""
+    _judge_held_out(bench, by_seed(bench.subject))
+
+
+def _judge_held_out(bench: Bench, ways: Sequence[Way]) -> None:
     np.save(bench.folder / CALIBRATION, pictures(bench.subject, bench.preprocessing).calibration)
-    judge = Judge(bench, held_out(bench.preprocessing))
-    stream(bench, judge, shown(bench.subject), HELD_OUT)
+    stream(bench, Judge(bench, held_out(bench.preprocessing)), ways, HELD_OUT)
 
 
 def show_outliers(bench: Bench) -> None:
@@ -357,6 +370,7 @@ def _alone(script: str, *arguments: str) -> str:
 
 MODES: Mapping[str, Callable[[Bench], None]] = {
     "--held-out": show_held_out,
+    "--seeds": show_seeds,
     "--outliers": show_outliers,
     "--contributions": take_apart,
 }
@@ -373,7 +387,7 @@ def main() -> None:
         )
     parser.add_argument("networks", nargs="+", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
     chosen = parser.parse_args()
-    if chosen.mode in (show_held_out, show_outliers):
+    if chosen.mode in (show_held_out, show_seeds, show_outliers):
         print_head(HELD_OUT)
     for word in chosen.networks:
         with tempfile.TemporaryDirectory() as folder:

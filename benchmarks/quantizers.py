@@ -108,7 +108,9 @@ class Way:
         return f"{self.name}, {self.data}"
 
 
-def edgeeff(name: str, recipe: Recipe, data: str = NONE, *, batchnorm: bool = True) -> Way:
+def edgeeff(
+    name: str, recipe: Recipe, data: str = NONE, *, batchnorm: bool = True, seed: int = 0
+) -> Way:
     """One of edgeeff's recipes; without ``batchnorm`` those layers' statistics are kept from it."""
 
     def quantize(task: Task, watch: Watch) -> bytes:
@@ -121,7 +123,7 @@ def edgeeff(name: str, recipe: Recipe, data: str = NONE, *, batchnorm: bool = Tr
         given = _as_set(task.photographs) if data == PHOTOGRAPHS else None
         with watch:
             seen = given or synthetic_set(SYNTHETIC_COUNT, preprocessing)
-            return quantize_model(content, recipe, preprocessing, seen)
+            return quantize_model(content, recipe, preprocessing, seen, seed=seed)
 
     return Way(f"edgeeff {name}", data, quantize)
 
@@ -249,6 +251,19 @@ def shown(subject: Subject) -> list[Way]:
     return [STOCK, edgeeff(whole.name, whole), edgeeff(whole.name, whole, PHOTOGRAPHS), *others]
 
 
+SEEDS = 4
+
+
+def by_seed(subject: Subject) -> list[Way]:
+    """The default recipe with several seeds, without data and with pictures."""
+    whole = default_recipe(subject)
+    return [
+        edgeeff(f"{whole.name} --seed {seed}", whole, data, seed=seed)
+        for data in (NONE, PHOTOGRAPHS)
+        for seed in range(SEEDS)
+    ]
+
+
 def against_outliers(subject: Subject) -> list[Way]:
     """What others do, and the default recipe."""
     whole, plain = default_recipe(subject), find_recipe("int8-plain")
@@ -292,7 +307,14 @@ def contributions(subject: Subject) -> list[Way]:
         found.append(edgeeff(whole.name, whole, data))
         found += [edgeeff(name, recipe, data) for name, recipe in changed.items()]
         found += _by_estimator(whole, data)
+    alone = _with_rounding(whole, synthetic=0.0)
+    found.append(edgeeff(f"{whole.name}, GPTQ on photographs alone", alone, PHOTOGRAPHS))
     return found
+
+
+def _with_rounding(whole: Recipe, **changes: Any) -> Recipe:
+    changed = [replace(c, **changes) if type(c) is Round else c for c in whole.corrections]
+    return replace(whole, corrections=tuple(changed))
 
 
 def _by_estimator(whole: Recipe, data: str) -> list[Way]:
@@ -312,8 +334,8 @@ def _by_estimator(whole: Recipe, data: str) -> list[Way]:
 
 def known_ways(subject: Subject) -> dict[str, Way]:
     """All of the above by key."""
-    ways = [*side_by_side(subject), *LITERT_SETTINGS.values()]
-    return {way.key: way for way in [*ways, *shown(subject), *contributions(subject)]}
+    ways = [*side_by_side(subject), *LITERT_SETTINGS.values(), *shown(subject), *by_seed(subject)]
+    return {way.key: way for way in [*ways, *contributions(subject)]}
 
 
 def main(word: str, folder: str, key: str, model: str) -> None:

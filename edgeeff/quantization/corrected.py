@@ -17,7 +17,7 @@ from edgeeff.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization import boundary, coverage, ranges
 from edgeeff.quantization.bias_room import make_room
-from edgeeff.quantization.calibration import CalibrationSet
+from edgeeff.quantization.calibration import CalibrationSet, synthetic_set
 from edgeeff.quantization.correction import Corrections, Known, correct
 from edgeeff.quantization.equalization import (
     equalize,
@@ -39,6 +39,7 @@ from edgeeff.quantization.recipe import (
 from edgeeff.quantization.splitting import split, widened, widened_observation
 
 FloatArray = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
 
 REPLAY_BYTES = 2_000_000_000
 """Replayed pictures are so many that a tensor and its successor stay below this."""
@@ -151,7 +152,7 @@ def correct_network(
     unrounded = {o.name: (graph.weights(o), graph.bias(o)) for o in graph.operators if o.weighted}
     make_room(graph, grids)
     wanted = _wanted(graph, recipe)
-    pictures = list(batches(_replayed(graph, wanted) if wanted.replayed else 1))
+    pictures = _replayed(graph, wanted, preprocessing, calibration)
     # 16 bits round so little that the layers see float inputs.
     seen = grids if recipe.scheme == "int8" else {}
     with progress.stage("correct weights", len(graph.operators)) as advance:
@@ -209,32 +210,54 @@ def _batches(
     graph: Graph, preprocessing: Preprocessing, calibration: CalibrationSet
 ) -> Callable[[int | None], Iterator[FloatArray]]:
     """A function that gives ``count`` of the pictures as batches of the graph's input."""
-    shape = graph.shape(graph.input)
-    pictures = calibration.pictures
-    if pictures.shape[1:] != shape[1:]:
-        raise InputError(
-            f"the network takes {list(shape[1:])}, the pictures are {list(pictures.shape[1:])}"
-        )
+    shape, pictures = list(graph.shape(graph.input))[1:], calibration.pictures
+    side = preprocessing.resolution
+    for given, found in {
+        "the pictures are": list(pictures.shape[1:]),
+        "the preprocessing makes pictures of": [side, side, 3],
+    }.items():
+        if found != shape:
+            raise InputError(f"the network takes {shape}, {given} {found}")
 
     def give(count: int | None) -> Iterator[FloatArray]:
         taken = pictures if count is None else _spread(pictures, count)
-        for start in range(0, len(taken), shape[0]):
-            # A last batch that is not full is filled up with its first pictures.
-            chosen = [taken[(start + i) % len(taken)] for i in range(shape[0])]
-            yield preprocessing.normalised(np.stack(chosen))
+        return _in_batches(graph, preprocessing, taken)
 
     return give
 
 
-def _spread(pictures: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
+def _in_batches(
+    graph: Graph, preprocessing: Preprocessing, pictures: Pixels
+) -> Iterator[FloatArray]:
+    size = graph.shape(graph.input)[0]
+    for start in range(0, len(pictures), size):
+        # A last batch that is not full is filled up with its first pictures.
+        chosen = [pictures[(start + i) % len(pictures)] for i in range(size)]
+        yield preprocessing.normalised(np.stack(chosen))
+
+
+def _spread(pictures: Pixels, count: int) -> Pixels:
     """``count`` pictures, evenly from the whole list: folders are sorted by class."""
     if count >= len(pictures):
         return pictures
     return pictures[[i * len(pictures) // count for i in range(count)]]
 
 
-def _replayed(graph: Graph, wanted: Corrections) -> int:
-    """How many pictures to replay: what the recipe says, if memory allows."""
+def _replayed(
+    graph: Graph, wanted: Corrections, preprocessing: Preprocessing, calibration: CalibrationSet
+) -> list[FloatArray]:
+    """The batches to replay: as many pictures as the recipe says, if memory allows."""
+    if not wanted.replayed:
+        return []
     largest = max(int(np.prod(graph.shape(t)[1:])) for t in graph.activations)
-    fits = max(4, REPLAY_BYTES // (4 * largest))
-    return min(wanted.round.pictures if wanted.round else fits, fits)
+    count = fits = max(4, REPLAY_BYTES // (4 * largest))
+    made_up = 0
+    if wanted.round:
+        count = min(wanted.round.pictures, fits)
+        measured = wanted.bias is not None and wanted.bias.means == "measured"
+        if not (calibration.synthetic or measured):
+            made_up = round(count * wanted.round.synthetic)
+    chosen = [_spread(calibration.pictures, count - made_up)]
+    if made_up:
+        chosen.append(synthetic_set(made_up, preprocessing).pictures)
+    return list(_in_batches(graph, preprocessing, np.concatenate(chosen)))

@@ -115,12 +115,16 @@ class Round:
 
     Attributes:
         method: ``nearest`` or ``gptq``.
-        pictures: so many of the calibration pictures are replayed for ``gptq``.
+        pictures: so many are replayed for ``gptq``.
+        synthetic: share of them that is synthetic although there are calibration pictures, which
+            never vary in all the ways that an app's will. Not with ``Bias.means = "measured"``,
+            which compares what the same pictures do.
         damping: share of the mean diagonal added to each Hessian.
     """
 
     method: str = "gptq"
     pictures: int = 24
+    synthetic: float = 0.5
     damping: float = 0.1
 
 
@@ -178,6 +182,7 @@ LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Split, "pictures"): (1, 64),
     (Clip, "least"): (0.05, 1.0),
     (Round, "pictures"): (1, 4096),
+    (Round, "synthetic"): (0.0, 1.0),
     (Round, "damping"): (1e-6, 100.0),
 }
 

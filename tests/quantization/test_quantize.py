@@ -77,16 +77,43 @@ def test_pictures_of_another_size_are_refused(tiny_float: Path):
         made(tiny_float.read_bytes(), "int8", of_family("imagenet", 48))
 
 
+def rounded_on(calibration, content: bytes, share: float, more: str = "") -> bytes:
+    text = f'[[corrections]]\nkind = "round"\nsynthetic = {share}\n{more}'
+    return quantize_model(content, parse("made", text), TINY, calibration)
+
+
+MEASURED = '[[corrections]]\nkind = "bias"\nmeans = "measured"\n'
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "joined"),
+    [("mine", "", True), ("synthetic", "", False), ("mine", MEASURED, False)],
+    ids=["yours", "none given", "yours, means compared"],
+)
+def test_synthetic_pictures_join_yours_in_rounding(tiny_float, source, more, joined):
+    calibration = replace(synthetic_set(6, TINY, seed=5), source=source)
+    content = tiny_float.read_bytes()
+    none, half, all_ = (rounded_on(calibration, content, share, more) for share in (0, 0.5, 1))
+    assert (none != half) == (half != all_) == joined
+
+
+SCENES = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
+
+
+def corners(photographs, names: tuple[str, ...]) -> list[np.ndarray]:
+    """Three crops of each photograph."""
+    found = []
+    for image in (photographs[name] for name in names):
+        side = int(min(image.size) * 0.8)
+        starts = [(0, 0), (image.width - side, 0), (0, image.height - side)]
+        found += [LITE.pixels(image.crop((x, y, x + side, y + side))) for x, y in starts]
+    return found
+
+
 @pytest.fixture(scope="module")
 def on_photographs(lite0_float: Path, photographs):
     """Fidelity of Lite0 with real weights by recipe, no data given, on crops of photographs."""
-    content = lite0_float.read_bytes()
-    pictures = []
-    for name in ("astronaut", "chelsea", "coffee", "rocket", "china", "flower"):
-        image = photographs[name]
-        side = int(min(image.size) * 0.8)
-        corners = [(0, 0), (image.width - side, 0), (0, image.height - side)]
-        pictures += [LITE.pixels(image.crop((x, y, x + side, y + side))) for x, y in corners]
+    content, pictures = lite0_float.read_bytes(), corners(photographs, SCENES)
     truth = answers(content, pictures)
 
     @cache
@@ -128,6 +155,21 @@ def test_copies_in_the_places_of_idle_channels_cost_nothing(lite0_float: Path, p
         sizes.append(len(model))
     assert found[1] >= found[0] + 0.1
     assert sizes[1] == sizes[0]
+
+
+@pytest.mark.slow
+def test_few_photographs_of_one_kind_do_not_spoil_others(lite0_float: Path, photographs):
+    content, others = lite0_float.read_bytes(), corners(photographs, SCENES)
+    own = np.stack(corners(photographs, ("brick", "grass", "gravel", "coins", "text", "moon")))
+    calibration = replace(synthetic_set(len(own), LITE), source="textures", pictures=own)
+    truth, recipe = answers(content, others), find_recipe("int8")
+    assert "synthetic = 0.5" in recipe.text
+    alone = parse("alone", recipe.text.replace("synthetic = 0.5", "synthetic = 0"))
+    spoilt, joined = (
+        fidelity(truth, answers(quantize_model(content, one, LITE, calibration), others)).sqnr_db
+        for one in (alone, recipe)
+    )
+    assert joined >= spoilt + 0.3
 
 
 @pytest.mark.slow

@@ -75,6 +75,7 @@ BAD = {
     "no pictures": (f"{ROUND}pictures = 0", "round.pictures = 0"),
     "unknown rounding": (f'{ROUND}method = "up"', "round.method = 'up'"),
     "damping of nothing": (f"{ROUND}damping = 0.0", "round.damping = 0.0"),
+    "more synthetic pictures than all": (f"{ROUND}synthetic = 1.5", "round.synthetic = 1.5"),
     "exponent above 1": (f"{EQUALIZE}exponent = 1.5", "equalize.exponent = 1.5"),
     "unknown means": (f'{BIAS}means = "median"', "bias.means = 'median'"),
     "bias before rounding": (BIAS + ROUND, "corrections in the order ['bias', 'round']"),
