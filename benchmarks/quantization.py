@@ -40,7 +40,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -249,7 +249,7 @@ def agreement(same: npt.NDArray[np.bool_], crops: int) -> str:
     return f"{same.mean():.1%} of {len(same)} ({low:.1%} to {high:.1%})"
 
 
-def print_head(columns: Columns) -> None:
+def print_head(columns: Iterable[str]) -> None:
     names = ["network", *columns]
     print(f"| {' | '.join(names)} |\n|{'-|' * len(names)}", flush=True)
 
@@ -306,25 +306,47 @@ def take_apart(bench: Bench) -> None:
     print()
 
 
+def _held_out_judge(bench: Bench) -> Judge:
+    """Photographs that nothing was tuned on; crops of others are left for calibration."""
+    np.save(bench.folder / CALIBRATION, pictures(bench.subject, bench.preprocessing).calibration)
+    return Judge(bench, held_out(bench.preprocessing))
+
+
 def show_held_out(bench: Bench) -> None:
     """The recipes on photographs that nothing was tuned on."""
-    _judge_held_out(bench, shown(bench.subject))
+    judge = _held_out_judge(bench)
+    stream(bench, judge, shown(bench.subject), HELD_OUT)
 
 
 def show_seeds(bench: Bench) -> None:
     """The default recipe with several seeds on the same photographs."""
-    _judge_held_out(bench, by_seed(bench.subject))
+    judge = _held_out_judge(bench)
+    for data, ways in by_seed(bench.subject).items():
+        found = [judge(bench.make(way)).fidelity for way in ways]
+        cells = [bench.name, data, *(cell(found) for cell in SEEDED.values())]
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _judge_held_out(bench: Bench, ways: Sequence[Way]) -> None:
-    np.save(bench.folder / CALIBRATION, pictures(bench.subject, bench.preprocessing).calibration)
-    stream(bench, Judge(bench, held_out(bench.preprocessing)), ways, HELD_OUT)
+def _mean_of(name: str, form: str) -> Callable[[Sequence[Fidelity]], str]:
+    def cell(found: Sequence[Fidelity]) -> str:
+        values = [getattr(one, name) for one in found]
+        each = ", ".join(format(value, form) for value in values)
+        return f"{format(sum(values) / len(values), form)} ({each})"
+
+    return cell
+
+
+SEEDED: Mapping[str, Callable[[Sequence[Fidelity]], str]] = {
+    "SQNR dB, mean (each seed)": _mean_of("sqnr_db", ".1f"),
+    "median picture": _mean_of("median_image_sqnr_db", ".1f"),
+    "agreement": _mean_of("agreement", ".1%"),
+    "KL": _mean_of("kl", ".4f"),
+}
 
 
 def show_outliers(bench: Bench) -> None:
     """What single channels that reach 256 times as far cost."""
-    np.save(bench.folder / CALIBRATION, pictures(bench.subject, bench.preprocessing).calibration)
-    judge = Judge(bench, held_out(bench.preprocessing))
+    judge = _held_out_judge(bench)
     for network in (bench, bench.with_outliers()):
         stream(network, judge, against_outliers(bench.subject), HELD_OUT)
 
@@ -387,7 +409,9 @@ def main() -> None:
         )
     parser.add_argument("networks", nargs="+", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
     chosen = parser.parse_args()
-    if chosen.mode in (show_held_out, show_seeds, show_outliers):
+    if chosen.mode is show_seeds:
+        print_head(["data", *SEEDED])
+    elif chosen.mode in (show_held_out, show_outliers):
         print_head(HELD_OUT)
     for word in chosen.networks:
         with tempfile.TemporaryDirectory() as folder:

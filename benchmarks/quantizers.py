@@ -254,14 +254,15 @@ def shown(subject: Subject) -> list[Way]:
 SEEDS = 4
 
 
-def by_seed(subject: Subject) -> list[Way]:
-    """The default recipe with several seeds, without data and with pictures."""
+def by_seed(subject: Subject) -> dict[str, list[Way]]:
+    """The default recipe with several seeds, by the data given."""
     whole = default_recipe(subject)
-    return [
-        edgeeff(f"{whole.name} --seed {seed}", whole, data, seed=seed)
+    return {
+        data: [
+            edgeeff(f"{whole.name} --seed {seed}", whole, data, seed=seed) for seed in range(SEEDS)
+        ]
         for data in (NONE, PHOTOGRAPHS)
-        for seed in range(SEEDS)
-    ]
+    }
 
 
 def against_outliers(subject: Subject) -> list[Way]:
@@ -334,7 +335,9 @@ def _by_estimator(whole: Recipe, data: str) -> list[Way]:
 
 def known_ways(subject: Subject) -> dict[str, Way]:
     """All of the above by key."""
-    ways = [*side_by_side(subject), *LITERT_SETTINGS.values(), *shown(subject), *by_seed(subject)]
+    ways = [*side_by_side(subject), *LITERT_SETTINGS.values(), *shown(subject)]
+    for seeded in by_seed(subject).values():
+        ways += seeded
     return {way.key: way for way in [*ways, *contributions(subject)]}
 
 
