@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +78,7 @@ def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
         files.write_bytes(path_of(model), manifest.document().encode(), force=True)
         return Conversion(model, manifest, model)
     tried: list[_Candidate] = []
-    with scratch_folder(job.settings.output) as scratch:
+    with files.scratch_folder(job.settings.output) as scratch:
         for recipe in recipes:
             tried.append(_candidate(job, recipe, scratch, model.name))
             if tried[-1].trial is None or tried[-1].trial.last:
@@ -93,13 +91,6 @@ def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
     if trials and all(trial.failed for trial in trials):
         raise AccuracyGateFailed(trials)
     return Conversion(model, manifest, job.reference, _coverage_notes(manifest))
-
-
-@contextmanager
-def scratch_folder(folder: Path) -> Iterator[Path]:
-    """A folder inside ``folder`` that is gone afterwards: renaming stays on one disk."""
-    with tempfile.TemporaryDirectory(prefix=".edgeeff-", dir=folder) as name:
-        yield Path(name)
 
 
 @dataclass(frozen=True)

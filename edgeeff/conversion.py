@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeeff import files
-from edgeeff.candidates import Conversion, Job, make, scratch_folder
+from edgeeff.candidates import Conversion, Job, make
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.gate import LADDERS
@@ -99,7 +99,7 @@ def convert(
     _refuse(settings, model, _target(settings, variant, recipe.scheme, trained=False))
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, usual, progress)
-    with scratch_folder(settings.output) as scratch:
+    with files.scratch_folder(settings.output) as scratch:
         exported = scratch / "float32.tflite"
         weights, preprocessing = _export(variant, settings, usual, exported, progress)
         if preprocessing.crop != usual.crop:
@@ -248,9 +248,8 @@ def _refuse(settings: Settings, *models: Path) -> None:
 
 def _refuse_full(folder: Path) -> None:
     """Fail now, not after a minute of work, if the folder cannot be written."""
-    with files.writing(folder / ".edgeeff-writable", force=True) as probe_file:
-        probe_file.write_bytes(b"\0")
-    (folder / ".edgeeff-writable").unlink(missing_ok=True)
+    with files.scratch_folder(folder) as scratch:
+        files.write_bytes(scratch / "probe", b"\0")
 
 
 def _labels(settings: Settings, variant: Variant) -> list[str] | None:

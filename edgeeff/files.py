@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgeeff.errors import InputError, OutputError
+
+_begun: set[Path] = set()
+"""Temporary files and folders that are there, or about to be."""
+
+
+@atexit.register
+def _remove_begun() -> None:
+    """Remove what is left because Ctrl-C came while it was being made or removed."""
+    for path in tuple(_begun):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -23,14 +38,11 @@ def writing(path: Path, *, force: bool = False) -> Iterator[Path]:
         OutputError: ``path`` exists and ``force`` is false, or it cannot be written.
     """
     refuse_existing(path, force=force)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+    _begun.add(temporary)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    temporary = Path(name)
-    try:
+        temporary.touch(mode=0o600, exist_ok=False)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -39,7 +51,29 @@ def writing(path: Path, *, force: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        _begun.discard(temporary)
+
+
+@contextlib.contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder inside ``folder`` that is gone afterwards: renaming stays on one disk.
+
+    Raises:
+        OutputError: nothing can be written there.
+    """
+    scratch = folder / f".edgeeff-{secrets.token_hex(4)}"
+    _begun.add(scratch)
+    try:
+        try:
+            scratch.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        _begun.discard(scratch)
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
