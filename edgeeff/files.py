@@ -24,10 +24,9 @@ _begun: set[Path] = set()
 def _remove_begun() -> None:
     """Remove what is left because Ctrl-C came while it was being made or removed."""
     for path in tuple(_begun):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 @contextlib.contextmanager

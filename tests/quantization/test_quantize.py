@@ -77,6 +77,12 @@ def test_pictures_of_another_size_are_refused(tiny_float: Path):
         made(tiny_float.read_bytes(), "int8", of_family("imagenet", 48))
 
 
+def test_a_preprocessing_of_another_size_is_refused(tiny_float: Path):
+    pictures, other = synthetic_set(6, TINY), of_family("imagenet", 48)
+    with pytest.raises(InputError, match="preprocessing makes"):
+        quantize_model(tiny_float.read_bytes(), find_recipe("int8"), other, pictures)
+
+
 def rounded_on(calibration, content: bytes, share: float, more: str = "") -> bytes:
     text = f'[[corrections]]\nkind = "round"\nsynthetic = {share}\n{more}'
     return quantize_model(content, parse("made", text), TINY, calibration)
