@@ -29,11 +29,17 @@ The same pictures: the default recipe with several seeds, which chance alone tel
     python benchmarks/quantization.py --outliers lite0 lite1 lite2
 
 The same pictures, and a network in which single channels reach 256 times as far as the others.
+
+    python benchmarks/quantization.py --labelled DATA [--calibration DATA] lite0 lite1 lite2
+
+What accuracy is left: labelled ImageNet pictures, as `edgeeff evaluate --data` takes them and
+imagenet.py lists them. With --calibration, the quantizers that want pictures get 100 of those.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import shutil
@@ -53,6 +59,7 @@ from quantizers import (
     against_outliers,
     by_seed,
     contributions,
+    on_labelled,
     shown,
     side_by_side,
 )
@@ -63,6 +70,7 @@ from subjects import (
     Pixels,
     Subject,
     held_out,
+    labelled,
     pictures,
     read_preprocessing,
     with_outliers,
@@ -80,6 +88,8 @@ from edgeeff.targets.plan import preset
 HERE = Path(__file__).parent
 Logits = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+
+PHOTOGRAPHS_GIVEN = 100
 
 SURE = 0.5
 """Probability of the float network's answer from which a picture counts as clear."""
@@ -198,12 +208,17 @@ HELD_OUT: Columns = {
 PEAK: Columns = {"peak MB": lambda it: f"{it.made.peak_bytes / 1e6:.0f}"}
 
 
+LABELLED: Columns = {
+    name: COLUMNS[name] for name in ("what", "data", "SQNR dB", "median picture", "KL")
+} | {"agreement": lambda it: _with_interval(it.same)}
+
+
 def top1(float_ranks: Labels) -> Columns:
     """Accuracy, and what is lost of the float network's, in points with 95% intervals."""
 
     def accuracy(it: Verdict) -> str:
         assert it.ranks is not None
-        return _percent(it.ranks)
+        return _with_interval(it.ranks == 0)
 
     def lost(it: Verdict) -> str:
         assert it.ranks is not None
@@ -214,8 +229,8 @@ def top1(float_ranks: Labels) -> Columns:
     return {"top-1": accuracy, "points lost": lost}
 
 
-def _percent(found: Labels) -> str:
-    share = wilson(int((found == 0).sum()), len(found))
+def _with_interval(found: npt.NDArray[np.bool_]) -> str:
+    share = wilson(int(found.sum()), len(found))
     return f"{share.value:.2%} ({share.low:.1%} to {share.high:.1%})"
 
 
@@ -278,7 +293,7 @@ def compare(bench: Bench) -> None:
     print(f"\n{why}")
     print(same_bytes(bench, made))
     if seen.labels is not None:
-        print(f"The float network's top-1: {_percent(judge.float_ranks())}.")
+        print(f"The float network's top-1: {_with_interval(judge.float_ranks() == 0)}.")
     print()
 
 
@@ -316,6 +331,20 @@ def show_held_out(bench: Bench) -> None:
     """The recipes on photographs that nothing was tuned on."""
     judge = _held_out_judge(bench)
     stream(bench, judge, shown(bench.subject), HELD_OUT)
+
+
+def show_labelled(bench: Bench, *, data: Path, calibration: Path | None) -> None:
+    """Fidelity and accuracy on labelled pictures that no quantizer has seen."""
+    seen = pictures(bench.subject, bench.preprocessing).calibration
+    if calibration is not None:
+        seen, _ = labelled(calibration, bench.preprocessing, PHOTOGRAPHS_GIVEN)
+    np.save(bench.folder / CALIBRATION, seen)
+    judge = Judge(bench, *labelled(data, bench.preprocessing))
+    before = _with_interval(judge.float_ranks() == 0)
+    columns = {**LABELLED, "float top-1": lambda _: before, **top1(judge.float_ranks())}
+    print_head(columns)
+    stream(bench, judge, on_labelled(bench.subject), columns)
+    print()
 
 
 def show_seeds(bench: Bench) -> None:
@@ -407,8 +436,15 @@ def main() -> None:
         modes.add_argument(
             flag, dest="mode", action="store_const", const=mode, help=mode.__doc__, default=compare
         )
+    modes.add_argument("--labelled", type=Path, metavar="DATA", help=show_labelled.__doc__)
+    parser.add_argument("--calibration", type=Path, metavar="DATA", help="with --labelled")
     parser.add_argument("networks", nargs="+", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
     chosen = parser.parse_args()
+    if chosen.labelled:
+        data, calibration = chosen.labelled, chosen.calibration
+        chosen.mode = functools.partial(show_labelled, data=data, calibration=calibration)
+    elif chosen.calibration:
+        parser.error("--calibration goes with --labelled")
     if chosen.mode is show_seeds:
         print_head(["data", *SEEDED])
     elif chosen.mode in (show_held_out, show_outliers):

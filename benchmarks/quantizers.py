@@ -251,6 +251,12 @@ def shown(subject: Subject) -> list[Way]:
     return [STOCK, edgeeff(whole.name, whole), edgeeff(whole.name, whole, PHOTOGRAPHS), *others]
 
 
+def on_labelled(subject: Subject) -> list[Way]:
+    """The stock converter, the default recipe without data and with pictures, and two others."""
+    mixed, plain = (edgeeff(name, find_recipe(name)) for name in ("int8-mixed", "int8-plain"))
+    return [*shown(subject)[:3], mixed, plain]
+
+
 SEEDS = 4
 
 

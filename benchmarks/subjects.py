@@ -23,6 +23,7 @@ from photographs import photographs
 from PIL import Image
 
 from edgeeff import files
+from edgeeff.images import pixels, read_images
 from edgeeff.preprocessing import Preprocessing
 from edgeeff.quantization.equalization import scalable_groups, scale_channels
 from edgeeff.quantization.graph import Graph
@@ -125,6 +126,17 @@ def opened(files: Iterable[Path]) -> list[Image.Image]:
 def held_out(preprocessing: Preprocessing) -> Pixels:
     """``HELD_OUT_CROPS`` of each photograph that nothing was tuned on, photograph by photograph."""
     return crops(gcompris.photographs(), preprocessing, HELD_OUT_CROPS, seed=1)
+
+
+def labelled(
+    data: Path, preprocessing: Preprocessing, count: int | None = None
+) -> tuple[Pixels, npt.NDArray[np.int64]]:
+    """Labelled pictures of a folder or a CSV, ``count`` of them, and their classes."""
+    read = list(pixels(read_images(data, strict=True).take(count), preprocessing))
+    if any(picture.label is None for picture, _ in read):
+        sys.exit(f"{data}: pictures without labels")
+    labels = np.array([picture.label for picture, _ in read], np.int64)
+    return np.stack([array for _, array in read]), labels
 
 
 def crops(

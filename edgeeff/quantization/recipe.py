@@ -64,7 +64,7 @@ class Ranges:
     batchnorm: str = "always"
     deviations: float = 4.0
     logits_percent: float = 97.0
-    logits_margin: float = 1.4
+    logits_margin: float = 1.6
     logits_margin_data: float = 1.2
 
 

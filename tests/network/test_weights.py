@@ -37,10 +37,19 @@ def trained() -> Any:
     return networks.untrained(TINY, pictures=8)
 
 
+@pytest.fixture(scope="module")
+def other() -> tuple[Any, list[np.ndarray]]:
+    """The same network with other weights, and these weights."""
+    network = build(TINY, seed=1)
+    return network, network.get_weights()
+
+
 @pytest.fixture
-def fresh() -> Any:
-    """The same network with other weights."""
-    return build(TINY, seed=1)
+def fresh(other: tuple[Any, list[np.ndarray]]) -> Any:
+    """The same network with other weights, whatever an earlier test made of them."""
+    network, initial = other
+    network.set_weights(initial)
+    return network
 
 
 @pytest.fixture
