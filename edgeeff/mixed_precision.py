@@ -1,10 +1,11 @@
 """Mixed precision by search: the few layers whose higher precision buys most for what it costs.
 
-The network is corrected once. Then runs of neighbouring blocks are kept in float (or int16) in
-turn, and what each takes off the error of the logits is divided by the bytes or the time that it
-costs. The best joins the others for as long as the budget lasts; what a run buys beside those
-already kept is measured again before it joins (a lazy greedy search: Minoux 1978, "Accelerated
-greedy algorithms for maximizing submodular set functions"). The outcome is a recipe.
+The network is corrected once. Then runs of neighbouring blocks are kept in float (their weights in
+half precision, a third of the bytes) or int16 in turn, and what each takes off the error of the
+logits is divided by the bytes or the time that it costs. The best joins the others for as long as
+the budget lasts; what a run buys beside those already kept is measured again before it joins (a
+lazy greedy search: Minoux 1978, "Accelerated greedy algorithms for maximizing submodular set
+functions"). The outcome is a recipe.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ class Budget:
     """What the kept layers may cost; without either, 2% more bytes.
 
     Attributes:
-        bytes: beyond the full-integer model. Only float is tried: int16 costs no bytes, only
+        bytes: beyond the full-integer model. Only float16 is tried: int16 costs no bytes, only
             time.
-        latency_percent: more time on this computer's CPU, one thread; float and int16 are tried.
+        latency_percent: more time on this computer's CPU, one thread; float16 and int16 are tried.
     """
 
     bytes: int | None = None
@@ -79,7 +80,7 @@ class Budget:
     @property
     def precisions(self) -> tuple[str, ...]:
         """The precisions that are tried."""
-        return ("float",) if self.latency_percent is None else ("float", "int16")
+        return ("float16",) if self.latency_percent is None else ("float16", "int16")
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Kept:
 
     Attributes:
         blocks: first to last.
-        precision: ``float`` or ``int16``.
+        precision: ``float16`` or ``int16``.
         sqnr_db: mean over the pictures' noise, of the logits, with everything kept so far.
         added_bytes: beyond the full-integer model, with everything kept so far.
         slower_percent: likewise in time; ``None`` if the budget is in bytes.

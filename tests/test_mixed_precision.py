@@ -111,7 +111,7 @@ def test_the_same_search_twice_finds_the_same(tiny, found):
 def test_a_budget_in_time_tries_int16_too(tiny):
     content, recipe, preprocessing, pictures = tiny
     found = search(content, recipe, preprocessing, pictures, Budget(latency_percent=500.0))
-    assert {run.precision for run in found.tried} == {"float", "int16"}
+    assert {run.precision for run in found.tried} == {"float16", "int16"}
     assert all(run.slower_percent <= 500 for run in (*found.tried, *found.kept))
 
 

@@ -28,6 +28,7 @@ from edgeeff.quantization.graph import Graph, Operator
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.observation import Observed, observe
 from edgeeff.quantization.recipe import (
+    FLOATING,
     Bias,
     Clip,
     Equalize,
@@ -201,7 +202,7 @@ def _split(
 
 def _wanted(graph: Graph, recipe: Recipe) -> Corrections:
     kept = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
-    in_float = {name for name, precision in kept.items() if precision == "float"}
+    in_float = {name for name, precision in kept.items() if precision in FLOATING}
     clip, round_, bias = (recipe.correction(kind) for kind in (Clip, Round, Bias))
     return Corrections(clip, round_, bias, frozenset(in_float))
 

@@ -116,9 +116,11 @@ def layer_errors(
         )
     fed = [(picture, preprocessing.normalised(picture)[None]) for picture in pictures]
     names = [operator.name for operator in shared]
+    # What layers read: where a neighbour stays in float, it is none of the shared ones.
+    sources = [graph.name(operator.inputs[0]) for operator in shared if operator.weighted]
     scaled = scalable(graph)
     with quiet_runtime():
-        truth = Network(reference, [*names, graph.name(graph.input)])
+        truth = Network(reference, list(dict.fromkeys([*names, *sources])))
         found = Network(quantized, names)
         weights = QuantizedWeights(graph, model)
         tallies = [_Tally(o, grids[o.name], weights, o.output in scaled) for o in shared]

@@ -158,12 +158,17 @@ class QuantizedWeights:
         return _dequantized(self._constant(operator, 1))
 
     def _constant(self, operator: Operator, operand: int) -> Tensor:
-        return self._model.tensors[self._operators[operator.name].inputs[operand]]
+        tensor = self._model.tensors[self._operators[operator.name].inputs[operand]]
+        converted = self._operators.get(tensor.name)
+        if converted is None or converted.name != "DEQUANTIZE":
+            return tensor
+        # Weights that are stored in less than the layer computes with.
+        return self._model.tensors[converted.inputs[0]]
 
 
 def _dequantized(tensor: Tensor) -> FloatArray:
     values = np.asarray(tensor.values, np.float64)
-    scales = np.asarray(tensor.scales, np.float64)
+    scales = np.asarray(tensor.scales or (1.0,), np.float64)
     if len(scales) > 1:
         axis = [1] * values.ndim
         axis[tensor.quantized_dimension] = len(scales)

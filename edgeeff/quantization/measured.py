@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any
 
-from edgeeff.quantization.recipe import MEASURED, STATIC, Recipe, named_recipes
+from edgeeff.quantization.recipe import FLOATING, MEASURED, STATIC, Recipe, named_recipes
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -78,4 +78,6 @@ def measurements() -> Measurements:
 
 def integer_only(recipe: Recipe) -> bool:
     """Whether no operator of a network quantized by the recipe computes in float."""
-    return recipe.scheme in STATIC and all(e.precision != "float" for e in recipe.exceptions)
+    return recipe.scheme in STATIC and FLOATING.isdisjoint(
+        exception.precision for exception in recipe.exceptions
+    )

@@ -13,7 +13,7 @@ from edgeeff.quantization import boundary, coverage, writer
 from edgeeff.quantization.calibration import CalibrationSet
 from edgeeff.quantization.corrected import Corrected, correct_network
 from edgeeff.quantization.graph import Graph
-from edgeeff.quantization.recipe import Recipe, kept_precisions
+from edgeeff.quantization.recipe import FLOATING, Recipe, kept_precisions
 
 WHOLE = ("int8", "int16x8")
 
@@ -110,7 +110,7 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
         network, inside = normalizing(network, preprocessing), boundary.RAW
     layers = {operator.name: operator.kind for operator in network.graph.operators}
     kept = kept_precisions(recipe, layers)
-    with network.in_float({name for name, precision in kept.items() if precision == "float"}):
+    with network.in_float({name for name, precision in kept.items() if precision in FLOATING}):
         written = writer.write(network.graph, recipe, network.grids)
     return boundary.wrap(written, ends.input, ends.output, inside)
 

@@ -27,7 +27,10 @@ SCHEMES = ("int8", "int16x8", "dynamic", "weight-only", "float16", "float32")
 STATIC = ("int8", "int16x8")
 """Schemes that quantize activations by ranges, and so need calibration."""
 
-PRECISIONS = ("int16", "float")
+PRECISIONS = ("int16", "float16", "float")
+FLOATING = frozenset({"float16", "float"})
+"""The precisions whose layers compute in float."""
+
 ORDER = ("equalize", "split", "clip", "round", "bias")
 """Corrections in the only order that makes sense: each works on what the former left."""
 
@@ -65,7 +68,7 @@ class Ranges:
     deviations: float = 4.0
     logits_percent: float = 97.0
     logits_margin: float = 1.6
-    logits_margin_data: float = 1.2
+    logits_margin_data: float = 1.3
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ class HigherPrecision:
     """What is kept in a higher precision.
 
     Attributes:
-        precision: ``int16`` (activations) or ``float``.
+        precision: ``int16`` (activations); ``float``; ``float16``: computes in float, its weights
+            are stored in half precision, a third of the bytes that float adds to int8.
         operators: operator types such as ``ADD``; empty: any.
         layers: a regular expression found in the layer's name; empty: any.
     """
@@ -308,7 +312,7 @@ def _exception(name: str, entry: Mapping[str, Any]) -> HigherPrecision:
     precision, layers = entry.get("precision"), str(entry.get("layers", ""))
     operators = entry.get("operators", [])
     if precision not in PRECISIONS:
-        raise _bad(name, f"exception of precision {precision!r}", "int16 or float")
+        raise _bad(name, f"exception of precision {precision!r}", " or ".join(PRECISIONS))
     if not isinstance(operators, list) or not all(isinstance(o, str) for o in operators):
         raise _bad(name, "exception whose operators are no list of names", 'such as ["ADD"]')
     if not operators and not layers:
@@ -365,7 +369,7 @@ def kept_precisions(recipe: Recipe, layers: Mapping[str, str]) -> dict[str, str]
         layers: operator type by layer name.
 
     Returns:
-        ``int16`` or ``float`` by layer name.
+        One of ``PRECISIONS`` by layer name.
 
     Raises:
         UsageError: an exception no layer fits.

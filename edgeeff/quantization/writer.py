@@ -6,18 +6,21 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
 
 from edgeeff.errors import InputError
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.graph import WEIGHTED, Graph
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipe import Recipe, kept_precisions
 
 WEIGHT_BITS = 8
-ACTIVATION_BITS = {"int8": 8, "int16x8": 16}
+ACTIVATION_BITS = {"int8": 8, "int16x8": 16, "int16": 16}
+"""Of the schemes and precisions that quantize activations."""
+
+HALF_LARGEST = float(np.finfo(np.float16).max)
 
 
 def write(graph: Graph, recipe: Recipe, grids: Mapping[int, Grid]) -> bytes:
@@ -60,37 +63,63 @@ def write(graph: Graph, recipe: Recipe, grids: Mapping[int, Grid]) -> bytes:
 
 def _rules(graph: Graph, recipe: Recipe) -> list[dict[str, Any]]:
     """The recipe for this network in litert-quantizer's words: later rules win."""
-    from litert_quantizer import qtyping
-    from litert_quantizer.algorithm_manager import AlgorithmName
     from litert_quantizer.recipe_manager import RecipeManager
 
     rules = RecipeManager()
-    everything = qtyping.TFLOperationName.ALL_SUPPORTED
-    if recipe.scheme in ACTIVATION_BITS:
-        rules.add_static_config(".*", everything, ACTIVATION_BITS[recipe.scheme], WEIGHT_BITS)
-    elif recipe.scheme == "dynamic":
-        rules.add_dynamic_config(".*", everything, WEIGHT_BITS)
-    elif recipe.scheme == "weight-only":
-        rules.add_weight_only_config(".*", everything, WEIGHT_BITS)
+    kinds = {operator.name: operator.kind for operator in graph.operators}
+    half = set(kinds) if recipe.scheme == "float16" else set()
+    _add_rules(rules, ".*", recipe.scheme)
+    layers = kept_precisions(recipe, kinds)
+    for precision in sorted(set(layers.values())):
+        kept = [name for name in layers if layers[name] == precision]
+        # litert-quantizer ends each output's name with a semicolon.
+        _add_rules(rules, f"^(?:{'|'.join(map(re.escape, kept))});", precision)
+        half |= set(kept) if precision == "float16" else set()
+    _check_half(graph, half)
+    return list(rules.get_quantization_recipe())
+
+
+def _add_rules(rules: Any, pattern: str, precision: str) -> None:
+    """What a scheme or the precision of an exception means for the layers that fit a pattern."""
+    from litert_quantizer import qtyping
+    from litert_quantizer.algorithm_manager import AlgorithmName
+
+    names = qtyping.TFLOperationName
+    if precision in ACTIVATION_BITS:
+        rules.add_static_config(
+            pattern, names.ALL_SUPPORTED, ACTIVATION_BITS[precision], WEIGHT_BITS
+        )
+    elif precision == "dynamic":
+        rules.add_dynamic_config(pattern, names.ALL_SUPPORTED, WEIGHT_BITS)
+    elif precision == "weight-only":
+        rules.add_weight_only_config(pattern, names.ALL_SUPPORTED, WEIGHT_BITS)
     else:
-        half = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+        rules.add_quantization_config(
+            pattern, names.ALL_SUPPORTED, algorithm_key=AlgorithmName.NO_QUANTIZE
+        )
+    if precision == "float16":
         config = qtyping.OpQuantizationConfig(
-            weight_tensor_config=half,
+            weight_tensor_config=qtyping.TensorQuantizationConfig(
+                num_bits=16, dtype=qtyping.TensorDataType.FLOAT
+            ),
             explicit_dequantize=True,
             compute_precision=qtyping.ComputePrecision.FLOAT,
         )
-        rules.add_quantization_config(".*", everything, config, AlgorithmName.FLOAT_CASTING)
-    layers = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
-    for precision in sorted(set(layers.values())):
-        names = "|".join(re.escape(name) for name in layers if layers[name] == precision)
-        pattern = f"^(?:{names});"  # litert-quantizer ends each output's name with a semicolon
-        if precision == "int16":
-            rules.add_static_config(pattern, everything, 16, WEIGHT_BITS)
-        else:
-            rules.add_quantization_config(
-                pattern, everything, algorithm_key=AlgorithmName.NO_QUANTIZE
-            )
-    return list(rules.get_quantization_recipe())
+        for kind in WEIGHTED:
+            rules.add_quantization_config(pattern, names[kind], config, AlgorithmName.FLOAT_CASTING)
+
+
+def _check_half(graph: Graph, layers: Set[str]) -> None:
+    """Refuse weights that half precision would turn into infinity."""
+    for operator in graph.operators:
+        if operator.name in layers and operator.weighted:
+            largest = float(np.abs(graph.weights(operator)).max())
+            if not largest <= HALF_LARGEST:
+                raise InputError(
+                    f"weights of {operator.name} reach {largest:.3g}, float16 ends at "
+                    f"{HALF_LARGEST:.0f}",
+                    "keep that layer in float, or choose another recipe (edgeeff recipes)",
+                )
 
 
 @contextlib.contextmanager

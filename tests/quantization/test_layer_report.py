@@ -14,7 +14,7 @@ from edgeeff.quantization.equalization import scalable_groups, scale_channels
 from edgeeff.quantization.graph import Graph
 from edgeeff.quantization.layer_report import LayerError, layer_errors
 from edgeeff.quantization.quantize import quantize_model
-from edgeeff.quantization.recipe import find_recipe
+from edgeeff.quantization.recipe import PRECISIONS, find_recipe, parse
 from edgeeff.synthetic import synthetic_pictures
 
 LITE = of_family("lite", 224)
@@ -133,4 +133,17 @@ def test_weights_alone_lose_little_however_wrong_the_network_is(tiny_float):
     )
     errors = layer_errors(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
     assert min(error.sqnr_db for error in errors) < 20
+    assert min(e.weight_sqnr_db for e in errors if e.weight_sqnr_db is not None) > 28
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_of_a_mixed_network_the_quantized_layers_are_reported(tiny_float, precision):
+    preprocessing = of_family("imagenet", 32)
+    content, calibration = tiny_float.read_bytes(), synthetic_set(6, preprocessing)
+    text = f'[[exceptions]]\nprecision = "{precision}"\nlayers = "^(stem|block1|block2a)"\n'
+    made = quantize_model(content, parse("mixed", text), preprocessing, calibration)
+    errors = layer_errors(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
+    names = {error.name for error in errors}
+    assert "block2b_project_bn" in names
+    assert ("block2a_project_bn" in names) == (precision == "int16")
     assert min(e.weight_sqnr_db for e in errors if e.weight_sqnr_db is not None) > 28

@@ -182,7 +182,7 @@ def test_few_photographs_of_one_kind_do_not_spoil_others(lite0_float: Path, phot
 def test_mixed_precision_buys_accuracy_for_few_bytes(on_photographs):
     (whole, size), (mixed, mixed_size) = on_photographs("int8"), on_photographs("int8-mixed")
     assert mixed_size <= 1.02 * size
-    assert mixed.sqnr_db >= whole.sqnr_db + 1.0
+    assert mixed.sqnr_db >= max(27, whole.sqnr_db + 1.5)
 
 
 @pytest.mark.slow
