@@ -14,7 +14,7 @@ from edgeeff.candidates import Conversion, Job, make
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.gate import LADDERS
-from edgeeff.images import read_labels
+from edgeeff.images import read_images, read_labels
 from edgeeff.litert import rewrite, statistics
 from edgeeff.litert.probe import probe
 from edgeeff.litert.reader import read_model
@@ -49,6 +49,9 @@ DEFAULT_RECIPES = {
     "float32": {},
 }
 """The best measured recipe of a precision by family; the precision's own name elsewhere."""
+
+NAMED_WEIGHTS = ("auto", "imagenet", "none")
+"""What ``Settings.weights`` may be other than a file."""
 
 SYNTHETIC_COUNT = 48
 """Made-up pictures that calibrate; a few seconds even for B7 would buy nothing more."""
@@ -95,6 +98,8 @@ def convert(
     usual = Preprocessing.of(variant, settings.resolution)
     usual = usual.resized(settings.resize) if settings.resize else usual
     labels = _labels(settings, variant)
+    _check_weights(settings.weights)
+    _check_eval_data(settings)
     model = _target(settings, variant, recipe.scheme, trained=True)
     _refuse(settings, model, _target(settings, variant, recipe.scheme, trained=False))
     _refuse_full(settings.output)
@@ -151,6 +156,7 @@ def quantize(
     model = settings.output / f"{stem}-{recipe.scheme}.tflite"
     if model.resolve() == source.resolve():
         raise UsageError(f"{source} would be overwritten", "choose another --output DIR")
+    _check_eval_data(settings)
     _refuse(settings, model)
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, preprocessing, progress)
@@ -177,6 +183,23 @@ def _pictures(
     )
 
 
+def _check_weights(weights: str) -> None:
+    """Miss a weight file before TensorFlow's import and the building of a network, not after."""
+    files_of_it = (Path(weights), Path(f"{weights}.index"))
+    if weights not in NAMED_WEIGHTS and not any(path.exists() for path in files_of_it):
+        raise InputError(
+            f"{weights}: no such weight file",
+            f"give the path of one, or {', '.join(NAMED_WEIGHTS)}",
+        )
+
+
+def _check_eval_data(settings: Settings) -> None:
+    """Miss pictures or labels that will judge the model before it is made, not after."""
+    images = read_images(settings.eval_data, labels=settings.labels) if settings.eval_data else None
+    if settings.limits.max_drop is not None and not (images and images.labelled):
+        raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
+
+
 def _export(
     variant: Variant,
     settings: Settings,
@@ -193,7 +216,7 @@ def _export(
     with progress.stage("build network"):
         network = build(variant, classes=settings.classes, resolution=settings.resolution)
     with progress.stage("load weights"):
-        named = settings.weights in ("auto", "imagenet", "none")
+        named = settings.weights in NAMED_WEIGHTS
         loaded = load(network, variant, settings.weights if named else Path(settings.weights))
     notes = loaded.notes
     if loaded.scaling is not None:

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from edgeeff import conversion, files
 from edgeeff.errors import EdgeeffError, InputError, OutputError, UsageError
 from edgeeff.gate import LADDERS, AccuracyGateFailed, Limits
 from edgeeff.litert.reader import read_model
-from edgeeff.manifest import read_manifest
+from edgeeff.manifest import describe, path_of, read_manifest
 from edgeeff.preprocessing import of_family
 from edgeeff.quantization.calibration import HELD_OUT
 from edgeeff.quantization.graph import Graph
@@ -42,28 +43,30 @@ def quantize(source: Path, output: Path, **settings) -> conversion.Conversion:
     return conversion.quantize(source, "int8", conversion.Settings(output=output, **settings))
 
 
-@pytest.fixture
-def source(tiny_float: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def source(tiny_float: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny network with the manifest that `convert` would leave beside it."""
-    from edgeeff.manifest import describe, path_of
-
-    copy = tmp_path / "tiny-float32.tflite"
+    copy = tmp_path_factory.mktemp("source") / "tiny-float32.tflite"
     copy.write_bytes(tiny_float.read_bytes())
     manifest = describe(copy, "float32", of_family("imagenet", 32).to_json())
     path_of(copy).write_text(manifest.document())
     return copy
 
 
-def test_quantize_makes_an_integer_only_file_that_takes_bytes(source, tmp_path):
-    made = quantize(source, tmp_path / "out")
+@pytest.fixture(scope="module")
+def made(source: Path, tmp_path_factory: pytest.TempPathFactory) -> conversion.Conversion:
+    """The tiny network in int8, as nothing but its file asks for."""
+    return quantize(source, tmp_path_factory.mktemp("made"))
+
+
+def test_quantize_makes_an_integer_only_file_that_takes_bytes(made):
     model = read_model(made.model)
     assert model.integer_only
     assert (model.inputs[0].dtype, model.outputs[0].dtype) == ("uint8", "uint8")
     assert (model.inputs[0].scales[0], model.inputs[0].zero_points[0]) == (1.0, 0)
 
 
-def test_the_manifest_says_what_the_file_is(source, tmp_path):
-    made = quantize(source, tmp_path / "out")
+def test_the_manifest_says_what_the_file_is(made):
     manifest = read_manifest(made.model)
     assert manifest is not None
     assert manifest.sha256 == files.sha256(made.model)
@@ -76,10 +79,11 @@ def test_the_manifest_says_what_the_file_is(source, tmp_path):
     assert manifest.fidelity["images"] == HELD_OUT
 
 
-def test_a_manifest_of_another_file_is_not_believed(source, tmp_path):
-    made = quantize(source, tmp_path / "out")
-    made.model.write_bytes(made.model.read_bytes() + b"\0")
-    assert read_manifest(made.model) is None
+def test_a_manifest_of_another_file_is_not_believed(made, tmp_path):
+    model = tmp_path / made.model.name
+    shutil.copy(path_of(made.model), path_of(model))
+    model.write_bytes(made.model.read_bytes() + b"\0")
+    assert read_manifest(model) is None
 
 
 @pytest.mark.slow
@@ -117,9 +121,7 @@ def test_an_empty_calibration_folder_is_an_error(source, tmp_path):
         quantize(source, tmp_path / "out", calibration=tmp_path / "empty")
 
 
-@pytest.mark.slow
-def test_a_quantized_model_is_refused(source, tmp_path):
-    made = quantize(source, tmp_path / "out")
+def test_a_quantized_model_is_refused(made, tmp_path):
     with pytest.raises(InputError, match="quantized already"):
         quantize(made.model, tmp_path / "again")
 
@@ -129,7 +131,7 @@ def test_a_quantized_model_is_refused(source, tmp_path):
     [
         ("bo", {}, "unknown variant"),
         ("lite0", {"recipe": "int9"}, "unknown recipe"),
-        ("lite0", {"weights": "missing.h5"}, "missing.h5"),
+        ("lite0", {"weights": "missing.h5"}, "missing.h5: no such weight file"),
     ],
 )
 def test_wrong_names_are_one_clear_error(name, settings, words, tmp_path):
@@ -192,8 +194,7 @@ def test_few_pictures_are_said_not_to_be_enough(source, tmp_path, pictures):
     assert "the calibration pictures are not enough: only 4; give about 20" in made.notes
 
 
-def test_made_up_pictures_are_not_judged(source, tmp_path):
-    made = quantize(source, tmp_path / "out")
+def test_made_up_pictures_are_not_judged(made):
     assert made.manifest.calibration is not None
     assert made.manifest.calibration["coverage"] is None
     assert made.notes == ()
@@ -217,10 +218,18 @@ def test_a_gate_that_is_missed_keeps_the_best_and_exits_3(source, tmp_path):
     assert manifest.tried is not None
 
 
-def test_a_limit_on_accuracy_needs_labels(source, tmp_path, pictures):
-    limits = Limits(max_drop=0.5)
+@pytest.mark.parametrize("given", [True, False], ids=["without labels", "not given"])
+def test_a_limit_on_accuracy_needs_labels(source, tmp_path, pictures, given):
+    limits, data = Limits(max_drop=0.5), pictures if given else None
     with pytest.raises(UsageError, match="labelled pictures"):
-        quantize(source, tmp_path / "out", limits=limits, eval_data=pictures)
+        quantize(source, tmp_path / "out", limits=limits, eval_data=data)
+
+
+def test_missing_evaluation_pictures_are_told_of_before_any_work(tmp_path):
+    settings = conversion.Settings(output=tmp_path / "out", eval_data=tmp_path / "nothing")
+    with pytest.raises(InputError, match="nothing"):
+        conversion.convert("lite0", settings)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
@@ -301,7 +310,8 @@ def test_a_float_file_that_was_changed_since_its_export_is_told_of(source, tmp_p
     graph = Graph(source.read_bytes())
     layer = next(operator for operator in graph.operators if operator.weighted)
     graph.set_weights(layer, graph.weights(layer) * np.float32(1.01))
-    source.write_bytes(graph.content())
+    changed = tmp_path / "changed.tflite"
+    changed.write_bytes(graph.content())
     settings = conversion.Settings(output=tmp_path / "out", calibration_count=4)
-    made = conversion.quantize(source, "int8", settings, of_family("imagenet", 32))
+    made = conversion.quantize(changed, "int8", settings, of_family("imagenet", 32))
     assert any("was changed since edgeeff exported it" in note for note in made.notes)

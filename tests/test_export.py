@@ -40,6 +40,11 @@ def test_lite0_knows_photographs(lite0_float, photographs, photograph, classes) 
     assert int(probabilities(lite0_float, photographs[photograph]).argmax()) in classes
 
 
+@pytest.fixture(scope="module")
+def untrained() -> Any:
+    return networks.untrained(TINY, pictures=8)
+
+
 def exported(variant: Any, path: Path, **options: Any) -> bytes:
     model = build(variant)
     export(model, path, preprocessing=Preprocessing.of(variant), **options)
@@ -145,18 +150,19 @@ def test_each_layer_has_constants_of_its_own_and_a_bias(tmp_path) -> None:
     ("options", "output"),
     [({}, "probabilities"), ({"logits": True}, "logits"), ({"batch": 3}, "probabilities")],
 )
-def test_signature_shapes_and_values(options: dict, output: str, tmp_path: Path) -> None:
+def test_signature_shapes_and_values(
+    untrained: Any, options: dict, output: str, tmp_path: Path
+) -> None:
     batch = options.get("batch", 1)
-    model = networks.untrained(TINY, pictures=8)
     path = tmp_path / "m.tflite"
-    export(model, path, preprocessing=Preprocessing.of(TINY), **options)
+    export(untrained, path, preprocessing=Preprocessing.of(TINY), **options)
     signature = rewrite.unpack(path.read_bytes()).signatureDefs[0]
     assert signature.signatureKey == b"serving_default"
     assert [entry.name for entry in signature.inputs] == [b"image"]
     assert [entry.name for entry in signature.outputs] == [output.encode()]
     pictures = networks.synthetic_batch(TINY, batch)
     (found,) = Runner(path).run(pictures)
-    expected = model(pictures).numpy()
+    expected = untrained(pictures).numpy()
     if output == "probabilities":
         expected = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
     assert found.shape == (batch, 10)

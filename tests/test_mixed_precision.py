@@ -85,11 +85,13 @@ def test_each_step_takes_off_noise(found):
     assert ratios == sorted(ratios)
 
 
+@pytest.mark.slow
 def test_full_integer_is_what_the_recipe_alone_gives(tiny, found):
     content, recipe, preprocessing, pictures = tiny
     assert quantize_model(content, recipe, preprocessing, pictures) == found.whole
 
 
+@pytest.mark.slow
 def test_the_recipe_found_is_a_file_that_gives_the_same_model(tiny, found):
     content, _, preprocessing, pictures = tiny
     again = parse("mine", found.recipe.text)

@@ -19,11 +19,11 @@ VARIABLE = re.compile(r"(?:.*/)?layer_with_weights-(\d+)/([a-z_]+)/\.ATTRIBUTES/
 
 def prefix_of(path: Path) -> Path | None:
     """The checkpoint's common prefix, if ``path`` is one: a prefix, its index or a data file."""
-    name = re.sub(r"\.(index|data-\d{5}-of-\d{5})$", "", path.name)
-    prefix = path.with_name(name)
     if path.is_dir():
         latest = tf.train.latest_checkpoint(str(path))
         return None if latest is None else Path(latest)
+    name = re.sub(r"\.(index|data-\d{5}-of-\d{5})$", "", path.name)
+    prefix = path.with_name(name)
     return prefix if prefix.with_name(f"{name}.index").is_file() else None
 
 

@@ -15,7 +15,7 @@ from edgeeff.preprocessing import Preprocessing
 from edgeeff.variants import VARIANTS, counts, scaled
 
 TINY = replace(scaled(-9), name="tiny", resolution=32, classes=10)
-SMALL = {"b0", "lite0", "edgetpu-s"}
+SMALL = {"b0", "lite0"}
 EACH = [pytest.param(n, marks=() if n in SMALL else pytest.mark.slow) for n in VARIANTS]
 SHORT_LITE = replace(VARIANTS["lite0"], name="short", depth=0.4, resolution=32, classes=10)
 SHORT_EDGETPU = replace(VARIANTS["edgetpu-s"], name="short", depth=0.1, resolution=64)
@@ -155,6 +155,7 @@ class TestOptions:
         for layer in users:
             np.testing.assert_allclose(layer.activation(x).numpy(), expected, atol=1e-6)
 
+    @pytest.mark.slow
     def test_a_saved_network_loads_with_its_activation(self, tmp_path: Any) -> None:
         model = build(TINY, activation="hard_swish")
         model.save(tmp_path / "tiny.keras")

@@ -29,6 +29,10 @@ from edgeeff.variants import find_variant
 from tests import networks
 
 TINY = networks.tiny_variant()
+PACKAGED = [
+    pytest.param(name, marks=() if name == "lite0" else pytest.mark.slow)
+    for name in lite_packages.PACKAGED
+]
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +240,7 @@ def test_a_checkpoint_cut_short_is_an_input_error(
         ("missing.safetensors", "cannot read"),
         ("missing", "not a kind of weight file"),
         ("weights.npz", "not a kind of weight file"),
+        ("/", "not a kind of weight file"),
     ],
 )
 def test_a_path_that_is_no_weight_file_is_an_input_error(
@@ -306,7 +311,7 @@ class TestHostileKerasFiles:
 
 
 class TestLitePackages:
-    @pytest.mark.parametrize("name", lite_packages.PACKAGED)
+    @pytest.mark.parametrize("name", PACKAGED)
     def test_every_tensor_is_used_and_none_is_left_over(self, name: str) -> None:
         variant = find_variant(name)
         model = build(variant, resolution=32)

@@ -55,7 +55,7 @@ def test_the_same_arguments_give_the_same_bytes(tiny_float: Path):
     assert made(content, "int8", seed=3) == made(content, "int8", seed=3)
 
 
-@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("threads", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_threads_do_not_change_the_bytes(tiny_float: Path, threads: int):
     content = tiny_float.read_bytes()
     assert made(content, "int8", threads=threads) == made(content, "int8", threads=1)
@@ -93,7 +93,11 @@ MEASURED = '[[corrections]]\nkind = "bias"\nmeans = "measured"\n'
 
 @pytest.mark.parametrize(
     ("source", "more", "joined"),
-    [("mine", "", True), ("synthetic", "", False), ("mine", MEASURED, False)],
+    [
+        ("mine", "", True),
+        pytest.param("synthetic", "", False, marks=pytest.mark.slow),
+        pytest.param("mine", MEASURED, False, marks=pytest.mark.slow),
+    ],
     ids=["yours", "none given", "yours, means compared"],
 )
 def test_synthetic_pictures_join_yours_in_rounding(tiny_float, source, more, joined):
