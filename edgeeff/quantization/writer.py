@@ -65,17 +65,15 @@ def _rules(graph: Graph, recipe: Recipe) -> list[dict[str, Any]]:
     """The recipe for this network in litert-quantizer's words: later rules win."""
     from litert_quantizer.recipe_manager import RecipeManager
 
-    rules = RecipeManager()
     kinds = {operator.name: operator.kind for operator in graph.operators}
-    half = set(kinds) if recipe.scheme == "float16" else set()
-    _add_rules(rules, ".*", recipe.scheme)
     layers = kept_precisions(recipe, kinds)
+    _check_half(graph, {name for name in kinds if layers.get(name, recipe.scheme) == "float16"})
+    rules = RecipeManager()
+    _add_rules(rules, ".*", recipe.scheme)
     for precision in sorted(set(layers.values())):
-        kept = [name for name in layers if layers[name] == precision]
+        names = "|".join(re.escape(name) for name in layers if layers[name] == precision)
         # litert-quantizer ends each output's name with a semicolon.
-        _add_rules(rules, f"^(?:{'|'.join(map(re.escape, kept))});", precision)
-        half |= set(kept) if precision == "float16" else set()
-    _check_half(graph, half)
+        _add_rules(rules, f"^(?:{names});", precision)
     return list(rules.get_quantization_recipe())
 
 
