@@ -25,12 +25,12 @@ from subjects import CROPS, Pixels, crops, opened
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import fidelity
 from edgeeff.evaluation.inputs import find_preprocessing
-from edgeeff.litert import rewrite
-from edgeeff.preprocessing import Preprocessing
-from edgeeff.quantization.calibration import CalibrationSet
-from edgeeff.quantization.coverage import Coverage
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.quantization.calibration.coverage import Coverage
+from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.quantize import quantize_model
-from edgeeff.quantization.recipe import find_recipe
+from edgeeff.quantization.recipes.recipe import find_recipe
+from edgeeff.tflite import rewrite
 
 COUNTS = (2, 4, 8, 16, 32, 64, 100)
 DRAWS = 4

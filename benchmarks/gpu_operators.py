@@ -5,7 +5,7 @@
 
 A model of every operator below, float and int8, is compiled for the GPU in a process of its own;
 the delegate says how many of its operators it takes. ``edgeeff inspect --check gpu`` predicts the
-same from ``edgeeff/targets/gpu_rules.py``. The status is 1 if they differ for any model.
+same from ``edgeeff/prediction/gpu_rules.py``. The status is 1 if they differ for any model.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from edgeeff.litert.reader import read_model
-from edgeeff.targets.gpu import probe
-from edgeeff.targets.gpu_check import check
-from edgeeff.targets.gpu_runtime import compiled_model, read_messages, runtime_version
+from edgeeff.accelerators.gpu import probe
+from edgeeff.accelerators.gpu_runtime import compiled_model, read_messages, runtime_version
+from edgeeff.prediction.gpu_check import check
+from edgeeff.tflite.reader import read_model
 
 IMAGE, VECTOR, FOUR = (1, 8, 8, 8), (1, 10), (4, 8, 8, 8)
 OPEN_VECTOR, OPEN_ROWS = (None, 10), (1, 1, None, 8)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeeff.accelerators.plan import preset
 from edgeeff.benchmark.intervals import ratio_interval
 from edgeeff.benchmark.run import benchmark
-from edgeeff.targets.plan import preset
 
 CLAIM = 0.03
 RUNS = 100

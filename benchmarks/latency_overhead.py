@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 
-from edgeeff.targets.sampling import sample
+from edgeeff.worker.sampling import sample
 
 CLAIM = 0.02
 

@@ -13,8 +13,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from edgeeff.accelerators.plan import preset
 from edgeeff.benchmark.run import benchmark
-from edgeeff.targets.plan import preset
 
 CLAIM = 0.8
 

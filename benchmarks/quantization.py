@@ -76,14 +76,14 @@ from subjects import (
     with_outliers,
 )
 
+from edgeeff.accelerators.plan import preset
 from edgeeff.benchmark.comparison import Comparison
 from edgeeff.benchmark.run import benchmark
 from edgeeff.evaluation.accuracy import ranks, wilson
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import Fidelity, fidelity
 from edgeeff.evaluation.paired import drop
-from edgeeff.preprocessing import Preprocessing
-from edgeeff.targets.plan import preset
+from edgeeff.pictures.preprocessing import Preprocessing
 
 HERE = Path(__file__).parent
 Logits = npt.NDArray[np.float32]

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from subjects import FLOAT, Pixels, Subject, read_preprocessing
 
-from edgeeff.conversion import DEFAULT_RECIPES, SYNTHETIC_COUNT
-from edgeeff.litert import rewrite, statistics
-from edgeeff.preprocessing import Preprocessing
-from edgeeff.quantization.calibration import CalibrationSet, synthetic_set
-from edgeeff.quantization.recipe import (
+from edgeeff.accelerators.machine import peak_bytes
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pipeline.conversion import DEFAULT_RECIPES, SYNTHETIC_COUNT
+from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set
+from edgeeff.quantization.recipes.recipe import (
     CHOICES,
     Bias,
     Clip,
@@ -36,7 +36,7 @@ from edgeeff.quantization.recipe import (
     Split,
     find_recipe,
 )
-from edgeeff.targets.machine import peak_bytes
+from edgeeff.tflite import rewrite, statistics
 
 CALIBRATION = "calibration.npy"
 NONE, PHOTOGRAPHS = "none", "photographs"
@@ -214,7 +214,7 @@ def litert_quantizer(name: str, weights: str, ranges: str) -> Way:
 
 def _input_name(content: bytes) -> str:
     """What the float network's signature calls its picture."""
-    from edgeeff.litert.reader import parse_model
+    from edgeeff.tflite.reader import parse_model
 
     return parse_model(content, FLOAT).inputs[0].name
 

@@ -23,11 +23,11 @@ from photographs import photographs
 from PIL import Image
 
 from edgeeff import files
-from edgeeff.images import pixels, read_images
-from edgeeff.preprocessing import Preprocessing
-from edgeeff.quantization.equalization import scalable_groups, scale_channels
+from edgeeff.architectures.variants import Variant, find_variant
+from edgeeff.pictures.images import pixels, read_images
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.quantization.corrections.equalization import scalable_groups, scale_channels
 from edgeeff.quantization.graph import Graph
-from edgeeff.variants import Variant, find_variant
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -196,7 +196,7 @@ PREPROCESSING = "preprocessing.json"
 def write(subject: Subject, folder: Path) -> None:
     """Export the float network, softmax and all, and write its preprocessing."""
     network, preprocessing = subject.build()
-    from edgeeff.export import export
+    from edgeeff.network.export import export
 
     export(network, folder / FLOAT, preprocessing=preprocessing)
     files.write_bytes(folder / PREPROCESSING, json.dumps(preprocessing.to_json()).encode())

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
-from edgeeff.litert import rewrite, statistics
-from edgeeff.litert.runner import Runner
-from edgeeff.preprocessing import Preprocessing, of_family
-from edgeeff.synthetic import synthetic_pictures
+from edgeeff.pictures.preprocessing import Preprocessing, of_family
+from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite.runner import Runner
 
 COUNT = 64
 PHOTOGRAPHS = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "coins.png",

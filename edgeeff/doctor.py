@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeeff.accelerators import TARGETS
 from edgeeff.devices import adb, benchmark_model
 from edgeeff.devices.local import Local
 from edgeeff.errors import EdgeeffError
 from edgeeff.files import document
+from edgeeff.prediction import edgetpu_compiler
 from edgeeff.progress import Progress
-from edgeeff.targets import TARGETS, edgetpu_compiler
 
 SCHEMA = "edgeeff.doctor/1"
 

@@ -67,11 +67,11 @@ def lite0_float(network_folder: Path) -> Path:
     """Lite0 with its real ImageNet weights at 224, float32, ending in softmax."""
 
     def make(path: Path) -> None:
-        from edgeeff.export import export
+        from edgeeff.architectures.variants import find_variant
         from edgeeff.network import weights
         from edgeeff.network.builder import build
-        from edgeeff.preprocessing import Preprocessing
-        from edgeeff.variants import find_variant
+        from edgeeff.network.export import export
+        from edgeeff.pictures.preprocessing import Preprocessing
 
         variant = find_variant("lite0")
         model = build(variant)
@@ -86,8 +86,8 @@ def tiny_float(network_folder: Path) -> Path:
     """A small swish and squeeze-excite network, 32x32, ten classes, random weights."""
 
     def make(path: Path) -> None:
-        from edgeeff.export import export
-        from edgeeff.preprocessing import Preprocessing
+        from edgeeff.network.export import export
+        from edgeeff.pictures.preprocessing import Preprocessing
 
         variant = networks.tiny_variant()
         model = networks.untrained(variant, pictures=32)
@@ -101,9 +101,9 @@ def b0_float(network_folder: Path) -> Path:
     """B0 at 224 with random weights and BatchNorm statistics of synthetic pictures."""
 
     def make(path: Path) -> None:
-        from edgeeff.export import export
-        from edgeeff.preprocessing import Preprocessing
-        from edgeeff.variants import find_variant
+        from edgeeff.architectures.variants import find_variant
+        from edgeeff.network.export import export
+        from edgeeff.pictures.preprocessing import Preprocessing
 
         variant = find_variant("b0")
         model = networks.untrained(variant, pictures=8)

@@ -16,22 +16,17 @@ from typing import Any
 import numpy as np
 
 import edgeeff
-from edgeeff.preprocessing import Preprocessing
-from edgeeff.variants import Variant, find_variant
+from edgeeff.architectures.variants import Variant, find_variant
+from edgeeff.pictures.preprocessing import Preprocessing
 
 TINY_CLASSES = 10
 KEPT_SECONDS = 24 * 3600.0
 
 MAKERS_SOURCES = (
-    "blocks.py",
-    "export.py",
-    "export_names.py",
-    "litert/rewrite.py",
-    "litert/statistics.py",
+    "architectures/*.py",
     "network/*.py",
-    "preprocessing.py",
-    "synthetic.py",
-    "variants.py",
+    "pictures/*.py",
+    "tflite/*.py",
 )
 """Files of edgeeff on which the bytes of an exported network depend."""
 
@@ -65,7 +60,7 @@ def untrained(variant: Variant, *, pictures: int, seed: int = 0) -> Any:
 
 def synthetic_batch(variant: Variant, pictures: int) -> np.ndarray:
     """Normalised float32 [pictures, resolution, resolution, 3]."""
-    from edgeeff.synthetic import synthetic_pictures
+    from edgeeff.pictures.synthetic import synthetic_pictures
 
     raw = np.stack(list(synthetic_pictures(pictures, variant.resolution, seed=7)))
     return Preprocessing.of(variant).normalised(raw)

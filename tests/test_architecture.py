@@ -1,6 +1,7 @@
 """Imports point only downward, and TensorFlow stays where networks are made."""
 
 import ast
+import graphlib
 import json
 import subprocess
 import sys
@@ -17,31 +18,51 @@ PACKAGE = Path(edgeeff.__file__).parent
 ROOT = PACKAGE.parent
 DOCUMENTATION = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
 
-LAYERS = (
-    {"errors"},
-    {"files", "progress", "blocks"},
-    {"variants"},
-    {"preprocessing"},
-    {"images", "synthetic"},
-    {"litert", "network"},
-    {"manifest"},
-    {"targets", "export_names", "inspection"},
-    {"devices", "export"},
-    {"doctor", "evaluation", "quantization", "training"},
-    {"benchmark", "gate", "mixed_precision"},
-    {"settings"},
-    {"candidates"},
-    {"bundle", "conversion", "report"},
-    {"cli"},
-    {"__main__"},
+ROOMS = (
+    "errors",
+    "files",
+    "progress",
+    "architectures",
+    "pictures",
+    "tflite",
+    "network",
+    "prediction",
+    "accelerators",
+    "worker",
+    "devices",
+    "quantization",
+    "quantization.grid",
+    "quantization.input_grid",
+    "quantization.graph",
+    "quantization.recipes",
+    "quantization.calibration",
+    "quantization.corrections",
+    "quantization.writing",
+    "quantization.quantize",
+    "evaluation",
+    "evaluation.layers",
+    "benchmark",
+    "doctor",
+    "pipeline",
+    "cli",
+    "__main__",
 )
-"""Parts of the package from the lowest layer up; a part imports only from layers below its own."""
+"""The rooms of the package from the lowest up; a module imports only from its own and lower ones.
 
-RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
+A room may have rooms inside: the longest name that fits counts.
+"""
 
 TENSORFLOW = {"tensorflow", "tf_keras", "keras"}
-MAKES_NETWORKS = {"network", "training", "export", "export_names"}
-"""The parts that may import TensorFlow."""
+MAKES_NETWORKS = {"network"}
+"""The rooms that may import TensorFlow."""
+
+LONGEST_MODULE = 450
+
+RIGHT_OF_THE_FLOAT_FILE = tuple(
+    dict.fromkeys(
+        room.split(".")[0] for room in ROOMS if room not in {"network", "__main__", "cli"}
+    )
+)
 
 WITHOUT_TENSORFLOW = (
     "quantize",
@@ -55,11 +76,15 @@ WITHOUT_TENSORFLOW = (
 
 
 def modules() -> Iterator[tuple[Path, str]]:
-    """Every source file with the part of the package that it belongs to."""
+    """Every source file with its dotted name below the package."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        part = path.relative_to(PACKAGE).with_suffix("").parts[0]
-        if part != "__init__":
-            yield path, part
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield path, ".".join(part for part in parts if part != "__init__")
+
+
+def room_of(name: str) -> str:
+    """The room that a module, named from below the package, is in."""
+    return max((room for room in ROOMS if f"{name}.".startswith(f"{room}.")), key=len)
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -81,30 +106,62 @@ def python(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_part_has_a_layer():
-    assert {part for _, part in modules()} <= set(RANK)
+def inside(path: Path) -> Iterator[str]:
+    """The modules of edgeeff that a file imports, named from below the package."""
+    for name in imports(path):
+        if name.startswith("edgeeff.") and name != "edgeeff.__version__":
+            yield name.removeprefix("edgeeff.")
+
+
+def test_every_module_has_a_room():
+    homeless = [
+        name
+        for _, name in modules()
+        if name and not any(f"{name}.".startswith(f"{r}.") for r in ROOMS)
+    ]
+    assert homeless == []
 
 
 def test_imports_point_only_downward():
     upward = [
-        f"{path.relative_to(PACKAGE)} imports {name}"
-        for path, part in modules()
-        for name in imports(path)
-        if name.startswith("edgeeff.")
-        and (other := name.split(".")[1]) not in {part, "__version__"}
-        and RANK[other] >= RANK[part]
+        f"{name} imports {other}"
+        for path, name in modules()
+        if name
+        for other in inside(path)
+        if ROOMS.index(room_of(other)) > ROOMS.index(room_of(name))
     ]
     assert upward == []
 
 
-def test_only_the_parts_that_make_networks_name_tensorflow():
+def test_modules_import_each_other_in_one_direction_only():
+    known = {name for _, name in modules()}
+    graph = {
+        name: {other if other in known else other.rpartition(".")[0] for other in inside(path)}
+        for path, name in modules()
+    }
+    try:
+        list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(f"a circle of imports: {' imports '.join(reversed(error.args[1]))}")
+
+
+def test_only_the_rooms_that_make_networks_name_tensorflow():
     named = {
-        part
-        for path, part in modules()
-        for name in imports(path)
-        if name.split(".")[0] in TENSORFLOW
+        room_of(name)
+        for path, name in modules()
+        for other in imports(path)
+        if other.split(".")[0] in TENSORFLOW
     }
     assert named <= MAKES_NETWORKS
+
+
+def test_no_module_is_longer_than_a_reader_keeps_in_mind():
+    long = [
+        f"{name}: {lines} lines"
+        for path, name in modules()
+        if (lines := len(path.read_text("utf-8").splitlines())) > LONGEST_MODULE
+    ]
+    assert long == []
 
 
 def test_help_answers_in_under_a_third_of_a_second():
@@ -132,12 +189,12 @@ print(json.dumps(sorted(sys.modules)))
     assert loaded.isdisjoint(TENSORFLOW)
 
 
-@pytest.mark.parametrize("part", ["evaluation", "quantization", "benchmark", "targets", "devices"])
-def test_parts_right_of_the_float_file_never_import_tensorflow(part):
+@pytest.mark.parametrize("room", RIGHT_OF_THE_FLOAT_FILE)
+def test_rooms_right_of_the_float_file_never_import_tensorflow(room):
     names = [
-        ".".join(("edgeeff", *path.relative_to(PACKAGE).with_suffix("").parts))
-        for path, owner in modules()
-        if owner == part and path.stem != "__init__"
+        f"edgeeff.{name}"
+        for path, name in modules()
+        if name.split(".")[0] == room and path.stem != "__main__"
     ]
     program = f"""
 import importlib, json, sys
@@ -146,6 +203,7 @@ for name in {names!r}:
 print(json.dumps(sorted(sys.modules)))
 """
     loaded = set(json.loads(python("-c", program).stdout))
+    assert names
     assert set(names) <= loaded
     assert loaded.isdisjoint(TENSORFLOW)
 

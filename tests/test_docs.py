@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeeff.quantization.recipe import CORRECTIONS, ORDER, Ranges
+from edgeeff.quantization.recipes.recipe import CORRECTIONS, ORDER, Ranges
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "artifacts/README.md"])

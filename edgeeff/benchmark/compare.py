@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgeeff.accelerators.plan import HARDWARE
 from edgeeff.benchmark.comparison import Comparison
 from edgeeff.benchmark.document import Benchmark
 from edgeeff.benchmark.environment import differences
 from edgeeff.benchmark.intervals import Interval, ratio_interval, ratio_of_intervals
 from edgeeff.benchmark.measurement import Figure, Measurement
 from edgeeff.errors import InputError, UsageError
-from edgeeff.targets.plan import HARDWARE
 
 
 def compare_interleaved(first: Measurement, second: Measurement) -> Comparison:

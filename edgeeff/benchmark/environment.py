@@ -20,7 +20,7 @@ IDENTITY = (
     "turbo",
     "emulated",
 )
-"""Keys of ``targets.machine`` that must be the same for two figures to be comparable."""
+"""Keys of ``accelerators.machine`` that must be the same for two figures to be comparable."""
 
 BUSY = 0.6
 """Load average per core above which other programs disturb; a benchmark before adds 1 itself."""
@@ -33,7 +33,7 @@ HOT_CELSIUS = 85.0
 
 @dataclass(frozen=True)
 class Environment:
-    """One device before and after it was measured, as ``targets.machine`` reads it."""
+    """One device before and after it was measured, as ``accelerators.machine`` reads it."""
 
     device: str
     before: Machine

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgeeff.accelerators.plan import Facts, Plan, Profile, Run
 from edgeeff.benchmark.intervals import Interval
 from edgeeff.benchmark.minutes import minutes_of, warnings_of_run
 from edgeeff.benchmark.statistics import (
@@ -17,7 +18,6 @@ from edgeeff.benchmark.statistics import (
     warnings_of,
 )
 from edgeeff.errors import InputError
-from edgeeff.targets.plan import Facts, Plan, Profile, Run
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeeff.accelerators.plan import Heat, Run, Samples
 from edgeeff.benchmark.statistics import DRIFT
 from edgeeff.devices.thermal import status_name
-from edgeeff.targets.plan import Heat, Run, Samples
 
 MINUTE = 60
 """Seconds."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeeff.accelerators.plan import Plan
 from edgeeff.benchmark.document import comparison_document
 from edgeeff.benchmark.normalisation import Normalisation
 from edgeeff.benchmark.run import Result, benchmark
@@ -17,11 +18,10 @@ from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import Fidelity, image_errors, summary
 from edgeeff.evaluation.inputs import find_preprocessing
-from edgeeff.images import pixels, read_images
-from edgeeff.preprocessing import Preprocessing
+from edgeeff.pictures.images import pixels, read_images
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.progress import Progress
-from edgeeff.synthetic import synthetic_pictures
-from edgeeff.targets.plan import Plan
 
 SYNTHETIC = 32
 """Made-up pictures that answers are compared on when none are given."""

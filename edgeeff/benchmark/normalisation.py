@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeeff.errors import UsageError
 from edgeeff.evaluation.inputs import input_resolution
-from edgeeff.preprocessing import Preprocessing, from_options
+from edgeeff.pictures.preprocessing import Preprocessing, from_options
 
 
 @dataclass(frozen=True)

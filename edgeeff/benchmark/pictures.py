@@ -15,10 +15,10 @@ from edgeeff.devices.worker_bench import WorkerBench
 from edgeeff.errors import UsageError
 from edgeeff.evaluation.classifier import fed
 from edgeeff.evaluation.inputs import find_preprocessing
-from edgeeff.images import read_images
-from edgeeff.litert.reader import read_model
-from edgeeff.litert.runner import TensorInfo
-from edgeeff.preprocessing import Preprocessing
+from edgeeff.pictures.images import read_images
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.tflite.reader import read_model
+from edgeeff.tflite.runner import TensorInfo
 
 MOST = 50
 """Pictures that are timed; a folder may hold more."""

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeeff.accelerators import find_target
+from edgeeff.accelerators.plan import Plan
 from edgeeff.benchmark.compare import compare_session
 from edgeeff.benchmark.comparison import Comparison
 from edgeeff.benchmark.document import benchmark_document
@@ -17,8 +19,6 @@ from edgeeff.benchmark.together import measure_all
 from edgeeff.devices import connect
 from edgeeff.errors import UsageError
 from edgeeff.progress import Progress
-from edgeeff.targets import find_target
-from edgeeff.targets.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def benchmark(
 
     Args:
         models: ``.tflite`` files; several are measured in turn and compared.
-        targets: names of ``targets.TARGETS``.
+        targets: names of ``accelerators.TARGETS``.
         device: an address as in ``devices.connect``.
         plan: how; ``None``: the standard preset.
         passes: as in ``session.measure``.

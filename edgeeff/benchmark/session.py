@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgeeff.accelerators import find_target
+from edgeeff.accelerators.plan import Loaded, Plan, Run, Samples, WarmedUp
 from edgeeff.benchmark.environment import Environment
 from edgeeff.benchmark.measurement import Measurement, measured
 from edgeeff.benchmark.minutes import joined
@@ -17,9 +19,7 @@ from edgeeff.devices import Bench, Device
 from edgeeff.errors import EdgeeffError
 from edgeeff.files import sha256
 from edgeeff.progress import Advance, Progress
-from edgeeff.targets import find_target
-from edgeeff.targets.channel import WorkerFailed
-from edgeeff.targets.plan import Loaded, Plan, Run, Samples, WarmedUp
+from edgeeff.worker.channel import WorkerFailed
 
 BLOCKS = 4
 """Into how many blocks a process' samples are cut when models take turns: A B, B A, A B, B A."""

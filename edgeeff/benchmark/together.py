@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass, field
 
+from edgeeff.accelerators.plan import Plan
 from edgeeff.benchmark.session import Outcome, Pass, Subject, measure
 from edgeeff.devices import Device
 from edgeeff.progress import Advance, Progress
-from edgeeff.targets.plan import Plan
 
 
 def measure_all(

@@ -12,10 +12,10 @@ from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import GateFailed, UsageError
 
 if TYPE_CHECKING:
+    from edgeeff.accelerators.plan import Plan
     from edgeeff.benchmark.measurement import Measurement
     from edgeeff.benchmark.run import Result
     from edgeeff.benchmark.session import Pass
-    from edgeeff.targets.plan import Plan
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -80,7 +80,7 @@ def command(
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.benchmark.run import benchmark, too_slow
     from edgeeff.files import refuse_existing, write_bytes
-    from edgeeff.targets.channel import WorkerFailed
+    from edgeeff.worker.channel import WorkerFailed
 
     if save is not None:
         refuse_existing(save, force=force)
@@ -119,7 +119,7 @@ def _plan(
     fp16: bool,
     options: tuple[str, ...],
 ) -> Plan:
-    from edgeeff.targets.plan import preset as named
+    from edgeeff.accelerators.plan import preset as named
 
     if preset and sustained:
         raise UsageError(f"--{preset} and --sustained exclude each other", "choose one")

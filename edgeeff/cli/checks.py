@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from edgeeff.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from edgeeff.targets.check import Check
+    from edgeeff.prediction.check import Check
 
 _TITLES = {"gpu": "GPU", "edgetpu": "Edge TPU"}
 

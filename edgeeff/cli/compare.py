@@ -52,9 +52,9 @@ def command(
     """  # noqa: D301 - click needs the character, not its escape
     suffixes = {first.suffix, second.suffix}
     if suffixes == {".tflite"}:
+        from edgeeff.accelerators.plan import preset
         from edgeeff.benchmark.models import compare_models
         from edgeeff.benchmark.normalisation import normalisation
-        from edgeeff.targets.plan import preset
 
         _show_models(
             terminal,

@@ -10,7 +10,7 @@ import click
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
-    from edgeeff.targets.edgetpu_compiler import Compilation
+    from edgeeff.prediction.edgetpu_compiler import Compilation
 
 _PATH = click.Path(path_type=Path)
 
@@ -56,7 +56,7 @@ def command(
       edgeeff compile artifacts/efficientnet-lite0-int8.tflite --min-mapped 95
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff import files
-    from edgeeff.targets.edgetpu_compiler import CompilerOptions, compile_model, find_compiler
+    from edgeeff.prediction.edgetpu_compiler import CompilerOptions, compile_model, find_compiler
 
     with terminal.progress().stage("compiling for the Edge TPU"):
         result = compile_model(

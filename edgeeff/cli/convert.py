@@ -47,8 +47,8 @@ def command(
       edgeeff convert --variant b0 --int8
       edgeeff convert --variant lite0 --int8 --calibration photos/ --labels labels.txt
     """  # noqa: D301 - click needs the character, not its escape
-    from edgeeff import conversion
-    from edgeeff.variants import find_variant
+    from edgeeff.architectures.variants import find_variant
+    from edgeeff.pipeline import conversion
 
     if len(set(precisions)) > 1:
         raise UsageError(f"--{' and --'.join(precisions)} contradict", "choose one precision")
@@ -65,9 +65,9 @@ def command(
 
 def _describe(terminal: Terminal, name: str, settings: Any) -> None:
     """What ``convert`` would do with these settings."""
-    from edgeeff.conversion import plan
+    from edgeeff.architectures.variants import find_variant
     from edgeeff.files import document
-    from edgeeff.variants import find_variant
+    from edgeeff.pipeline.conversion import plan
 
     variant = find_variant(name)
     recipe = plan(variant, settings)

@@ -14,7 +14,7 @@ from edgeeff.errors import UsageError
 if TYPE_CHECKING:
     from edgeeff.evaluation.accuracy import Accuracy, Share
     from edgeeff.evaluation.evaluate import Evaluation
-    from edgeeff.preprocessing import Preprocessing
+    from edgeeff.pictures.preprocessing import Preprocessing
 
 FILE = click.Path(path_type=Path)
 
@@ -57,8 +57,8 @@ def command(
           --reference efficientnet-lite0-float32.tflite
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.evaluation.evaluate import evaluate
-    from edgeeff.images import read_images
-    from edgeeff.litert.probe import probe
+    from edgeeff.pictures.images import read_images
+    from edgeeff.tflite.probe import probe
 
     preprocessing = _preprocessing(model, mean, std, resize)
     for file in filter(None, (model, reference)):
@@ -87,7 +87,7 @@ def _preprocessing(
     if mean is None or std is None:
         raise UsageError("--mean and --std go together", "such as --mean 127 --std 128")
     from edgeeff.evaluation.inputs import input_resolution
-    from edgeeff.preprocessing import from_options
+    from edgeeff.pictures.preprocessing import from_options
 
     return from_options(input_resolution(model), mean, std, resize or "bilinear")
 

@@ -12,9 +12,9 @@ from edgeeff.cli.layer_errors import check_plot, draw_errors, errors_of_layers, 
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
-    from edgeeff.inspection import Inspection, Layer
-    from edgeeff.litert.metadata import TensorMetadata
-    from edgeeff.litert.model import Tensor
+    from edgeeff.tflite.inspection import Inspection, Layer
+    from edgeeff.tflite.metadata import TensorMetadata
+    from edgeeff.tflite.model import Tensor
 
 _NAMED_FLOATS = 8
 _LONGEST_NAME = 300
@@ -52,8 +52,8 @@ def command(
       edgeeff inspect int8.tflite --layers --reference float32.tflite --plot layers.svg
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.files import document
-    from edgeeff.inspection import SCHEMA, inspect
-    from edgeeff.targets.check import check_model
+    from edgeeff.prediction.check import check_model
+    from edgeeff.tflite.inspection import SCHEMA, inspect
 
     if plot:
         layers = True
@@ -101,7 +101,7 @@ def _say_summary(terminal: Terminal, inspection: Inspection) -> None:
 
 
 def _integer_only(inspection: Inspection, every: bool) -> str:
-    from edgeeff.litert.model import FLOATS
+    from edgeeff.tflite.model import FLOATS
 
     model = inspection.model
     inside = model.float_tensors

@@ -10,7 +10,7 @@ from edgeeff.cli.terminal import Terminal
 from edgeeff.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from edgeeff.quantization.layer_report import LayerError
+    from edgeeff.evaluation.layers.report import LayerError
 
 PICTURES = 8
 SHOWN = 12
@@ -20,9 +20,9 @@ def errors_of_layers(model: Path, reference: Path | None) -> tuple[LayerError, .
     """The layers of a quantized model, the one with most error of its own first."""
     from edgeeff import files
     from edgeeff.evaluation.inputs import find_preprocessing
-    from edgeeff.litert.probe import probe
-    from edgeeff.quantization.layer_report import layer_errors
-    from edgeeff.synthetic import synthetic_pictures
+    from edgeeff.evaluation.layers.report import layer_errors
+    from edgeeff.pictures.synthetic import synthetic_pictures
+    from edgeeff.tflite.probe import probe
 
     if reference is None:
         raise UsageError("--layers needs the float model", "--reference FLOAT.tflite")
@@ -60,7 +60,7 @@ def draw_errors(
 ) -> None:
     """Write the errors as an SVG file, or as an HTML page that holds it."""
     from edgeeff import files
-    from edgeeff.quantization.layer_plot import layer_page, layer_plot
+    from edgeeff.evaluation.layers.plot import layer_page, layer_plot
 
     draw = layer_page if plot.suffix == ".html" else layer_plot
     beside = f"against {reference.name}" if reference else ""

@@ -14,7 +14,7 @@ from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgeeff.conversion import Conversion
+    from edgeeff.pipeline.conversion import Conversion
 
 ENDS = click.Choice(["uint8", "int8", "float32"])
 
@@ -54,8 +54,8 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         budget_latency: float | None,
         **options: Any,
     ) -> Any:
-        from edgeeff.gate import Limits
-        from edgeeff.mixed_precision import Budget
+        from edgeeff.evaluation.gate import Limits
+        from edgeeff.pipeline.mixed_precision import Budget
 
         if not mixed and (budget_bytes is not None or budget_latency is not None):
             raise UsageError("a budget without --mixed", "add --mixed")
@@ -93,9 +93,9 @@ def command(
       edgeeff quantize efficientnet-lite0-float32.tflite --recipe int8
       edgeeff quantize other.tflite --recipe int8 --mean 127.5 --std 127.5 --calibration photos/
     """  # noqa: D301 - click needs the character, not its escape
-    from edgeeff import conversion
     from edgeeff.evaluation.inputs import input_resolution
-    from edgeeff.preprocessing import from_options
+    from edgeeff.pictures.preprocessing import from_options
+    from edgeeff.pipeline import conversion
 
     preprocessing = None
     if mean is not None or std is not None or resize is not None:
@@ -111,7 +111,7 @@ def command(
 @contextlib.contextmanager
 def trials_shown(terminal: Terminal) -> Iterator[None]:
     """Show what an accuracy gate tried before its error is reported."""
-    from edgeeff.gate import AccuracyGateFailed
+    from edgeeff.evaluation.gate import AccuracyGateFailed
 
     try:
         yield

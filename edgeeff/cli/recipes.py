@@ -9,8 +9,8 @@ import click
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
-    from edgeeff.quantization.measured import Measurements
-    from edgeeff.quantization.recipe import Recipe
+    from edgeeff.quantization.recipes.measured import Measurements
+    from edgeeff.quantization.recipes.recipe import Recipe
 
 COLUMNS = (
     "recipe",
@@ -37,8 +37,8 @@ def command(terminal: Terminal, name: str | None) -> None:
       edgeeff recipes int8 > mine.toml
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.files import document
-    from edgeeff.quantization.measured import measurements
-    from edgeeff.quantization.recipe import find_recipe, named_recipes
+    from edgeeff.quantization.recipes.measured import measurements
+    from edgeeff.quantization.recipes.recipe import find_recipe, named_recipes
 
     chosen = [find_recipe(name)] if name else list(named_recipes().values())
     measured = measurements()
@@ -55,7 +55,7 @@ def command(terminal: Terminal, name: str | None) -> None:
 
 
 def _listed(recipe: Recipe, measured: Measurements) -> dict[str, Any]:
-    from edgeeff.quantization.measured import integer_only
+    from edgeeff.quantization.recipes.measured import integer_only
 
     figures = measured.of(recipe)
     return {

@@ -7,9 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from edgeeff.cli.terminal import Terminal, common_options
-from edgeeff.errors import UsageError
-from edgeeff.variants import (
+from edgeeff.architectures.variants import (
     PAPER_FACTORS,
     VARIANTS,
     Variant,
@@ -19,6 +17,8 @@ from edgeeff.variants import (
     parts,
     scaled,
 )
+from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.errors import UsageError
 
 
 @click.command("variants")

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from edgeeff.accelerators.plan import Loaded, Plan, Profile, Samples, TargetStatus, WarmedUp
 from edgeeff.errors import UsageError, unknown_name
-from edgeeff.targets.plan import Loaded, Plan, Profile, Samples, TargetStatus, WarmedUp
 
 DEVICES = {
     "local": "edgeeff.devices.local",
@@ -74,7 +74,7 @@ class Device(Protocol):
         """Whether a target can be used there; a crash of the probe is a status too."""
 
     def machine(self) -> dict[str, Any]:
-        """The machine now (keys as in ``targets.machine.read_machine``; ``None``: unknown)."""
+        """The machine now (keys as in ``accelerators.machine.read_machine``; ``None``: unknown)."""
 
     def ready(self, plan: Plan) -> tuple[str, ...]:
         """Wait until it is fit to be timed (phones: cool enough); warnings that remain."""

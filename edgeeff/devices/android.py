@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edgeeff.accelerators.machine import MOVING, STEADY
+from edgeeff.accelerators.plan import HARDWARE, Plan, TargetStatus
 from edgeeff.devices import adb, benchmark_model, thermal
 from edgeeff.devices.adb import Adb, Phone
 from edgeeff.devices.android_bench import AndroidBench, Place, opened
@@ -25,8 +27,6 @@ from edgeeff.devices.android_system import (
 from edgeeff.devices.stop import Stop
 from edgeeff.errors import EdgeeffError, TargetUnavailable, UsageError
 from edgeeff.files import read_bytes
-from edgeeff.targets.machine import MOVING, STEADY
-from edgeeff.targets.plan import HARDWARE, Plan, TargetStatus
 
 DIRECTORY = PurePosixPath("/data/local/tmp/edgeeff")
 """On the phone: the one place where adb's shell may write and run programs."""

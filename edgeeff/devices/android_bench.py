@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeeff.accelerators.deviation import deviation
+from edgeeff.accelerators.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
+from edgeeff.accelerators.session import Array, random_inputs
 from edgeeff.devices import benchmark_model as program
 from edgeeff.devices.adb import Adb
 from edgeeff.devices.android_system import read_warmth
@@ -22,12 +25,9 @@ from edgeeff.devices.benchmark_profile import parse_profile
 from edgeeff.devices.local import Local
 from edgeeff.devices.process_log import ProcessLog
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
-from edgeeff.litert.model import Model
-from edgeeff.litert.reader import read_model
-from edgeeff.litert.runner import TensorInfo
-from edgeeff.targets.deviation import deviation
-from edgeeff.targets.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
-from edgeeff.targets.session import Array, random_inputs
+from edgeeff.tflite.model import Model
+from edgeeff.tflite.reader import read_model
+from edgeeff.tflite.runner import TensorInfo
 
 SETTLE_SECONDS = 0.5
 """Least warm-up of each further process: benchmark_model's own default."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgeeff.accelerators.machine import MOVING, STEADY
 from edgeeff.devices import thermal
 from edgeeff.devices.adb import Adb
 from edgeeff.errors import TargetUnavailable
-from edgeeff.targets.machine import MOVING, STEADY
 
 PROPERTY = re.compile(r"^\[([^\]]+)\]: \[(.*)\]$", re.MULTILINE)
 
@@ -114,7 +114,7 @@ def software_gpu(name: str) -> bool:
 def read_machine(adb: Adb, system: System) -> dict[str, Any]:
     """The phone now, as JSON values; ``None`` is what it does not tell.
 
-    Keys are those of ``targets.machine.read_machine`` where they mean the same. Governor and
+    Keys are those of ``accelerators.machine.read_machine`` where they mean the same. Governor and
     clock are per cluster here (``clusters``), and nobody can fix them on a phone; the battery
     has no ``plugged``: the cable of adb is power, and a phone is better measured without.
     """

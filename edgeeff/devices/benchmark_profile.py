@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgeeff.accelerators.cpu_profile import layer_names
+from edgeeff.accelerators.plan import OperatorTime, Profile
 from edgeeff.devices.benchmark_model import SERIES, failure, read_series
 from edgeeff.errors import TargetUnavailable
-from edgeeff.litert.model import Model
-from edgeeff.targets.cpu_profile import layer_names
-from edgeeff.targets.plan import OperatorTime, Profile
+from edgeeff.tflite.model import Model
 
 METHOD = "averages by benchmark_model of {runs} runs; what a delegate fused appears as one"
 

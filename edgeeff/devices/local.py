@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgeeff.accelerators.machine import read_machine
+from edgeeff.accelerators.plan import Plan, TargetStatus
 from edgeeff.devices.worker_bench import WorkerBench, crash_hint
 from edgeeff.errors import TargetUnavailable
-from edgeeff.targets.channel import Channel, local_command, local_environment
-from edgeeff.targets.machine import read_machine
-from edgeeff.targets.plan import Plan, TargetStatus
+from edgeeff.worker.channel import Channel, local_command, local_environment
 
 PROBE_SECONDS = 60.0
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from edgeeff.accelerators.plan import Heat, Samples
 from edgeeff.devices.benchmark_model import Output
 from edgeeff.devices.thermal import Warmth
-from edgeeff.targets.plan import Heat, Samples
 
 
 @dataclass

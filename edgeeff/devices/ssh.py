@@ -16,13 +16,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edgeeff import __version__
+from edgeeff.accelerators.machine import MOVING, STEADY
+from edgeeff.accelerators.plan import Plan, TargetStatus
 from edgeeff.devices.ssh_pictures import archive, name_of, whole
 from edgeeff.devices.worker_bench import WorkerBench, crash_hint
 from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.files import read_bytes
-from edgeeff.targets.channel import Channel
-from edgeeff.targets.machine import MOVING, STEADY
-from edgeeff.targets.plan import Plan, TargetStatus
+from edgeeff.worker.channel import Channel
 
 CONNECT_SECONDS = 15
 COMMAND_SECONDS = 120.0
@@ -42,7 +42,7 @@ DIRECTORY = "${XDG_CACHE_HOME:-$HOME/.cache}/edgeeff"
 
 CHECK = (
     "import sys; print('python', *sys.version_info[:2]); "
-    "import edgeeff.targets.worker, edgeeff; print('edgeeff', edgeeff.__version__)"
+    "import edgeeff.worker.serve, edgeeff; print('edgeeff', edgeeff.__version__)"
 )
 
 REFUSALS = (
@@ -278,7 +278,7 @@ class Board:
         quoted = shlex.quote(pid)
         python = shlex.quote(self.address.python)
         # exec keeps the number of the process that must be ended.
-        script = f"echo $$ > {quoted} && exec {python} -m edgeeff.targets.worker"
+        script = f"echo $$ > {quoted} && exec {python} -m edgeeff.worker"
         try:
             with Channel(
                 self._command(script),
@@ -289,7 +289,7 @@ class Board:
                 yield channel
         finally:
             # The number may belong to another program by now: only a worker is ended.
-            ours = "grep -q edgeeff.targets.worker /proc/$p/cmdline 2>/dev/null"
+            ours = "grep -q edgeeff.worker /proc/$p/cmdline 2>/dev/null"
             with contextlib.suppress(TargetUnavailable):
                 self._script(f"p=$(cat {quoted}); {ours} && kill -9 $p; rm -f {quoted}")
 

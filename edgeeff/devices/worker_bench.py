@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeeff.preprocessing import Preprocessing
-from edgeeff.targets import find_target
-from edgeeff.targets.channel import Channel, Progress
-from edgeeff.targets.pictures import PictureTimes
-from edgeeff.targets.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
+from edgeeff.accelerators import find_target
+from edgeeff.accelerators.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.worker.channel import Channel, Progress
+from edgeeff.worker.picture_times import PictureTimes
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from edgeeff import files
 from edgeeff.errors import InputError
-from edgeeff.litert import rewrite
-from edgeeff.litert.reader import parse_model
-from edgeeff.litert.runner import Runner, TensorInfo, dequantize, quantize
-from edgeeff.preprocessing import Preprocessing
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.tflite import rewrite
+from edgeeff.tflite.reader import parse_model
+from edgeeff.tflite.runner import Runner, TensorInfo, dequantize, quantize
 
 RAW_TOLERANCE = 3
 """Steps by which a uint8 input's scale may be off and still mean the picture's raw bytes."""

@@ -17,8 +17,8 @@ from edgeeff.evaluation.fidelity import Fidelity, ImageErrors, image_errors, sum
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.evaluation.paired import Drop, drop
 from edgeeff.files import document
-from edgeeff.images import ImageSet, Picture, Skipped, check_classes, pixels
-from edgeeff.preprocessing import Preprocessing
+from edgeeff.pictures.images import ImageSet, Picture, Skipped, check_classes, pixels
+from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 
 SCHEMA = "edgeeff.evaluation/1"
@@ -126,7 +126,7 @@ def evaluate(
         images: pictures, with labels for accuracy.
         reference: the float ``.tflite`` that fidelity is measured against.
         preprocessing: of the pictures; ``None``: as the model's manifest or metadata says.
-        threads: as of ``litert.runner.Runner``.
+        threads: as of ``tflite.runner.Runner``.
         progress: told of every picture in a stage ``evaluation``.
         top: keep that many most likely classes of every picture.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeeff.errors import InputError
-from edgeeff.litert.metadata import read_metadata
-from edgeeff.litert.model import Model
-from edgeeff.litert.reader import read_model
-from edgeeff.manifest import read_manifest
-from edgeeff.preprocessing import Preprocessing, usual_crop
+from edgeeff.pictures.preprocessing import Preprocessing, usual_crop
+from edgeeff.tflite.manifest import read_manifest
+from edgeeff.tflite.metadata import read_metadata
+from edgeeff.tflite.model import Model
+from edgeeff.tflite.reader import read_model
 
 
 def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -> Preprocessing:

@@ -16,9 +16,9 @@ from typing import Any
 import tf_keras
 from tf_keras import layers
 
-from edgeeff.blocks import Block
+from edgeeff.architectures.blocks import Block
+from edgeeff.architectures.variants import Variant
 from edgeeff.errors import UsageError, unknown_name
-from edgeeff.variants import Variant
 
 Tensor = Any
 """A symbolic tensor of the Keras graph; tf_keras ships no types."""

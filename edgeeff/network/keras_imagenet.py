@@ -14,8 +14,8 @@ import tf_keras
 from tf_keras.src.applications import efficientnet
 
 from edgeeff import files
+from edgeeff.architectures.variants import Variant
 from edgeeff.errors import InputError
-from edgeeff.variants import Variant
 
 TIMEOUT = 10.0
 """Seconds without an answer after which the host counts as out of reach."""

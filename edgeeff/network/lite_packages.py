@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff.architectures.variants import Variant
 from edgeeff.errors import InputError
 from edgeeff.network.named_tensors import NamedTensors
 from edgeeff.network.torch_pickle import read_tensors
-from edgeeff.variants import Variant
 
 PACKAGED = ("lite0", "lite1", "lite2")
 

@@ -18,13 +18,13 @@ import safetensors.numpy
 import tf_keras
 
 from edgeeff import files
+from edgeeff.architectures.variants import Variant
 from edgeeff.errors import InputError
 from edgeeff.network import checkpoints, keras_files, keras_imagenet, lite_packages
 from edgeeff.network.keras_files import LayerNames
 from edgeeff.network.keras_imagenet import WeightsUnavailable
 from edgeeff.network.named_tensors import NamedTensors, Scaling, as_float32
-from edgeeff.preprocessing import Preprocessing
-from edgeeff.variants import Variant
+from edgeeff.pictures.preprocessing import Preprocessing
 
 HEAD = "logits"
 STEM_KERNEL = "stem_conv/kernel"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edgeeff.errors import InputError
-from edgeeff.litert import rewrite
+from edgeeff.tflite import rewrite
 
 FloatArray = npt.NDArray[np.float32]
 

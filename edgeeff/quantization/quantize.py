@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgeeff.errors import UsageError
-from edgeeff.litert import statistics
-from edgeeff.preprocessing import Preprocessing
+from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
-from edgeeff.quantization import boundary, coverage, writer
-from edgeeff.quantization.calibration import CalibrationSet
-from edgeeff.quantization.corrected import Corrected, correct_network
+from edgeeff.quantization.calibration import coverage
+from edgeeff.quantization.calibration.pictures import CalibrationSet
+from edgeeff.quantization.corrections.corrected import Corrected, correct_network
 from edgeeff.quantization.graph import Graph
-from edgeeff.quantization.recipe import FLOATING, Recipe, kept_precisions
+from edgeeff.quantization.input_grid import RAW, normalised_grid, pixel_grid
+from edgeeff.quantization.recipes.recipe import FLOATING, Recipe, kept_precisions
+from edgeeff.quantization.writing import boundary, writer
+from edgeeff.tflite import statistics
 
 WHOLE = ("int8", "int16x8")
 
@@ -46,8 +48,8 @@ def quantize_model(
     """Quantize a float32 .tflite classifier.
 
     Args:
-        content: the float model, checked by ``litert.reader``; takes normalised pictures,
-            float32 [batch, size, size, 3]. Statistics that ``edgeeff.export`` embedded are used.
+        content: the float model, checked by ``tflite.reader``; takes normalised pictures,
+            float32 [batch, size, size, 3]. Statistics that ``network.export`` embedded are used.
         recipe: how.
         preprocessing: of the model: what raw bytes become before it.
         calibration: pictures; ``None`` only for recipes that look at no activations.
@@ -105,9 +107,9 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
         InputError: litert-quantizer refuses the network.
         UsageError: an exception of the recipe that no layer fits, or ends that do not go.
     """
-    inside = boundary.normalised_grid(preprocessing)
+    inside = normalised_grid(preprocessing)
     if needs_normalization(preprocessing, ends):
-        network, inside = normalizing(network, preprocessing), boundary.RAW
+        network, inside = normalizing(network, preprocessing), RAW
     layers = {operator.name: operator.kind for operator in network.graph.operators}
     kept = kept_precisions(recipe, layers)
     with network.in_float({name for name, precision in kept.items() if precision in FLOATING}):
@@ -117,7 +119,7 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
 
 def needs_normalization(preprocessing: Preprocessing, ends: Ends) -> bool:
     """Whether an operator has to make normalised values of an app's bytes."""
-    return ends.input != "float32" and boundary.pixel_grid(preprocessing) is None
+    return ends.input != "float32" and pixel_grid(preprocessing) is None
 
 
 def normalizing(network: Corrected, preprocessing: Preprocessing) -> Corrected:
@@ -127,8 +129,8 @@ def normalizing(network: Corrected, preprocessing: Preprocessing) -> Corrected:
     return network.moved(
         boundary.add_normalization(network.graph.content(), preprocessing),
         {
-            boundary.NORMALISED: boundary.normalised_grid(preprocessing),
-            network.graph.name(network.graph.input): boundary.RAW,
+            boundary.NORMALISED: normalised_grid(preprocessing),
+            network.graph.name(network.graph.input): RAW,
         },
     )
 

@@ -4,14 +4,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from edgeeff.accelerators.machine import read_machine
+from edgeeff.accelerators.plan import OperatorTime, Profile
 from edgeeff.benchmark.compare import compare_session
 from edgeeff.benchmark.document import SCHEMA_FILE, benchmark_document, read_benchmark
 from edgeeff.benchmark.environment import Environment
 from edgeeff.benchmark.measurement import Stages
 from edgeeff.benchmark.session import Failure, Subject
 from edgeeff.errors import InputError, TargetUnavailable
-from edgeeff.targets.machine import read_machine
-from edgeeff.targets.plan import OperatorTime, Profile
 from tests.benchmark.makers import measurement
 
 STORED = Path(__file__).parent / "data" / "benchmark-1.json"
@@ -98,7 +98,7 @@ def test_a_stored_document_of_version_1_is_read():
     ("content", "words"),
     [
         ("{", "not a JSON document"),
-        ('{"schema": "edgeeff.manifest/1"}', "not an edgeeff.benchmark document"),
+        ('{"schema": "edgeeff.tflite.manifest/1"}', "not an edgeeff.benchmark document"),
         ('{"schema": "edgeeff.benchmark/2"}', "edgeeff.benchmark/2"),
         ('{"schema": "edgeeff.benchmark/1"}', "not a whole benchmark"),
         (

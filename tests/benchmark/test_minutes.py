@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from edgeeff.accelerators.plan import Heat, Samples
 from edgeeff.benchmark.minutes import joined, minute_medians, minutes_of, warnings_of_run
-from edgeeff.targets.plan import Heat, Samples
 from tests.benchmark.makers import run
 
 MS = 1_000_000

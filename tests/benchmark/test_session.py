@@ -4,15 +4,15 @@ import dataclasses
 
 import pytest
 
+from edgeeff.accelerators.plan import preset
 from edgeeff.benchmark.run import benchmark, too_slow
 from edgeeff.benchmark.session import Subject, measure, operator_profile, peak_memory
 from edgeeff.devices.local import Local
 from edgeeff.errors import InputError, UsageError
 from edgeeff.progress import Progress
-from edgeeff.targets.plan import preset
-from tests.litert import tiny
-from tests.targets.conftest import delegate  # noqa: F401 - the fixture of the delegate double
-from tests.targets.graphs import GraphWriter
+from tests.accelerators.conftest import delegate  # noqa: F401 - the fixture of the delegate double
+from tests.accelerators.graphs import GraphWriter
+from tests.tflite import tiny
 
 PLAN = preset("quick", warmup_seconds=0, min_runs=12, min_seconds=0, max_seconds=5, timeout=20)
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgeeff.benchmark.document import SCHEMA_FILE
 from edgeeff.cli import main
-from tests.litert import tiny
+from tests.tflite import tiny
 
 QUICK = ("--quick", "--repeats", "1")
 

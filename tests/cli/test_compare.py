@@ -6,7 +6,7 @@ from edgeeff.benchmark.document import benchmark_document
 from edgeeff.benchmark.environment import Environment
 from edgeeff.cli import main
 from tests.benchmark.makers import measurement
-from tests.litert import tiny
+from tests.tflite import tiny
 
 
 def run(*words):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from edgeeff.cli import main
-from tests.litert import tiny
+from tests.tflite import tiny
 
 LITE = ("--mean", "127", "--std", "128")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from edgeeff.cli import main
-from edgeeff.manifest import describe, path_of
-from edgeeff.preprocessing import of_family
-from edgeeff.quantization.calibration import synthetic_set
+from edgeeff.pictures.preprocessing import of_family
+from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.quantize import quantize_model
-from edgeeff.quantization.recipe import find_recipe
+from edgeeff.quantization.recipes.recipe import find_recipe
+from edgeeff.tflite.manifest import describe, path_of
 
 TINY = of_family("imagenet", 32)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from edgeeff.cli import main
-from edgeeff.quantization.measured import measurements
-from edgeeff.quantization.recipe import named_recipes
+from edgeeff.quantization.recipes.measured import measurements
+from edgeeff.quantization.recipes.recipe import named_recipes
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from edgeeff.architectures.variants import VARIANTS, scaled
 from edgeeff.cli import main
-from edgeeff.variants import VARIANTS, scaled
 
 BINDING = {
     "name",

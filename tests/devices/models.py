@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edgeeff.litert import rewrite
+from edgeeff.tflite import rewrite
 
 
 def write_logistic(path: Path, *, quantized: bool = False) -> Path:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from edgeeff.accelerators.plan import Plan
 from edgeeff.devices import adb, android
 from edgeeff.errors import GateFailed, TargetUnavailable, UsageError
-from edgeeff.targets.plan import Plan
 from tests.devices import benchmark_model_double as double
 from tests.devices import locked_phone
 from tests.devices.conftest import Network, TestPhone, connect
@@ -303,7 +303,7 @@ import sys
 from pathlib import Path
 from edgeeff.devices.adb import Phone
 from edgeeff.devices.android import Android
-from edgeeff.targets.plan import Plan
+from edgeeff.accelerators.plan import Plan
 from pathlib import PurePosixPath
 serial, storage, model = sys.argv[1:]
 with Android(Phone(serial, "device"), PurePosixPath(storage)).bench(

@@ -13,10 +13,10 @@ import pytest
 
 from edgeeff.devices.benchmark_profile import parse_profile
 from edgeeff.errors import TargetUnavailable
-from edgeeff.litert.model import Model
-from edgeeff.litert.reader import read_model
+from edgeeff.tflite.model import Model
+from edgeeff.tflite.reader import read_model
 from tests.devices.models import write_logistic
-from tests.litert import tiny
+from tests.tflite import tiny
 
 DATA = Path(__file__).parent / "data"
 BEFORE, XNNPACK, OLD, GPU = (

@@ -17,13 +17,13 @@ from pathlib import Path, PurePosixPath
 import jsonschema
 import pytest
 
+from edgeeff.accelerators.plan import Plan
 from edgeeff.benchmark.document import SCHEMA_FILE
 from edgeeff.benchmark.run import Result, benchmark
 from edgeeff.benchmark.session import peak_memory
 from edgeeff.devices import android
 from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.progress import Advance, Progress
-from edgeeff.targets.plan import Plan
 from tests.devices import benchmark_model_double as double
 from tests.devices.conftest import TestPhone
 from tests.devices.models import write_logistic

@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 
 from edgeeff import __version__
+from edgeeff.accelerators.plan import Plan
 from edgeeff.benchmark.session import Subject, measure, peak_memory
 from edgeeff.devices import ssh
 from edgeeff.devices.local import Local
 from edgeeff.devices.ssh import Address, Board, parse_address
 from edgeeff.errors import TargetUnavailable, UsageError
-from edgeeff.targets.plan import Plan
-from edgeeff.targets.worker import PROTOCOL
+from edgeeff.worker.serve import PROTOCOL
 from tests.devices.models import write_logistic
 
 pytestmark = pytest.mark.sshd
@@ -337,8 +337,8 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 from edgeeff.devices import ssh
-from edgeeff.targets.plan import Plan
-from edgeeff.targets.worker import PROTOCOL
+from edgeeff.accelerators.plan import Plan
+from edgeeff.worker.serve import PROTOCOL
 address, model = sys.argv[1:]
 (board,) = ssh.connect(address)
 plan = Plan(timeout=100, warmup_seconds=90, warmup_max_seconds=90)
@@ -361,7 +361,7 @@ def test_ctrl_c_leaves_nothing_running_there(server: Server, model: Path) -> Non
     assert process.stdout.readline() == b"loaded\n"
     (pid,) = (server.home / "edgeeff").glob("worker-*.pid")
     worker = int(pid.read_text())
-    assert b"edgeeff.targets.worker" in Path(f"/proc/{worker}/cmdline").read_bytes()
+    assert b"edgeeff.worker" in Path(f"/proc/{worker}/cmdline").read_bytes()
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode != 0

@@ -15,7 +15,7 @@ from edgeeff.benchmark.run import benchmark
 from edgeeff.devices.ssh_pictures import archive, name_of, whole
 from edgeeff.devices.worker_bench import WorkerBench
 from tests.devices.test_ssh import PLAN, Server, server  # noqa: F401 - the fixture of a board
-from tests.litert import tiny
+from tests.tflite import tiny
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from edgeeff.accelerators.plan import Plan
 from edgeeff.devices.local import Local
 from edgeeff.devices.stop import Stop
-from edgeeff.targets.plan import Plan
-from tests.litert import tiny
+from tests.tflite import tiny
 
 
 def test_a_program_runs_to_its_end() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from edgeeff.accelerators.plan import preset
 from edgeeff.benchmark.session import Subject, measure
 from edgeeff.devices import android_bench
 from edgeeff.progress import Advance, Progress
-from edgeeff.targets.plan import preset
 from tests.devices.conftest import TestPhone
 from tests.devices.models import write_logistic
 

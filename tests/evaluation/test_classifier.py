@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from edgeeff.errors import InputError
 from edgeeff.evaluation.classifier import Classifier, batches, fed
-from edgeeff.litert import rewrite
-from edgeeff.litert.runner import Runner, TensorInfo, dequantize
-from edgeeff.preprocessing import FAMILIES, of_family
-from edgeeff.synthetic import synthetic_pictures
-from tests.litert import tiny
+from edgeeff.pictures.preprocessing import FAMILIES, of_family
+from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.tflite import rewrite
+from edgeeff.tflite.runner import Runner, TensorInfo, dequantize
+from tests.tflite import tiny
 
 LITE = of_family("lite", 32)
 RAMP = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)

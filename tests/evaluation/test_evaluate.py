@@ -13,10 +13,10 @@ from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.evaluate import evaluate
 from edgeeff.evaluation.fidelity import fidelity
-from edgeeff.images import ImageSet, read_images
-from edgeeff.preprocessing import of_family
+from edgeeff.pictures.images import ImageSet, read_images
+from edgeeff.pictures.preprocessing import of_family
 from edgeeff.progress import Progress
-from tests.litert import tiny
+from tests.tflite import tiny
 
 LITE = of_family("lite", 32)
 COUNT = 11

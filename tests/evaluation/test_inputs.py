@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from edgeeff import manifest
 from edgeeff.errors import InputError
 from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
 from edgeeff.files import document
-from edgeeff.preprocessing import of_family
-from tests.litert import tiny
+from edgeeff.pictures.preprocessing import of_family
+from edgeeff.tflite import manifest
+from tests.tflite import tiny
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def test_manifest_beside_the_model(model):
     ("text", "words"),
     [
         ("{", "not a JSON document"),
-        (document("edgeeff.manifest/2", {}), "manifest/2"),
-        (document("edgeeff.manifest/1", {}), "incomplete"),
+        (document("edgeeff.tflite.manifest/2", {}), "manifest/2"),
+        (document("edgeeff.tflite.manifest/1", {}), "incomplete"),
     ],
 )
 def test_damaged_manifest_is_an_error_and_not_passed_over(model, text, words):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tf_keras
 
+from edgeeff.architectures.variants import VARIANTS, counts, scaled
 from edgeeff.errors import UsageError
 from edgeeff.network.builder import ACTIVATIONS, build
-from edgeeff.preprocessing import Preprocessing
-from edgeeff.variants import VARIANTS, counts, scaled
+from edgeeff.pictures.preprocessing import Preprocessing
 
 TINY = replace(scaled(-9), name="tiny", resolution=32, classes=10)
 SMALL = {"b0", "lite0"}

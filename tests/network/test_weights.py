@@ -21,11 +21,11 @@ import safetensors.numpy
 import tf_keras
 from tf_keras.src.applications import efficientnet
 
+from edgeeff.architectures.variants import find_variant
 from edgeeff.errors import InputError
 from edgeeff.network import keras_imagenet, lite_packages, weights
 from edgeeff.network.builder import build
-from edgeeff.preprocessing import Preprocessing
-from edgeeff.variants import find_variant
+from edgeeff.pictures.preprocessing import Preprocessing
 from tests import networks
 
 TINY = networks.tiny_variant()

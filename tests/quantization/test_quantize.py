@@ -7,13 +7,13 @@ import pytest
 
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.fidelity import Fidelity, fidelity
-from edgeeff.litert import rewrite, statistics
-from edgeeff.litert.reader import parse_model
-from edgeeff.litert.runner import Runner, dequantize, quantize
-from edgeeff.preprocessing import Preprocessing, of_family
-from edgeeff.quantization.calibration import synthetic_set
+from edgeeff.pictures.preprocessing import Preprocessing, of_family
+from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.quantize import Ends, quantize_model
-from edgeeff.quantization.recipe import Split, find_recipe, named_recipes, parse
+from edgeeff.quantization.recipes.recipe import Split, find_recipe, named_recipes, parse
+from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite.reader import parse_model
+from edgeeff.tflite.runner import Runner, dequantize, quantize
 
 TINY = of_family("imagenet", 32)
 LITE = of_family("lite", 224)

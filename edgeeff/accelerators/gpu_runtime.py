@@ -1,0 +1,177 @@
+"""LiteRT's CompiledModel on the GPU, and what it prints: the only way to learn what it does."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edgeeff.accelerators.plan import HARDWARE
+from edgeeff.errors import TargetUnavailable
+
+NO_ADAPTER_FIX = (
+    "install your GPU's Vulkan driver (vulkaninfo --summary lists what is there); to try the "
+    "target without a GPU see SwiftShader in docs/gpu.md"
+)
+_SOFTWARE = re.compile(r"software|cpu|swiftshader|llvmpipe|lavapipe", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What the GPU delegate printed while it compiled a model.
+
+    Attributes:
+        adapter: the name that the adapter gives itself; ``""`` if it gave none.
+        software: whether a processor plays the GPU; ``None`` if it did not say.
+        nodes: operators of the model.
+        delegated: how many of them run on the GPU.
+        reasons: operator and reason for those that do not.
+    """
+
+    adapter: str
+    software: bool | None
+    nodes: int
+    delegated: int
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def provenance(self) -> str:
+        """``hardware`` only for an adapter that says so (Metal never is software)."""
+        if self.software is None:
+            return HARDWARE if sys.platform == "darwin" else "software"
+        return "software" if self.software else HARDWARE
+
+
+def runtime_version() -> str:
+    """Name and version of the runtime. Raises ``TargetUnavailable`` where it has no GPU."""
+    try:
+        return f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
+    except importlib.metadata.PackageNotFoundError as error:
+        raise TargetUnavailable(
+            "the gpu target needs ai-edge-litert", "pip install ai-edge-litert"
+        ) from error
+
+
+def compiled_model(content: bytes, precision: str, threads: int) -> tuple[Any, str]:
+    """Compile a model for the GPU, with the CPU for what it does not take.
+
+    Returns:
+        LiteRT's CompiledModel, and what it printed meanwhile.
+
+    Raises:
+        TargetUnavailable: no adapter, or no GPU delegate for this system.
+    """
+    runtime_version()
+    from ai_edge_litert.compiled_model import (
+        CompiledModel,
+        CpuOptions,
+        GpuOptions,
+        HardwareAccelerator,
+        Options,
+    )
+
+    options = Options(
+        hardware_accelerators=HardwareAccelerator.GPU | HardwareAccelerator.CPU,
+        cpu_options=CpuOptions(num_threads=threads),
+        gpu_options=GpuOptions(enforce_f32=precision == "fp32"),
+    )
+    with _listening() as printed:
+        try:
+            compiled = CompiledModel.from_buffer(content, options=options)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            failed: str | None = reason
+        else:
+            failed = None
+    text = printed()
+    if failed is None:
+        return compiled, text
+    if "No adapters found" in text:
+        raise TargetUnavailable("LiteRT finds no GPU: no Vulkan adapter", NO_ADAPTER_FIX)
+    last = [line.strip() for line in text.splitlines() if line.startswith(("ERROR", "E0"))]
+    raise TargetUnavailable(
+        f"the GPU cannot take the model: {last[-1] if last else failed}",
+        "edgeeff inspect MODEL --check gpu tells what it takes",
+    )
+
+
+def read_messages(printed: str, nodes: int) -> Messages:
+    """What the delegate's messages say.
+
+    It prints a summary only if something stays on the CPU. ``is_fully_accelerated`` is no help:
+    with the CPU allowed it also counts what XNNPACK took.
+    """
+    adapter = re.search(r"Selected adapter: (.*)", printed)
+    line = adapter.group(1) if adapter else ""
+    kind = re.search(r"adapterType=(.*)", line)
+    some = re.search(r"(\d+) operations will run on the GPU", printed)
+    none = re.search(r"No operations will run on the GPU", printed)
+    reasons = re.findall(r"^([A-Z0-9_]+: .*)$", _between(printed), re.MULTILINE)
+    return Messages(
+        adapter=line.partition(", arch=")[0].strip(),
+        software=bool(_SOFTWARE.search(kind.group(1) if kind else line)) if line else None,
+        nodes=nodes,
+        delegated=0 if none else int(some.group(1)) if some else nodes,
+        reasons=tuple(dict.fromkeys(reasons)),
+    )
+
+
+def _between(printed: str) -> str:
+    _, _, rest = printed.partition("not supported by GPU delegate:")
+    return rest.partition("will run on the")[0]
+
+
+def tiny_model() -> bytes:
+    """A model of one ADD, enough to make LiteRT look for a GPU."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    from edgeeff.tflite.rewrite import pack
+
+    def tensor(name: str, buffer: int) -> schema.TensorT:
+        made = schema.TensorT()
+        made.name, made.shape, made.buffer = name, [1, 4, 4, 4], buffer
+        made.type = schema.TensorType.FLOAT32
+        return made
+
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.ADD
+    code.version = 1
+    operator = schema.OperatorT()
+    operator.inputs, operator.outputs, operator.opcodeIndex = [0, 0], [1], 0
+    operator.builtinOptionsType = schema.BuiltinOptions.AddOptions
+    operator.builtinOptions = schema.AddOptionsT()
+    graph = schema.SubGraphT()
+    graph.tensors = [tensor("input", 1), tensor("output", 2)]
+    graph.operators, graph.inputs, graph.outputs, graph.name = [operator], [0], [1], "main"
+    model = schema.ModelT()
+    model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
+    model.buffers = [schema.BufferT() for _ in range(3)]
+    return pack(model)
+
+
+def api() -> str:
+    """How LiteRT reaches this system's GPU."""
+    return "Metal" if sys.platform == "darwin" else "Vulkan (WebGPU)"
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[Callable[[], str]]:
+    """Catch what native code prints to file descriptor 2; yields how to read it afterwards."""
+    caught: list[str] = []
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as stream:
+        original = os.dup(2)
+        os.dup2(stream.fileno(), 2)
+        try:
+            yield lambda: caught[0]
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+            stream.seek(0)
+            caught.append(stream.read().decode(errors="replace"))

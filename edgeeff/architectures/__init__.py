@@ -1,0 +1,1 @@
+"""The networks as data: variants, blocks, and compound scaling."""

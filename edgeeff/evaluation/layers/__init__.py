@@ -1,0 +1,1 @@
+"""Which layers lose accuracy, and why."""

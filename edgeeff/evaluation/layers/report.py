@@ -1,0 +1,209 @@
+"""Where a quantized network loses accuracy: the error of each layer, and its likely cause.
+
+Both networks run on the same pictures with every activation read, one picture after the other, so
+that memory does not grow with them. A quantized network may have had its channels rescaled
+(``equalization``) or copied (``splitting``), which is no error: each channel is compared up to
+its factor, and copies by their mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff.errors import InputError
+from edgeeff.evaluation.layers.channel_error import ChannelError
+from edgeeff.evaluation.layers.runs import (
+    Activations,
+    Network,
+    QuantizedWeights,
+)
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.quantization.corrections.equalization import scalable
+from edgeeff.quantization.graph import Graph, Operator
+from edgeeff.tflite.messages import quiet_runtime
+from edgeeff.tflite.model import Tensor
+from edgeeff.tflite.reader import parse_model
+
+FloatArray = npt.NDArray[np.float32]
+
+CLIPPED = 0.001
+"""Share of values outside of the range from which clipping is named as a cause."""
+
+USED = 0.6
+"""Share of the range in use below which the rest is named as wasted."""
+
+SPREAD = 16.0
+"""Ratio of the widest channel to the median one from which it is named as a cause."""
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """The error of one layer's output.
+
+    Attributes:
+        index: its place in the order of execution of the float network.
+        name: of the tensor, in both files.
+        operator: such as ``CONV_2D``.
+        sqnr_db: of the quantized network up to here, errors of earlier layers included.
+        activation_sqnr_db: of rounding and clipping this float tensor to its grid alone.
+        weight_sqnr_db: of this layer's quantized weights on float inputs; ``None`` without.
+        clipped: share of float values outside of the range.
+        used: share of the range that the float values use.
+        spread: how much farther the widest channel reaches than the median one.
+        cause: what stands out, in words; empty if nothing does.
+    """
+
+    index: int
+    name: str
+    operator: str
+    sqnr_db: float
+    activation_sqnr_db: float
+    weight_sqnr_db: float | None
+    clipped: float
+    used: float
+    spread: float
+    cause: str
+
+    @property
+    def own_db(self) -> float:
+        """What this layer adds alone: the lesser of its two ratios."""
+        return min(
+            self.activation_sqnr_db,
+            math.inf if self.weight_sqnr_db is None else self.weight_sqnr_db,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values; an infinite ratio is null."""
+        return {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in asdict(self).items()
+        }
+
+
+def layer_errors(
+    quantized: bytes,
+    reference: bytes,
+    pictures: Sequence[npt.NDArray[np.uint8]],
+    preprocessing: Preprocessing,
+) -> tuple[LayerError, ...]:
+    """Compare every activation of a quantized network with its float one.
+
+    Args:
+        quantized: the .tflite, checked by ``tflite.reader``; of batch 1.
+        reference: the float .tflite it was made from, likewise.
+        pictures: uint8 [size, size, 3] each.
+        preprocessing: of the float network.
+
+    Returns:
+        The layers whose activation is quantized, the one with most error of its own first.
+
+    Raises:
+        InputError: the two have no quantized activation in common.
+    """
+    model, graph = parse_model(quantized), Graph(reference)
+    grids = {t.name: t for t in model.tensors if _has_grid(t)}
+    shared = [o for o in graph.operators if o.name in grids]
+    if not shared:
+        raise InputError(
+            "the two models have no layer in common",
+            "--reference takes the float model that this one was made from",
+        )
+    fed = [(picture, preprocessing.normalised(picture)[None]) for picture in pictures]
+    names = [operator.name for operator in shared]
+    # What layers read: where a neighbour stays in float, it is none of the shared ones.
+    sources = [graph.name(operator.inputs[0]) for operator in shared if operator.weighted]
+    scaled = scalable(graph)
+    with quiet_runtime():
+        truth = Network(reference, list(dict.fromkeys([*names, *sources])))
+        found = Network(quantized, names)
+        weights = QuantizedWeights(graph, model)
+        tallies = [_Tally(o, grids[o.name], weights, o.output in scaled) for o in shared]
+        for picture in fed:
+            real, stored = truth.activations(*picture), found.activations(*picture)
+            for tally in tallies:
+                tally.add(real, stored)
+    return tuple(sorted((tally.error() for tally in tallies), key=lambda error: error.own_db))
+
+
+def _has_grid(tensor: Tensor) -> bool:
+    return not tensor.constant and len(tensor.scales) == 1 and tensor.dtype in ("int8", "int16")
+
+
+class _Tally:
+    """Gathers the error of one layer over pictures."""
+
+    def __init__(
+        self, operator: Operator, tensor: Tensor, weights: QuantizedWeights, scaled: bool
+    ) -> None:
+        self.operator, self.scaled = operator, scaled
+        self.factor = factor = weights.factors[operator.name]
+        self.levels = np.iinfo(np.dtype(tensor.dtype))
+        self.scale, self.zero = float(tensor.scales[0]), int(tensor.zero_points[0])
+        self.layer = weights.layer(operator)
+        copies = weights.copies
+        self.copies = copies if copies and copies.concerns(operator) else None
+        self.saturated = weights.saturated_biases(operator)
+        self.network, self.rounding, self.weights = (ChannelError(len(factor)) for _ in range(3))
+        self.outside = self.count = 0
+        self.lowest = np.zeros(len(factor), np.float32)
+        self.highest = np.zeros(len(factor), np.float32)
+
+    def add(self, real: Activations, stored: Activations) -> None:
+        """Count one more picture in the float and in the quantized network."""
+        truth, channels = real[self.operator.name], len(self.factor)
+        found = stored[self.operator.name]
+        found = self.copies.values(found, truth) if self.copies else found
+        found = found / self.factor
+        self.network.add(truth, found)
+        scaled = truth * self.factor
+        raw = np.rint(scaled / np.float32(self.scale)) + self.zero
+        clipped = np.clip(raw, self.levels.min, self.levels.max)
+        self.rounding.add(scaled, (clipped - self.zero) * np.float32(self.scale))
+        # Values that rounding takes to the end of the grid are not lost.
+        self.outside += int((np.abs(raw - clipped) > 1).sum())
+        self.count += scaled.size
+        rows = scaled.reshape(-1, channels)
+        self.lowest = np.minimum(self.lowest, rows.min(axis=0))
+        self.highest = np.maximum(self.highest, rows.max(axis=0))
+        if self.layer:
+            self.weights.add(truth, self.layer.output(real))
+
+    def error(self) -> LayerError:
+        """What the pictures amount to."""
+        reach = np.maximum(self.highest, -self.lowest)
+        clipped = self.outside / self.count
+        span = (self.levels.max - self.levels.min) * self.scale
+        used = min(1.0, float(self.highest.max() - self.lowest.min()) / span)
+        spread = float(reach.max() / max(float(np.median(reach)), 1e-9))
+        named_spread = spread if self.scaled else 1.0
+        return LayerError(
+            self.operator.index,
+            self.operator.name,
+            self.operator.kind,
+            self.network.sqnr_db(),
+            self.rounding.sqnr_db(),
+            self.weights.sqnr_db() if self.layer else None,
+            clipped,
+            used,
+            spread,
+            _cause(clipped, used, named_spread, self.saturated),
+        )
+
+
+def _cause(clipped: float, used: float, spread: float, saturated: int) -> str:
+    causes = []
+    if clipped > CLIPPED:
+        causes.append(f"clips {clipped:.2%} of the values")
+    if used < USED:
+        causes.append(f"uses {used:.0%} of its range")
+    if spread > SPREAD:
+        causes.append(f"one channel reaches {spread:.0f} times as far as the median one")
+    if saturated:
+        causes.append(f"biases beyond 32 bits: {saturated}")
+    return "; ".join(causes)

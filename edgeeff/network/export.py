@@ -1,0 +1,116 @@
+"""A Keras network to a float32 .tflite that speaks of the network's layers.
+
+The function is traced at a fixed batch and converted directly, without a SavedModel on the
+way: half the time, the same graph. What the converter leaves out or scrambles is put in
+afterwards: the signature, the names, and what the BatchNorm layers know of the activations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from edgeeff import files
+from edgeeff.errors import UsageError
+from edgeeff.network.batchnorm import Moments, moments
+from edgeeff.network.export_names import name_tensors, sign
+from edgeeff.pictures.preprocessing import FAMILIES, Preprocessing
+from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite.statistics import Statistics, TensorStatistics
+
+INPUT = "image"
+PROBABILITIES = "probabilities"
+LOGITS = "logits"
+
+
+def export(
+    model: tf_keras.Model,
+    path: Path,
+    *,
+    preprocessing: Preprocessing,
+    batch: int = 1,
+    logits: bool = False,
+    force: bool = False,
+) -> None:
+    """Write a network as a float32 .tflite.
+
+    The file has the signature ``serving_default`` from ``image``, float32 [batch, height,
+    width, 3] normalised, to ``probabilities`` (or ``logits``), float32 [batch, classes].
+    Every activation is named after the Keras layer that makes it, and if a layer takes more
+    than one operator, the earlier ones after layer and operator (``stem_activation/logistic``).
+    Constants are ``layer/kernel`` and ``layer/bias``, BatchNorm folded in. The statistics of
+    the activations are attached as metadata ``statistics.METADATA_NAME``.
+
+    Args:
+        model: gives logits, as ``network.builder.build`` makes it.
+        path: of the file.
+        preprocessing: how the network's pictures are normalised.
+        batch: pictures per run.
+        logits: leave out the softmax at the end.
+        force: replace an existing file.
+
+    Raises:
+        UsageError: a batch below 1.
+        OutputError: the file cannot be written.
+    """
+    if batch < 1:
+        raise UsageError(f"a batch of {batch} pictures", "it is at least 1")
+    files.refuse_existing(path, force=force)
+    output = LOGITS if logits else PROBABILITIES
+    flat = rewrite.unpack(_convert(model, batch, softmax=not logits))
+    name_tensors(flat, model, INPUT, output)
+    sign(flat, INPUT, output)
+    names = {rewrite.tensor_name(tensor) for tensor in flat.subgraphs[0].tensors}
+    known = batchnorm_statistics(model, preprocessing)
+    tensors = {name: found for name, found in known.tensors.items() if name in names}
+    statistics.attach(flat, Statistics(known.source, known.count, tensors))
+    files.write_bytes(path, rewrite.pack(flat), force=force)
+
+
+def batchnorm_statistics(model: tf_keras.Model, preprocessing: Preprocessing) -> Statistics:
+    """What the network's BatchNorm layers tell of its activations, by layer name.
+
+    The input is taken to be ImageNet's, whose mean and spread per channel are published.
+    """
+    mean, std = (np.asarray(values, np.float64) for values in FAMILIES["imagenet"][:2])
+    offset, scale = np.asarray(preprocessing.mean), np.asarray(preprocessing.std)
+    image = Moments((mean - offset) / scale, std / scale)
+    tensors = {name: _as_statistics(found) for name, found in moments(model, image).items()}
+    return Statistics("batchnorm", 0, tensors)
+
+
+def _as_statistics(found: Moments) -> TensorStatistics:
+    deviation = None if found.deviation is None else found.deviation.astype(np.float32)
+    return TensorStatistics(found.mean.astype(np.float32), deviation)
+
+
+def _convert(model: tf_keras.Model, batch: int, *, softmax: bool) -> bytes:
+    def call(image: tf.Tensor) -> tf.Tensor:
+        result = model(image, training=False)
+        return tf.nn.softmax(result) if softmax else result
+
+    shape = (batch, *model.inputs[0].shape[1:])
+    traced = tf.function(call).get_concrete_function(tf.TensorSpec(shape, tf.float32, name=INPUT))
+    with _quiet():
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([traced])
+        return bytes(converter.convert())
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep TensorFlow's advice to people who write converters away from ours."""
+    loggers = [logging.getLogger(name) for name in ("absl", "tensorflow")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,1 @@
+"""From pictures on disk, or made up, to what a network takes."""

@@ -1,0 +1,368 @@
+"""Pictures on disk: folders, lists and label files, read one at a time as RGB."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from edgeeff import files
+from edgeeff.errors import InputError, UsageError
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.progress import Advance
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp"})
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
+
+PIXEL_LIMIT = 1 << 27
+"""A picture of more pixels is taken for a decompression bomb (phones reach 108 million)."""
+
+BROKEN = (
+    Image.DecompressionBombError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OSError,
+    OverflowError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow raises on files that are damaged or made to do damage."""
+
+HEADINGS = frozenset({"path", "file", "filename", "image"})
+"""A CSV whose first cell is one of these begins with a heading."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture and, where it is known, the index of its class."""
+
+    path: Path
+    label: int | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not be used, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Pictures in a fixed order.
+
+    Attributes:
+        source: the folder, list or file they come from.
+        pictures: in the order they are read.
+        classes: the name of each class index; empty if no names are known.
+        skipped: files that were left out when the set was listed.
+        strict: whether a picture that cannot be read ends the job.
+    """
+
+    source: Path
+    pictures: tuple[Picture, ...]
+    classes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    strict: bool = False
+
+    @property
+    def labelled(self) -> bool:
+        """Whether every picture has a label."""
+        return all(picture.label is not None for picture in self.pictures)
+
+    def take(self, count: int | None) -> ImageSet:
+        """At most ``count`` of the pictures, spread evenly over the list (and so the classes)."""
+        if count is None or count >= len(self.pictures):
+            return self
+        if count < 1:
+            raise UsageError(f"a limit of {count} pictures", "it is at least 1")
+        chosen = (i * len(self.pictures) // count for i in range(count))
+        return replace(self, pictures=tuple(self.pictures[i] for i in chosen))
+
+    def without_labels(self) -> ImageSet:
+        """The same pictures, their classes not known."""
+        pictures = tuple(Picture(picture.path) for picture in self.pictures)
+        return replace(self, pictures=pictures, classes=())
+
+    def sha256(self) -> str:
+        """A digest of the files' contents and labels in order, whatever they are called."""
+        digest = hashlib.sha256()
+        for picture in self.pictures:
+            digest.update(f"{files.sha256(picture.path)} {picture.label}\n".encode())
+        return digest.hexdigest()
+
+
+def read_images(path: Path, *, labels: Path | None = None, strict: bool = False) -> ImageSet:
+    """List the pictures of a folder, a CSV file or a single picture.
+
+    A folder with pictures in it is flat: no labels. Otherwise each folder in it is a class, with
+    all pictures below it. A class's index is that of its name in ``labels``; without, the number
+    it is called by, if all are, else its place in the sorted names. A CSV holds ``path,label``
+    lines (a heading is allowed; paths start at the CSV's folder), the label a name or an index.
+
+    Args:
+        path: folder, ``.csv`` or picture. Hidden files are ignored, links followed once.
+        labels: a text file with one class name per line, in the order of the model's outputs.
+        strict: a file that is no picture is an error instead of an entry of ``skipped``.
+
+    Raises:
+        InputError: nothing there, no picture, or labels that do not fit.
+    """
+    names = read_labels(labels) if labels else ()
+    if path.suffix.lower() == ".csv":
+        images = _read_list(path, names)
+    elif path.is_dir():
+        images = _read_folder(path, names)
+    elif path.is_file():
+        images = ImageSet(path, (Picture(path),), names)
+    else:
+        raise InputError(f"no folder or file {path}", "check the path")
+    if strict and images.skipped:
+        first = images.skipped[0]
+        raise InputError(f"{first.path}: {first.reason}", "leave --strict out to skip such files")
+    if not images.pictures:
+        hint = "JPEG, PNG, WebP or BMP files, in the folder itself or in one folder per class"
+        raise InputError(f"no pictures in {path}{_skipped_too(images.skipped)}", hint)
+    return replace(images, strict=strict)
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Class names, one per line, UTF-8; empty lines at the end do not count.
+
+    Raises:
+        InputError: not text, empty, or an empty line between names (it would shift the rest).
+    """
+    try:
+        lines = files.read_bytes(path).decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text", "one class name per line") from error
+    names = [line.strip() for line in lines]
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        raise InputError(f"{path} holds no class names", "one per line")
+    if "" in names:
+        where = names.index("") + 1
+        raise InputError(f"{path}:{where} is empty", "one class name per line, without gaps")
+    return tuple(names)
+
+
+def check_classes(images: ImageSet, outputs: int) -> None:
+    """Check that labels index the outputs of a model. Raises ``InputError``."""
+    named = len(images.classes)
+    if named and abs(named - outputs) == 1:
+        which, other = ("labels", "model") if named > outputs else ("model", "labels")
+        raise InputError(
+            f"{named} class names for a model of {outputs} outputs",
+            f"the {which} may count a class 0 'background' that the {other} does not: "
+            "every answer would be off by one",
+        )
+    if named and named != outputs:
+        hint = "--labels FILE names the model's classes in order, one per line"
+        raise InputError(f"{named} class names for a model of {outputs} outputs", hint)
+    for picture in images.pictures:
+        if picture.label is not None and picture.label >= outputs:
+            reason = f"label {picture.label} for a model of {outputs} outputs"
+            raise InputError(f"{picture.path}: {reason}", "labels count from 0")
+
+
+def pixels(
+    images: ImageSet,
+    preprocessing: Preprocessing,
+    *,
+    skipped: list[Skipped] | None = None,
+    advance: Advance | None = None,
+) -> Iterator[tuple[Picture, NDArray[np.uint8]]]:
+    """Read, crop and resize the pictures one by one.
+
+    Args:
+        images: what to read; its ``strict`` makes the first unreadable picture an error.
+        preprocessing: how.
+        skipped: a list to which pictures that cannot be read are added.
+        advance: called with 1 after every picture, read or skipped.
+
+    Yields:
+        Each readable picture with its uint8 [resolution, resolution, 3] pixels.
+
+    Raises:
+        InputError: a picture cannot be read and the set is strict, or none can be read.
+    """
+    read = 0
+    unread: list[Skipped] = [] if skipped is None else skipped
+    for picture in images.pictures:
+        try:
+            array = preprocessing.pixels(open_rgb(picture.path))
+        except InputError as error:
+            if images.strict:
+                raise
+            unread.append(Skipped(picture.path, error.message.removeprefix(f"{picture.path}: ")))
+        else:
+            read += 1
+            yield picture, array
+        if advance:
+            advance(1)
+    if not read:
+        first = f", the first: {unread[-1].reason}" if unread else ""
+        raise InputError(f"none of {len(images.pictures)} pictures can be read{first}")
+
+
+def open_rgb(path: Path) -> Image.Image:
+    """Read a JPEG, PNG, WebP or BMP file as ``rgb`` does. Raises ``InputError`` naming it."""
+    with warnings.catch_warnings():
+        # Pillow warns of damaged metadata and of large pictures; both are judged here.
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > PIXEL_LIMIT:
+                    size = f"{image.width} x {image.height} pixels"
+                    raise InputError(f"{path}: {size} are over the limit", "scale it down first")
+                image.load()
+                return rgb(image)
+        except UnidentifiedImageError as error:
+            raise InputError(f"{path}: not a JPEG, PNG, WebP or BMP picture") from error
+        except BROKEN as error:
+            told = getattr(error, "strerror", None)  # of the file system, not of Pillow
+            reason = told or f"damaged or cut short ({str(error) or type(error).__name__})"
+            raise InputError(f"{path}: {reason}") from error
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """Any picture as upright 8-bit RGB.
+
+    The EXIF orientation is applied, transparency is laid on white, 16-bit grey keeps its high
+    byte, CMYK is converted by Pillow's plain rule; colour profiles are not applied, as the
+    networks' training did not.
+    """
+    upright: Image.Image = _upright(image)
+    if upright.mode.startswith("I"):
+        high = np.clip(np.asarray(upright).astype(np.int64) >> 8, 0, 255)
+        upright = Image.fromarray(high.astype(np.uint8))
+    if upright.has_transparency_data:
+        layer = upright.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return upright.convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except BROKEN:
+        return image  # damaged EXIF says nothing of how the picture stands
+
+
+def _read_folder(root: Path, names: Sequence[str]) -> ImageSet:
+    groups: dict[str, list[Path]] = {}
+    skipped: list[Skipped] = []
+    for path in _walk(root):
+        if _looks_like_picture(path):
+            below = path.relative_to(root).parts
+            groups.setdefault(below[0] if len(below) > 1 else "", []).append(path)
+        else:
+            skipped.append(Skipped(path, "not a picture"))
+    flat = groups.pop("", [])
+    if flat and groups:
+        hint = "put them all into one folder, or all into one folder per class"
+        raise InputError(f"{root} has pictures both in itself and in {min(groups)}/", hint)
+    if flat or not groups:
+        return ImageSet(root, tuple(map(Picture, flat)), tuple(names), tuple(skipped))
+    indices, classes = _class_indices(sorted(groups), names, str(root))
+    pictures = (Picture(path, indices[name]) for name in sorted(groups) for path in groups[name])
+    return ImageSet(root, tuple(pictures), classes, tuple(skipped))
+
+
+def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
+    try:
+        text = files.read_bytes(path).decode("utf-8-sig")
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a CSV file: {error}", "path,label lines") from error
+    if rows and rows[0][0].strip().lower() in HEADINGS:
+        rows = rows[1:]
+    words = [row[1].strip() if len(row) > 1 else "" for row in rows]
+    if any(words) and not all(words):
+        raise InputError(f"{path}: line without a label: {rows[words.index('')][0]}")
+    indices, classes = _class_indices(sorted(set(words) - {""}), names, str(path))
+    pictures: list[Picture] = []
+    skipped: list[Skipped] = []
+    for row, word in zip(rows, words, strict=True):
+        picture = Picture(path.parent / row[0].strip(), indices.get(word))
+        if picture.path.is_file():
+            pictures.append(picture)
+        else:
+            skipped.append(Skipped(picture.path, "no such file"))
+    return ImageSet(path, tuple(pictures), classes, tuple(skipped))
+
+
+def _class_indices(
+    found: Sequence[str], names: Sequence[str], source: str
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """The index of each class name found, and the names of all classes as far as known."""
+    by_number = all(name.isdecimal() for name in found) and not set(found) <= set(names)
+    if by_number:
+        return {name: int(name) for name in found}, tuple(names)
+    if not names:
+        return {name: index for index, name in enumerate(found)}, tuple(found)
+    indices: dict[str, int] = {}
+    for name in found:
+        if names.count(name) != 1:
+            times = "more than once" if name in names else "not"
+            hint = "class names must match the labels file letter by letter"
+            raise InputError(f"{source}: class {name!r} is {times} in the labels", hint)
+        indices[name] = names.index(name)
+    return indices, tuple(names)
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Regular files below ``root`` that are not hidden, sorted; each folder is entered once."""
+    entered: set[tuple[int, int]] = set()
+    pending = [root]
+    found: list[Path] = []
+    while pending:
+        folder = pending.pop()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in entered:
+                continue
+            entered.add((status.st_dev, status.st_ino))
+            entries = sorted(os.listdir(folder))
+        except OSError as error:
+            raise InputError(f"cannot read {folder}: {error.strerror}") from error
+        below = [folder / name for name in entries if not name.startswith(".")]
+        # Last in, first out: the folder that sorts first is entered first.
+        pending.extend(reversed([path for path in below if path.is_dir()]))
+        found.extend(path for path in below if path.is_file())
+    yield from sorted(found, key=lambda path: path.relative_to(root).as_posix())
+
+
+def _looks_like_picture(path: Path) -> bool:
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as opened:
+            start = opened.read(12)
+    except OSError:
+        return False
+    return start.startswith(MAGIC) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")
+
+
+def _skipped_too(skipped: Iterable[Skipped]) -> str:
+    count = len(list(skipped))
+    return f" ({count} other files)" if count else ""

@@ -1,0 +1,235 @@
+"""Quantizes one network by one recipe after another, looks at each result and keeps the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeeff import files
+from edgeeff.evaluation.classifier import Classifier
+from edgeeff.evaluation.evaluate import evaluate
+from edgeeff.evaluation.fidelity import Fidelity, fidelity
+from edgeeff.evaluation.gate import AccuracyGateFailed, Trial, judge
+from edgeeff.pictures.images import read_images
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pipeline.mixed_precision import Search, search
+from edgeeff.pipeline.settings import Settings
+from edgeeff.progress import Progress
+from edgeeff.quantization.calibration.coverage import Coverage
+from edgeeff.quantization.calibration.pictures import CalibrationPair, CalibrationSet
+from edgeeff.quantization.quantize import Ends, default_ends, quantize_model
+from edgeeff.quantization.recipes.recipe import Recipe
+from edgeeff.tflite.manifest import Manifest, describe, path_of
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What came out.
+
+    Attributes:
+        model: the file.
+        manifest: of it.
+        reference: the float model it was made from.
+        notes: what the user must be told, a sentence each.
+    """
+
+    model: Path
+    manifest: Manifest
+    reference: Path
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all recipes that are tried on one network share.
+
+    Attributes:
+        reference: the float .tflite.
+        preprocessing: of the network.
+        calibration: pictures to calibrate with, and others to verify on.
+        settings: of the user.
+        known: what the manifest is to say of the network.
+        progress: told of every stage.
+    """
+
+    reference: Path
+    preprocessing: Preprocessing
+    calibration: CalibrationPair
+    settings: Settings
+    known: dict[str, Any]
+    progress: Progress
+
+
+def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
+    """Try recipes until one is within the limits; write the best with its manifest.
+
+    Raises:
+        InputError: a network or pictures that cannot be quantized, or compared.
+        UsageError: an exception of a recipe that no layer fits, or types that do not go.
+        OutputError: results that exist already, or cannot be written.
+        AccuracyGateFailed: no recipe reaches the limits; the best model was written.
+    """
+    if model == job.reference:
+        manifest, _ = _verify(job, recipes[0], model)
+        files.write_bytes(path_of(model), manifest.document().encode(), force=True)
+        return Conversion(model, manifest, model)
+    tried: list[_Candidate] = []
+    with files.scratch_folder(job.settings.output) as scratch:
+        for recipe in recipes:
+            tried.append(_candidate(job, recipe, scratch, model.name))
+            if tried[-1].trial is None or tried[-1].trial.last:
+                break
+        trials = [candidate.trial for candidate in tried if candidate.trial is not None]
+        best = max(tried, key=lambda it: it.trial.rank if it.trial else (0, False, 0.0))
+        manifest = replace(best.manifest, tried=[trial.to_json() for trial in trials] or None)
+        files.write_bytes(model, best.file.read_bytes(), force=job.settings.force)
+        files.write_bytes(path_of(model), manifest.document().encode(), force=True)
+    if trials and all(trial.failed for trial in trials):
+        raise AccuracyGateFailed(trials)
+    return Conversion(model, manifest, job.reference, _coverage_notes(manifest))
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One recipe's model, in a file that does not last, and the verdict if there are limits."""
+
+    manifest: Manifest
+    trial: Trial | None
+    file: Path
+
+
+def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
+    found = _search(job, named) if job.settings.mixed else None
+    recipe = found.recipe if found else named
+    candidate = scratch / recipe.name / name
+    content, coverage = _quantized(job, recipe)
+    files.write_bytes(candidate, content)
+    manifest, trial = _verify(job, recipe, candidate, coverage)
+    if found:
+        manifest = replace(manifest, mixed=_explained(job, found, scratch))
+    return _Candidate(manifest, trial, candidate)
+
+
+def _search(job: Job, recipe: Recipe) -> Search:
+    return search(
+        files.read_bytes(job.reference),
+        recipe,
+        job.preprocessing,
+        job.calibration.used,
+        job.settings.mixed,
+        ends=_ends(job, recipe),
+        seed=job.settings.seed,
+        threads=job.settings.threads,
+        progress=job.progress,
+    )
+
+
+def _explained(job: Job, found: Search, scratch: Path) -> dict[str, Any]:
+    """What a search kept and why, and full integer on the pictures that verify."""
+    whole = scratch / "whole.tflite"
+    files.write_bytes(whole, found.whole, force=True)
+    held_out = None
+    if _comparable(job):
+        judged = job.calibration.held_out
+        held_out = _fidelity(job.reference, whole, job.preprocessing, judged).to_json()
+    return {**found.to_json(), "full_integer": {"bytes": len(found.whole), "fidelity": held_out}}
+
+
+def _ends(job: Job, recipe: Recipe) -> Ends:
+    usual, settings = default_ends(recipe), job.settings
+    return Ends(settings.input_type or usual.input, settings.output_type or usual.output)
+
+
+def _comparable(job: Job) -> bool:
+    """Not an untrained network: its answers are noise, and nothing can agree with them."""
+    weights = job.known.get("weights")
+    return not weights or bool(weights["trained"])
+
+
+def _coverage_notes(manifest: Manifest) -> tuple[str, ...]:
+    found = (manifest.calibration or {}).get("coverage")
+    if not found or found["enough"]:
+        return ()
+    return (f"the calibration pictures are {found['verdict']}",)
+
+
+def _quantized(job: Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:
+    """The model, and how far the user's pictures reach."""
+    found: list[Coverage | None] = []
+    content = quantize_model(
+        files.read_bytes(job.reference),
+        recipe,
+        job.preprocessing,
+        job.calibration.used,
+        ends=_ends(job, recipe),
+        seed=job.settings.seed,
+        threads=job.settings.threads,
+        progress=job.progress,
+        covered=None if job.calibration.used.synthetic else found.append,
+    )
+    return content, found[0] if found else None
+
+
+def _verify(
+    job: Job, recipe: Recipe, model: Path, coverage: Coverage | None = None
+) -> tuple[Manifest, Trial | None]:
+    """Measure a model on pictures that calibration did not see."""
+    settings, measured, held_out, found = job.settings, {}, None, None
+    with job.progress.stage("verify"):
+        if model != job.reference and _comparable(job):
+            pictures = job.calibration.held_out
+            held_out = _fidelity(job.reference, model, job.preprocessing, pictures)
+            measured["fidelity"] = {
+                **held_out.to_json(),
+                "pictures": pictures.source,
+                "sha256": pictures.sha256,
+            }
+        if settings.eval_data is not None:
+            images = read_images(settings.eval_data, labels=settings.labels)
+            found = evaluate(
+                model, images, reference=job.reference, preprocessing=job.preprocessing
+            )
+            measured["accuracy"] = {**found.to_json(), "model": model.name}
+    if recipe.calibrated:
+        measured["calibration"] = _listed(job.calibration.used, coverage)
+    manifest = describe(
+        model,
+        recipe.scheme,
+        job.preprocessing.to_json(),
+        recipe={"name": recipe.name, "text": recipe.text},
+        float_bytes=job.reference.stat().st_size,
+        seconds={name: round(value, 3) for name, value in job.progress.seconds.items()},
+        **measured,
+        **job.known,
+    )
+    if not settings.limits.set:
+        return manifest, None
+    return manifest, judge(recipe.name, manifest.bytes, held_out, found, settings.limits)
+
+
+def _listed(used: CalibrationSet, coverage: Coverage | None) -> dict[str, Any]:
+    """A calibration set as the manifest lists it."""
+    return {
+        "source": used.source,
+        "count": len(used.pictures),
+        "sha256": used.sha256,
+        "pictures": [] if used.synthetic else list(used.digests),
+        "coverage": coverage.to_json() if coverage else None,
+    }
+
+
+def _fidelity(
+    reference: Path, model: Path, preprocessing: Preprocessing, held_out: CalibrationSet
+) -> Fidelity:
+    answers = []
+    for path in (reference, model):
+        classifier = Classifier(path, preprocessing)
+        pictures = held_out.pictures
+        starts = range(0, len(pictures), classifier.batch)
+        parts = [classifier(pictures[i : i + classifier.batch]).logits for i in starts]
+        answers.append(np.concatenate(parts))
+    return fidelity(*answers)

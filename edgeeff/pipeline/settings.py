@@ -1,0 +1,62 @@
+"""What a user may decide about a conversion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeeff.evaluation.gate import NO_LIMITS, Limits
+from edgeeff.pipeline.mixed_precision import Budget
+
+ARTIFACTS = Path("artifacts")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user may decide about a conversion; every field has the command's default.
+
+    Attributes:
+        precision: ``int8``, ``int16x8``, ``dynamic``, ``float16`` or ``float32``.
+        recipe: name or file, in place of the precision's default.
+        weights: ``auto``, ``imagenet``, ``none`` or a file.
+        calibration: a folder of pictures, or ``None``: no data (synthetic pictures).
+        calibration_count: pictures of it that are used.
+        classes: outputs of the network; ``None``: the variant's.
+        labels: a file with their names.
+        resolution: side of the input; ``None``: the variant's.
+        resize: how pictures get there, such as ``bilinear`` or ``bicubic:0.875``; ``None``: as
+            for the variant, or whole pictures for weights that come with other preprocessing.
+        batch: pictures per run.
+        input_type: ``uint8``, ``int8`` or ``float32``; ``None``: bytes for integer networks.
+        output_type: likewise.
+        logits: leave out the softmax.
+        eval_data: labelled pictures to measure accuracy on.
+        limits: what the model must reach, else ``AccuracyGateFailed``.
+        mixed: what a search for layers to keep in a higher precision may spend; ``None``: no
+            search.
+        seed: of everything drawn at random.
+        output: folder of the results.
+        force: replace existing files.
+        threads: kernel threads while calibrating.
+    """
+
+    precision: str = "int8"
+    recipe: str | None = None
+    weights: str = "auto"
+    calibration: Path | None = None
+    calibration_count: int | None = None
+    classes: int | None = None
+    labels: Path | None = None
+    resolution: int | None = None
+    resize: str | None = None
+    batch: int = 1
+    input_type: str | None = None
+    output_type: str | None = None
+    logits: bool = False
+    eval_data: Path | None = None
+    limits: Limits = NO_LIMITS
+    mixed: Budget | None = None
+    seed: int = 0
+    output: Path = ARTIFACTS
+    force: bool = False
+    threads: int | None = None

@@ -1,0 +1,225 @@
+"""The pictures that calibration looks at, and what can be wrong with them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff.errors import InputError
+from edgeeff.pictures.images import Skipped, pixels, read_images
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.progress import Progress
+
+SYNTHETIC = "synthetic"
+HELD_OUT = 20
+"""Most pictures that only the verification sees."""
+
+FLAT = 2.0
+"""Standard deviation in grey levels below which a picture shows nothing."""
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Pictures as the network's raw bytes, kept in memory: 150 KB each at 224 pixels.
+
+    Attributes:
+        source: ``synthetic``, or the folder or list they come from.
+        pictures: uint8 [count, height, width, 3].
+        names: of the files; of synthetic pictures their number.
+        digests: SHA-256 of each picture's bytes as the network gets them.
+        skipped: files that could not be read.
+    """
+
+    source: str
+    pictures: npt.NDArray[np.uint8]
+    names: tuple[str, ...]
+    digests: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the pictures are made up: nothing of the user's data was seen."""
+        return self.source == SYNTHETIC
+
+    @property
+    def sha256(self) -> str:
+        """A digest of the list: the same pictures in the same order give the same."""
+        return hashlib.sha256("\n".join(self.digests).encode()).hexdigest()
+
+    def normalised(self, preprocessing: Preprocessing) -> Iterator[npt.NDArray[np.float32]]:
+        """Each picture as a float network takes it, float32 [height, width, 3]."""
+        for picture in self.pictures:
+            yield preprocessing.normalised(picture)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know of these pictures, a sentence each."""
+        found = []
+        if self.skipped:
+            first = self.skipped[0]
+            found.append(
+                f"{len(self.skipped)} files were skipped, the first: {first.path}: {first.reason}"
+            )
+        twins = self._twins()
+        if twins:
+            names = " and ".join(twins[0])
+            found.append(
+                f"{len(twins)} of {len(self.digests)} pictures are there twice, such as {names}"
+            )
+        flat = [n for n, p in zip(self.names, self.pictures, strict=True) if p.std() < FLAT]
+        if flat:
+            found.append(f"{len(flat)} pictures are nearly of one colour, such as {flat[0]}")
+        return tuple(found)
+
+    def _twins(self) -> list[tuple[str, str]]:
+        """The names of pictures that are the same as an earlier one, after that one's."""
+        known: dict[str, str] = {}
+        return [
+            (known[digest], name)
+            for name, digest in zip(self.names, self.digests, strict=True)
+            if known.setdefault(digest, name) != name
+        ]
+
+
+def synthetic_set(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationSet:
+    """The built-in set: ``count`` made-up pictures at the network's resolution."""
+    pictures = np.stack(list(synthetic_pictures(count, preprocessing.resolution, seed)))
+    names = tuple(f"synthetic {seed}/{number}" for number in range(count))
+    return _of(SYNTHETIC, pictures, names)
+
+
+def folder_set(
+    path: Path,
+    preprocessing: Preprocessing,
+    *,
+    count: int | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> CalibrationSet:
+    """Read calibration pictures.
+
+    Args:
+        path: a folder, CSV list or picture, as ``images.read_images`` takes it.
+        preprocessing: of the network; what an app does to a picture before the network.
+        count: at most so many, spread over the list.
+        strict: a file that is no good picture is an error instead of a warning.
+        progress: told of every picture.
+
+    Raises:
+        InputError: nothing there that can be read, or nothing but pictures of one colour.
+    """
+    images = read_images(path, strict=strict).take(count)
+    skipped = list(images.skipped)
+    progress = progress or Progress()
+    with progress.stage("read calibration pictures", len(images.pictures)) as advance:
+        read = list(pixels(images, preprocessing, skipped=skipped, advance=advance))
+    pictures = np.stack([array for _, array in read])
+    if all(picture.std() < FLAT for picture in pictures):
+        raise InputError(
+            f"all {len(pictures)} pictures of {path} are of one colour",
+            "calibration needs pictures like those the app will see",
+        )
+    names = tuple(str(picture.path) for picture, _ in read)
+    return _of(str(path), pictures, names, tuple(skipped))
+
+
+@dataclass(frozen=True)
+class CalibrationPair:
+    """Pictures that calibrate, and others that verify what came of it."""
+
+    used: CalibrationSet
+    held_out: CalibrationSet
+
+
+def synthetic_pair(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationPair:
+    """Made-up pictures for both; those of ``held_out`` are of another seed."""
+    held_out = synthetic_set(HELD_OUT, preprocessing, seed + 1)
+    return CalibrationPair(synthetic_set(count, preprocessing, seed), held_out)
+
+
+def folder_pair(
+    path: Path,
+    preprocessing: Preprocessing,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> CalibrationPair:
+    """Read a user's pictures and keep some of them for verification.
+
+    With ``count``, those not chosen verify; without, every fifth does, as long as enough are
+    left to calibrate. A copy of one that calibrates never verifies. Where none is left, synthetic
+    pictures verify. Errors as ``folder_set``.
+    """
+    everything = folder_set(path, preprocessing, progress=progress)
+    total = len(everything.pictures)
+    if count is not None and count < total:
+        chosen = {i * total // count for i in range(count)}
+    else:
+        chosen = {i for i in range(total) if total < HELD_OUT or i % 5}
+    seen = {everything.digests[i] for i in chosen}
+    rest = [i for i, digest in enumerate(everything.digests) if digest not in seen][:HELD_OUT]
+    used = _subset(everything, sorted(chosen))
+    if rest:
+        return CalibrationPair(used, _subset(everything, rest))
+    return CalibrationPair(used, synthetic_set(HELD_OUT, preprocessing, seed + 1))
+
+
+def check_normalised(pictures: npt.NDArray[np.float32], preprocessing: Preprocessing) -> None:
+    """Check that arrays a caller prepared are normalised once, as the network expects.
+
+    Args:
+        pictures: float32 [count, height, width, 3], meant for the float network.
+        preprocessing: of the network.
+
+    Raises:
+        InputError: values that this preprocessing cannot give: raw bytes, scaled to 0..1,
+            normalised twice, or another mean and std.
+    """
+    low = preprocessing.normalised(np.zeros((1, 3), np.uint8))[0]
+    high = preprocessing.normalised(np.full((1, 3), 255, np.uint8))[0]
+    found_low, found_high = pictures.min(axis=(0, 1, 2)), pictures.max(axis=(0, 1, 2))
+    span = high - low
+    if (found_low < low - 0.02 * span).any() or (found_high > high + 0.02 * span).any():
+        raise InputError(
+            f"calibration values from {found_low.min():.3g} to {found_high.max():.3g} cannot be "
+            f"normalised pictures: these lie in {low.min():.3g} to {high.max():.3g}",
+            f"normalise once: (pixel - {preprocessing.mean}) / {preprocessing.std}",
+        )
+    if (low < -0.02 * span).all() and (found_low >= 0).all():
+        # Normalised pictures have pixels darker than the mean.
+        raise InputError(
+            f"calibration values from {found_low.min():.3g} to {found_high.max():.3g} are never "
+            f"negative: normalised pictures lie in {low.min():.3g} to {high.max():.3g}",
+            "were they scaled to 0..1 instead?",
+        )
+    if ((found_high - found_low) < 0.1 * span).all():
+        raise InputError(
+            f"calibration values from {found_low.min():.3g} to {found_high.max():.3g} use under a "
+            f"tenth of what normalised pictures span ({low.min():.3g} to {high.max():.3g})",
+            "were they normalised twice, or scaled to 0..1 first?",
+        )
+
+
+def _subset(pictures: CalibrationSet, indices: list[int]) -> CalibrationSet:
+    return replace(
+        pictures,
+        pictures=pictures.pictures[indices],
+        names=tuple(pictures.names[i] for i in indices),
+        digests=tuple(pictures.digests[i] for i in indices),
+    )
+
+
+def _of(
+    source: str,
+    pictures: npt.NDArray[np.uint8],
+    names: tuple[str, ...],
+    skipped: tuple[Skipped, ...] = (),
+) -> CalibrationSet:
+    digests = tuple(hashlib.sha256(picture.tobytes()).hexdigest() for picture in pictures)
+    return CalibrationSet(source, pictures, names, digests, skipped)

@@ -1,0 +1,216 @@
+"""The range of each activation, from its bounds, from BatchNorm statistics or from pictures.
+
+Every range holds zero (``Grid.of_range`` sees to it).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from edgeeff.quantization.calibration.estimators import ESTIMATORS, Range
+from edgeeff.quantization.calibration.observation import Observed
+from edgeeff.quantization.graph import Graph, Operator
+from edgeeff.quantization.grid import FIXED, Grid
+from edgeeff.quantization.recipes.recipe import Ranges
+from edgeeff.tflite.statistics import Statistics, TensorStatistics
+
+CREDIBLE_DEVIATIONS = 16.0
+"""An observed mean so many BatchNorm deviations off says that the statistics are not this
+network's (fine-tuned since with frozen BatchNorm, or a channel rescaled)."""
+
+UNLIKE = 1.8
+"""A channel whose spread was seen so many times larger or smaller than BatchNorm says, beyond what
+all channels of its tensor were, was rescaled since. With 48 synthetic pictures the linear
+channels of Lite0, Lite1 and Lite2 lie between 0.69 and 1.58."""
+
+
+def described(graph: Graph, embedded: Statistics | None) -> dict[int, TensorStatistics]:
+    """The BatchNorm statistics that came with a network, by tensor index."""
+    found = {t: embedded.tensors.get(graph.name(t)) for t in graph.activations} if embedded else {}
+    return {
+        tensor: said
+        for tensor, said in found.items()
+        if said is not None and len(said.mean) == graph.shape(tensor)[-1]
+    }
+
+
+def credible(
+    said: Mapping[int, TensorStatistics], observed: Mapping[int, Observed], *, outdated: bool
+) -> dict[int, TensorStatistics]:
+    """BatchNorm statistics as far as they are this network's, by tensor index.
+
+    A channel that was seen far outside of what BatchNorm says is taken as it was seen, and in a
+    network whose weights were changed since (``outdated``) one that is unlike the others.
+    """
+    return {
+        tensor: _corrected(said[tensor], observed[tensor].statistics(), outdated) for tensor in said
+    }
+
+
+def _corrected(said: TensorStatistics, seen: TensorStatistics, outdated: bool) -> TensorStatistics:
+    if said.deviation is None or seen.deviation is None:
+        return said
+    # A channel that BatchNorm holds to be constant is compared with the others' spread.
+    least = 0.01 * float(np.median(said.deviation))
+    far = np.maximum(np.abs(seen.mean - said.mean), seen.deviation)
+    lies = far > np.maximum(CREDIBLE_DEVIATIONS * said.deviation, least)
+    # Pictures vary less or more than the training set did, but in all channels alike.
+    ratio = np.maximum(seen.deviation, least) / np.maximum(said.deviation, least)
+    usual = float(np.median(ratio))
+    if outdated:
+        lies |= np.maximum(ratio / usual, usual / ratio) > UNLIKE
+    return TensorStatistics(
+        np.where(lies, seen.mean, said.mean),
+        np.where(lies, seen.deviation / usual, said.deviation),
+    )
+
+
+def trusted(
+    batchnorm: Mapping[int, TensorStatistics], rule: Ranges, *, synthetic: bool
+) -> Mapping[int, TensorStatistics]:
+    """Those BatchNorm statistics that count above pictures, by the rule of a recipe."""
+    return batchnorm if synthetic or rule.batchnorm == "always" else {}
+
+
+def grids(
+    graph: Graph,
+    observed: Mapping[int, Observed],
+    batchnorm: Mapping[int, TensorStatistics],
+    rule: Ranges,
+    *,
+    synthetic: bool,
+) -> dict[int, Grid]:
+    """The int8 grid of every activation but the input, whose range the preprocessing gives.
+
+    Args:
+        graph: the network.
+        observed: what the calibration pictures did, by tensor index.
+        batchnorm: what BatchNorm says, by tensor index (``credible``).
+        rule: of the recipe.
+        synthetic: the pictures are made up.
+    """
+    trust = trusted(batchnorm, rule, synthetic=synthetic)
+    found: dict[int, Range] = {}
+    for operator in graph.operators:
+        tensor = operator.output
+        if tensor in observed:
+            found[tensor] = _range(graph, operator, observed[tensor], trust, found, rule)
+    logits = _logits(graph)
+    margin = rule.logits_margin if synthetic else rule.logits_margin_data
+    found[logits] = _logits_range(observed[logits], rule.logits_percent, margin)
+    kinds = {operator.output: operator.kind for operator in graph.operators}
+    return {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
+
+
+def _logits_range(observed: Observed, percent: float, margin: float) -> Range:
+    """From the extremes of each picture, not of its values: the largest logit is the answer.
+
+    Other pictures reach higher than those seen (made-up ones show no class clearly), hence the
+    margin; but a few may reach so far that they would cost all others their precision. The lower
+    end gets no margin: the softmax of the classes down there is next to nothing, and made-up
+    pictures reach as low as photographs.
+    """
+    lowest, highest = np.transpose(observed.extremes)
+    low = float(np.percentile(lowest, 100 - percent))
+    return low, float(np.percentile(highest, percent)) * margin
+
+
+def reads_histograms(graph: Graph, batchnorm: Mapping[int, TensorStatistics], rule: Ranges) -> bool:
+    """Whether any range needs more than extremes, which is all that logits need.
+
+    Args:
+        graph: the network.
+        batchnorm: what counts above pictures (``trusted``).
+        rule: of the recipe.
+    """
+    asked = set(from_pictures(graph, batchnorm)) - {_logits(graph)}
+    return rule.estimator != "minmax" and bool(asked)
+
+
+def from_pictures(graph: Graph, batchnorm: Mapping[int, TensorStatistics]) -> dict[int, Operator]:
+    """The operators whose output's range only pictures tell, by tensor index.
+
+    Not those whose range BatchNorm gives (``trusted``), nor those that their activation bounds.
+    """
+    return {
+        operator.output: operator
+        for operator in graph.operators
+        if operator.output in graph.activations
+        and operator.kind not in FIXED
+        and operator.activation != "RELU6"
+        and not _by_batchnorm(graph, operator, batchnorm)
+    }
+
+
+def _by_batchnorm(
+    graph: Graph, operator: Operator, batchnorm: Mapping[int, TensorStatistics]
+) -> bool:
+    if operator.kind == "MEAN":
+        return _is_bounded_mean(graph, operator, batchnorm)
+    said = batchnorm.get(operator.output)
+    if said is None or operator.activation not in ("NONE", "RELU6"):
+        return False
+    return (
+        operator.activation == "RELU6"
+        or _is_swish(graph, operator)
+        or (said.deviation is not None and operator.kind in LINEAR)
+    )
+
+
+def _is_bounded_mean(
+    graph: Graph, operator: Operator, batchnorm: Mapping[int, TensorStatistics]
+) -> bool:
+    """Whether what it averages reaches from 0 to 6: so does the mean, if a picture is flat."""
+    maker = graph.producer.get(operator.inputs[0])
+    return (
+        maker is not None and maker.activation == "RELU6" and _by_batchnorm(graph, maker, batchnorm)
+    )
+
+
+def _range(
+    graph: Graph,
+    operator: Operator,
+    observed: Observed,
+    batchnorm: Mapping[int, TensorStatistics],
+    found: Mapping[int, Range],
+    rule: Ranges,
+) -> Range:
+    if not _by_batchnorm(graph, operator, batchnorm):
+        return ESTIMATORS[rule.estimator](observed, rule)
+    if operator.activation == "RELU6" or operator.kind == "MEAN":
+        return 0.0, 6.0
+    if _is_swish(graph, operator):
+        low, high = found[operator.inputs[0]]
+        return _swish(max(low, SWISH_LOWEST)), _swish(high)
+    said = batchnorm[operator.output]
+    reach = rule.deviations * np.asarray(said.deviation)
+    return float((said.mean - reach).min()), float((said.mean + reach).max())
+
+
+LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD")
+"""Operators whose output BatchNorm describes as a normal distribution per channel."""
+
+SWISH_LOWEST = -1.2784645
+"""Where x · sigmoid(x) is smallest."""
+
+
+def _swish(x: float) -> float:
+    return x / (1 + math.exp(-x))
+
+
+def _is_swish(graph: Graph, operator: Operator) -> bool:
+    """Whether it is the MUL of x · sigmoid(x), with x as its first operand."""
+    if operator.kind != "MUL":
+        return False
+    first, second = operator.inputs
+    gate = graph.producer.get(second)
+    return gate is not None and gate.kind == "LOGISTIC" and gate.inputs == (first,)
+
+
+def _logits(graph: Graph) -> int:
+    """The tensor before the final softmax, or the output."""
+    last = graph.producer[graph.output]
+    return last.inputs[0] if last.kind == "SOFTMAX" else graph.output

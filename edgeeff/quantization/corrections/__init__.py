@@ -1,0 +1,1 @@
+"""What is changed in a float network so that rounding costs less."""

@@ -1,0 +1,265 @@
+"""A float network made ready for integers: equalized, ranges known, weights on their grids."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff.errors import InputError
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.progress import Progress
+from edgeeff.quantization.calibration import coverage, ranges
+from edgeeff.quantization.calibration.observation import Observed, observe
+from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set
+from edgeeff.quantization.corrections.bias_room import make_room
+from edgeeff.quantization.corrections.correction import Corrections, Known, correct
+from edgeeff.quantization.corrections.equalization import (
+    equalize,
+    rescaled_observation,
+    rescaled_statistics,
+)
+from edgeeff.quantization.corrections.splitting import split, widened, widened_observation
+from edgeeff.quantization.graph import Graph, Operator
+from edgeeff.quantization.grid import Grid
+from edgeeff.quantization.input_grid import normalised_grid
+from edgeeff.quantization.recipes.recipe import (
+    FLOATING,
+    Bias,
+    Clip,
+    Equalize,
+    Recipe,
+    Round,
+    Split,
+    kept_precisions,
+)
+from edgeeff.tflite import statistics
+from edgeeff.tflite.statistics import TensorStatistics
+
+FloatArray = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+REPLAY_BYTES = 2_000_000_000
+"""Replayed pictures are so many that a tensor and its successor stay below this."""
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A network whose weights and biases are corrected.
+
+    Attributes:
+        graph: the float network; its weights lie on their int8 grids.
+        grids: of every activation, by tensor; none if activations stay in float.
+        unrounded: kernel and bias of each layer before its weights were corrected.
+    """
+
+    graph: Graph
+    grids: Mapping[int, Grid]
+    unrounded: Mapping[str, tuple[FloatArray, FloatArray | None]]
+
+    @contextlib.contextmanager
+    def in_float(self, layers: Collection[str]) -> Iterator[Graph]:
+        """The graph while some layers have their weights from before the corrections."""
+        chosen = [o for o in self.graph.operators if o.name in layers and o.name in self.unrounded]
+        rounded = {o.name: (self.graph.weights(o), self.graph.bias(o)) for o in chosen}
+        for operator in chosen:
+            self._set(operator, self.unrounded[operator.name])
+        try:
+            yield self.graph
+        finally:
+            for operator in chosen:
+                self._set(operator, rounded[operator.name])
+
+    def moved(self, content: bytes, grids: Mapping[str, Grid]) -> Corrected:
+        """The same network in another model of it: with operators added or cut off.
+
+        Args:
+            content: the float .tflite, tensors called as in this one.
+            grids: of tensors that are new or have another grid there, by name.
+        """
+        graph = Graph(content)
+        known = {self.graph.name(tensor): grid for tensor, grid in self.grids.items()} | dict(grids)
+        of_tensor = {
+            tensor: known[graph.name(tensor)]
+            for tensor in graph.activations
+            if graph.name(tensor) in known
+        }
+        return Corrected(graph, of_tensor, self.unrounded)
+
+    def _set(self, operator: Operator, values: tuple[FloatArray, FloatArray | None]) -> None:
+        self.graph.set_weights(operator, values[0])
+        if values[1] is not None:
+            self.graph.set_bias(operator, values[1])
+
+
+def correct_network(
+    graph: Graph,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    calibration: CalibrationSet,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    covered: Callable[[coverage.Coverage | None], None] | None = None,
+) -> Corrected:
+    """Calibrate a float network and correct its weights, in place.
+
+    Args:
+        graph: the float network.
+        recipe: with corrections, or of a scheme that quantizes activations.
+        preprocessing: of the network.
+        calibration: pictures.
+        seed: of everything drawn at random.
+        threads: kernel threads.
+        progress: told of every stage.
+        covered: as ``quantize.quantize_model`` takes it.
+
+    Raises:
+        InputError: pictures that do not fit the network, or break it.
+        UsageError: an exception of the recipe that no layer fits.
+    """
+    progress = progress or Progress()
+    said = ranges.described(graph, statistics.attached(graph.model))
+    outdated = statistics.outdated(graph.model)
+    statistics.detach(graph.model)
+    batches = _batches(graph, preprocessing, calibration)
+    trust = functools.partial(ranges.trusted, rule=recipe.ranges, synthetic=calibration.synthetic)
+    histograms = recipe.static and ranges.reads_histograms(graph, trust(said), recipe.ranges)
+
+    def look() -> dict[int, Observed]:
+        with progress.stage("calibrate", len(calibration.pictures)) as advance:
+            return observe(
+                graph, batches(None), histograms=histograms, threads=threads, advance=advance
+            )
+
+    observed = look()
+    known = Known(observed, ranges.credible(said, observed, outdated=outdated))
+    if covered and recipe.static:
+        count = len(calibration.pictures)
+        covered(coverage.of_observation(graph, observed, trust(known.batchnorm), count))
+    known = _equalized(graph, recipe, known, trust, look)
+    grids: dict[int, Grid] = {}
+    if recipe.static:
+        grids = ranges.grids(
+            graph, known.observed, known.batchnorm, recipe.ranges, synthetic=calibration.synthetic
+        )
+        grids[graph.input] = normalised_grid(preprocessing)
+        with progress.stage("compare channels"):
+            known = _split(graph, recipe, known, grids, batches, threads)
+    unrounded = {o.name: (graph.weights(o), graph.bias(o)) for o in graph.operators if o.weighted}
+    make_room(graph, grids)
+    wanted = _wanted(graph, recipe)
+    pictures = _replayed(graph, wanted, preprocessing, calibration)
+    # 16 bits round so little that the layers see float inputs.
+    seen = grids if recipe.scheme == "int8" else {}
+    with progress.stage("correct weights", len(graph.operators)) as advance:
+        correct(graph, pictures, seen, known, wanted, seed=seed, threads=threads, advance=advance)
+    return Corrected(graph, grids, unrounded)
+
+
+def _equalized(
+    graph: Graph,
+    recipe: Recipe,
+    known: Known,
+    trust: Callable[[Mapping[int, TensorStatistics]], Mapping[int, TensorStatistics]],
+    look: Callable[[], dict[int, Observed]],
+) -> Known:
+    """Equalize, if the recipe says so; what is known of the activations then."""
+    rule = recipe.correction(Equalize)
+    if rule is None:
+        return known
+    factors = equalize(graph, known.observed, known.batchnorm, rule)
+    batchnorm = rescaled_statistics(known.batchnorm, factors)
+    if recipe.ranges.estimator == "minmax" or set(factors) <= set(trust(batchnorm)):
+        return Known(rescaled_observation(known.observed, factors), batchnorm)
+    # Histograms are not by channel: they cannot be rescaled.
+    return Known(look(), batchnorm)
+
+
+def _split(
+    graph: Graph,
+    recipe: Recipe,
+    known: Known,
+    grids: Mapping[int, Grid],
+    batches: Callable[[int | None], Iterator[FloatArray]],
+    threads: int | None,
+) -> Known:
+    """Split channels, if the recipe says so; what is known of the activations then."""
+    rule = recipe.correction(Split)
+    if rule is None:
+        return known
+    observed, batchnorm = dict(known.observed), dict(known.batchnorm)
+    for tensor, copies in split(graph, grids, batches(rule.pictures), rule, threads).items():
+        observed[tensor] = widened_observation(observed[tensor], copies)
+        if tensor in batchnorm:
+            batchnorm[tensor] = widened(batchnorm[tensor], copies)
+    return Known(observed, batchnorm)
+
+
+def _wanted(graph: Graph, recipe: Recipe) -> Corrections:
+    kept = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
+    in_float = {name for name, precision in kept.items() if precision in FLOATING}
+    clip, round_, bias = (recipe.correction(kind) for kind in (Clip, Round, Bias))
+    return Corrections(clip, round_, bias, frozenset(in_float))
+
+
+def _batches(
+    graph: Graph, preprocessing: Preprocessing, calibration: CalibrationSet
+) -> Callable[[int | None], Iterator[FloatArray]]:
+    """A function that gives ``count`` of the pictures as batches of the graph's input."""
+    shape, pictures = list(graph.shape(graph.input))[1:], calibration.pictures
+    side = preprocessing.resolution
+    for given, found in {
+        "the pictures are": list(pictures.shape[1:]),
+        "the preprocessing makes pictures of": [side, side, 3],
+    }.items():
+        if found != shape:
+            raise InputError(f"the network takes {shape}, {given} {found}")
+
+    def give(count: int | None) -> Iterator[FloatArray]:
+        taken = pictures if count is None else _spread(pictures, count)
+        return _in_batches(graph, preprocessing, taken)
+
+    return give
+
+
+def _in_batches(
+    graph: Graph, preprocessing: Preprocessing, pictures: Pixels
+) -> Iterator[FloatArray]:
+    size = graph.shape(graph.input)[0]
+    for start in range(0, len(pictures), size):
+        # A last batch that is not full is filled up with its first pictures.
+        chosen = [pictures[(start + i) % len(pictures)] for i in range(size)]
+        yield preprocessing.normalised(np.stack(chosen))
+
+
+def _spread(pictures: Pixels, count: int) -> Pixels:
+    """``count`` pictures, evenly from the whole list: folders are sorted by class."""
+    if count >= len(pictures):
+        return pictures
+    return pictures[[i * len(pictures) // count for i in range(count)]]
+
+
+def _replayed(
+    graph: Graph, wanted: Corrections, preprocessing: Preprocessing, calibration: CalibrationSet
+) -> list[FloatArray]:
+    """The batches to replay: as many pictures as the recipe says, if memory allows."""
+    if not wanted.replayed:
+        return []
+    largest = max(int(np.prod(graph.shape(t)[1:])) for t in graph.activations)
+    count = fits = max(4, REPLAY_BYTES // (4 * largest))
+    made_up = 0
+    if wanted.round:
+        count = min(wanted.round.pictures, fits)
+        measured = wanted.bias is not None and wanted.bias.means == "measured"
+        if not (calibration.synthetic or measured):
+            made_up = round(count * wanted.round.synthetic)
+    chosen = [_spread(calibration.pictures, count - made_up)]
+    if made_up:
+        chosen.append(synthetic_set(made_up, preprocessing).pictures)
+    return list(_in_batches(graph, preprocessing, np.concatenate(chosen)))

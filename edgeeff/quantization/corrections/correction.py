@@ -1,0 +1,166 @@
+"""Rounds the weights layer by layer on the inputs of the already quantized network.
+
+Each layer's weights go onto their int8 grid (``rounding``), the bias takes up the mean error
+that this leaves (Nagel et al. 2019, "Data-Free Quantization", 4.2, with the float network's
+mean input from BatchNorm or pictures), and the layer runs with both before the next one is
+looked at. Since the bias takes the mean error, what rounding has to keep small is the rest:
+the Hessian is of the inputs less their mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from edgeeff.progress import Advance
+from edgeeff.quantization.calibration.observation import Observed
+from edgeeff.quantization.corrections import rounding
+from edgeeff.quantization.corrections.patches import sample, tap_means
+from edgeeff.quantization.corrections.replay import Step
+from edgeeff.quantization.graph import Graph, Operator, from_per_channel, per_channel
+from edgeeff.quantization.grid import Grid
+from edgeeff.quantization.recipes.recipe import Bias, Clip, Round
+from edgeeff.tflite.messages import quiet_runtime
+from edgeeff.tflite.statistics import TensorStatistics
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the float network's activations.
+
+    Attributes:
+        observed: by pictures.
+        batchnorm: by BatchNorm, where it is credible.
+    """
+
+    observed: Mapping[int, Observed]
+    batchnorm: Mapping[int, TensorStatistics]
+
+    def mean(self, tensor: int, source: str) -> FloatArray:
+        """Mean of each channel, from BatchNorm if ``source`` prefers it and it knows."""
+        said = self.batchnorm.get(tensor) if source == "batchnorm" else None
+        return said.mean if said else self.observed[tensor].mean.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """Which corrections of the weights a recipe asks for.
+
+    Attributes:
+        clip: ``None``: each channel's largest weight is on its grid.
+        round: ``None``: to nearest.
+        bias: ``None``: biases stay.
+        in_float: names of layers whose weights stay in float.
+    """
+
+    clip: Clip | None
+    round: Round | None
+    bias: Bias | None
+    in_float: frozenset[str] = frozenset()
+
+    @property
+    def replayed(self) -> bool:
+        """Whether the quantized network has to be run on pictures."""
+        gptq = self.round is not None and self.round.method == "gptq"
+        return gptq or (self.bias is not None and self.bias.means == "measured")
+
+
+def correct(
+    graph: Graph,
+    batches: Sequence[FloatArray],
+    grids: Mapping[int, Grid],
+    known: Known,
+    wanted: Corrections,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    advance: Advance | None = None,
+) -> None:
+    """Put all weights on their int8 grids and correct the biases.
+
+    Args:
+        graph: the float network; its weights and biases are changed.
+        batches: float inputs to replay, each of the shape of the graph's input.
+        grids: of the activations that are rounded to int8.
+        known: of the float network.
+        wanted: of the recipe.
+        seed: of the positions that are sampled.
+        threads: kernel threads.
+        advance: called with 1 after each operator.
+    """
+    random = np.random.default_rng(seed)
+    rounded = {t: grid for t, grid in grids.items() if not _in_float(graph, t, wanted)}
+    first = rounded.get(graph.input)
+    fed = [first.quantize(batch) if first else batch for batch in batches]
+    stored: dict[int, Any] = {graph.input: fed}
+    # The matrices are many and small: threads of BLAS would mostly wait for each other.
+    with quiet_runtime(), threadpool_limits(1, "blas"):
+        for operator in graph.operators:
+            if operator.weighted and operator.name not in wanted.in_float:
+                _correct_layer(graph, operator, stored, rounded, known, wanted, random)
+            if wanted.replayed:
+                step = Step(graph, operator, rounded, threads)
+                stored[operator.output] = [step.run(stored, i) for i in range(len(batches))]
+                _forget(graph, operator, stored)
+            if advance:
+                advance(1)
+
+
+def _correct_layer(
+    graph: Graph,
+    operator: Operator,
+    stored: Mapping[int, Sequence[npt.NDArray[Any]]],
+    grids: Mapping[int, Grid],
+    known: Known,
+    wanted: Corrections,
+    random: np.random.Generator,
+) -> None:
+    weights = graph.weights(operator)
+    matrix = per_channel(operator, weights)
+    source = wanted.bias.means if wanted.bias else "batchnorm"
+    tensor = operator.inputs[0]
+    means = tap_means(graph, operator, known.mean(tensor, source))
+    seen = None
+    if wanted.replayed:
+        seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
+    moments = None if seen is None else rounding.hessian(seen - means[..., None])
+    rounded = _rounded(matrix, moments, wanted)
+    graph.set_weights(operator, from_per_channel(operator, rounded, weights))
+    bias = graph.bias(operator)
+    if wanted.bias is None or bias is None:
+        return
+    shift = ((matrix - rounded) * means).sum(axis=1)
+    if source == "measured" and seen is not None:
+        shift = (matrix * means - rounded * seen.mean(axis=-1)).sum(axis=1)
+    graph.set_bias(operator, (bias + shift).astype(np.float32))
+
+
+def _rounded(matrix: FloatArray, moments: FloatArray | None, wanted: Corrections) -> FloatArray:
+    scales = rounding.channel_scales(matrix)
+    if wanted.clip is not None:
+        scales = rounding.clipped_scales(matrix, wanted.clip.least, moments)
+    if wanted.round is None or wanted.round.method == "nearest" or moments is None:
+        return rounding.nearest(matrix, scales)
+    return rounding.gptq(matrix, moments, wanted.round.damping, scales)
+
+
+def _in_float(graph: Graph, tensor: int, wanted: Corrections) -> bool:
+    """Whether an activation is never rounded: its maker and all its readers are in float."""
+    maker = graph.producer.get(tensor)
+    readers = graph.consumers.get(tensor, ())
+    ends = (*readers, maker) if maker else readers
+    return bool(readers) and all(operator.name in wanted.in_float for operator in ends)
+
+
+def _forget(graph: Graph, operator: Operator, stored: dict[int, Any]) -> None:
+    """Drop activations that no later operator reads, so that memory stays flat."""
+    for tensor in set(operator.inputs) & set(stored):
+        if graph.consumers[tensor][-1].index <= operator.index:
+            del stored[tensor]

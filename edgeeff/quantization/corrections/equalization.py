@@ -1,0 +1,183 @@
+"""Equalization: channels of one tensor brought to similar ranges, without changing the network.
+
+A tensor has one int8 grid for all channels, which fits the widest. Where the function between
+a layer and its readers is linear or ReLU, f(s·x) = s·f(x): a channel can be scaled up in the
+layer and down in its readers (Nagel et al. 2019, "Data-Free Quantization", 4.1). Weights have
+a scale per output channel, so only the readers' weights notice. Across ReLU6 and swish the
+equality does not hold, and these tensors are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff.quantization.calibration.observation import Observed
+from edgeeff.quantization.graph import Graph, from_per_channel, per_channel
+from edgeeff.quantization.recipes.recipe import Equalize
+from edgeeff.tflite.statistics import TensorStatistics
+
+Vector = npt.NDArray[np.float64]
+HOMOGENEOUS = ("NONE", "RELU")
+"""Fused activations for which f(s·x) = s·f(x), s above 0."""
+
+
+def equalize(
+    graph: Graph,
+    observed: Mapping[int, Observed],
+    batchnorm: Mapping[int, TensorStatistics],
+    rule: Equalize,
+) -> dict[int, Vector]:
+    """Scale the channels of every tensor for which that is exact.
+
+    Args:
+        graph: its weights and biases are changed.
+        observed: what the pictures did, by tensor index.
+        batchnorm: what BatchNorm says, by tensor index.
+        rule: of the recipe.
+
+    Returns:
+        The factor on each channel, float64 [channels], of each tensor that was scaled.
+    """
+    factors: dict[int, Vector] = {}
+    for group in scalable_groups(graph):
+        reach = np.max([_reach(t, observed, batchnorm) for t in group], axis=0)
+        factor = channel_factors(reach, rule)
+        if factor is None or (factor == 1).all():
+            continue
+        for tensor in group:
+            scale_channels(graph, tensor, factor)
+            factors[tensor] = factor
+    return factors
+
+
+def channel_factors(reach: Vector, rule: Equalize) -> Vector | None:
+    """The factor on each channel, from how far each gets; ``None`` where nothing happens.
+
+    A channel that gets ``rule.outlier`` times as far as the median one, or that much less far, is
+    first brought to the median, whatever the exponent: the former would leave the others, the
+    latter itself, a few levels of int8. Then all are moved towards the widest.
+    """
+    if not (reach > 0).any():
+        return None
+    median = float(np.median(reach[reach > 0]))
+    outlying = (reach > rule.outlier * median) | (reach < median / rule.outlier)
+    tame = np.where(outlying, median, reach)
+    brought = tame / np.maximum(reach, tame / rule.limit)
+    return np.asarray(brought * (tame.max() / tame) ** rule.exponent, np.float64)
+
+
+def rescaled_statistics(
+    known: Mapping[int, TensorStatistics], factors: Mapping[int, Vector]
+) -> dict[int, TensorStatistics]:
+    """Statistics of the scaled network from those of the original."""
+    return {
+        tensor: _times(said, factors[tensor]) if tensor in factors else said
+        for tensor, said in known.items()
+    }
+
+
+def rescaled_observation(
+    observed: Mapping[int, Observed], factors: Mapping[int, Vector]
+) -> dict[int, Observed]:
+    """Extremes and moments of the scaled network from those of the original.
+
+    The histogram is not by channel and stays as it was: the tensors concerned have their
+    range from BatchNorm or from their extremes.
+    """
+    result = dict(observed)
+    for tensor, factor in factors.items():
+        seen = observed[tensor]
+        low, high = seen.minimum * factor, seen.maximum * factor
+        result[tensor] = Observed(
+            low.astype(np.float32),
+            high.astype(np.float32),
+            seen.mean * factor,
+            seen.square * factor**2,
+            seen.histogram,
+            [(float(low.min()), float(high.max()))] * len(seen.extremes),
+            seen.pictures,
+        )
+    return result
+
+
+def scalable(graph: Graph) -> frozenset[int]:
+    """The tensors whose channels equalization may scale."""
+    return frozenset(tensor for group in scalable_groups(graph) for tensor in group)
+
+
+def scalable_groups(graph: Graph) -> list[tuple[int, ...]]:
+    """Sets of tensors that must share their factors: a residual sum and all its summands.
+
+    Only those for which scaling leaves the network's function as it is.
+    """
+    parent: dict[int, int] = {}
+
+    def root(tensor: int) -> int:
+        while parent.get(tensor, tensor) != tensor:
+            tensor = parent[tensor]
+        return tensor
+
+    for operator in graph.operators:
+        for tensor in operator.inputs if operator.kind == "ADD" else ():
+            parent[root(tensor)] = root(operator.output)
+    members: dict[int, set[int]] = {}
+    for operator in graph.operators:
+        members.setdefault(root(operator.output), set()).add(operator.output)
+        for tensor in operator.inputs if operator.kind == "ADD" else ():
+            members[root(operator.output)].add(tensor)
+    return [
+        tuple(sorted(group))
+        for group in members.values()
+        if all(_free(graph, tensor) for tensor in group)
+    ]
+
+
+def scale_channels(graph: Graph, tensor: int, factor: Vector) -> None:
+    """Scale the channels of one tensor of a group, and undo it where weights read them."""
+    maker = graph.producer[tensor]
+    if maker.weighted:
+        weights = graph.weights(maker)
+        scaled = (per_channel(maker, weights) * factor[:, None]).astype(np.float32)
+        graph.set_weights(maker, from_per_channel(maker, scaled, weights))
+        bias = graph.bias(maker)
+        if bias is not None:
+            graph.set_bias(maker, (bias * factor).astype(np.float32))
+    for reader in graph.consumers[tensor]:
+        if reader.weighted:
+            # The last axis of every kernel is its input channel.
+            graph.set_weights(reader, (graph.weights(reader) / factor).astype(np.float32))
+
+
+def _free(graph: Graph, tensor: int) -> bool:
+    """Whether a tensor can be scaled, and all that happens to it until the next weights."""
+    maker = graph.producer.get(tensor)
+    if maker is None or not (maker.weighted or maker.kind == "ADD"):
+        return False
+    if maker.activation not in HOMOGENEOUS or tensor == graph.output:
+        return False
+    readers = graph.consumers.get(tensor, ())
+    return bool(readers) and all(reader.weighted or reader.kind == "ADD" for reader in readers)
+
+
+def _reach(
+    tensor: int,
+    observed: Mapping[int, Observed],
+    batchnorm: Mapping[int, TensorStatistics],
+) -> Vector:
+    """How far from zero each channel gets, float64 [channels]."""
+    said = batchnorm.get(tensor)
+    if said is not None and said.deviation is not None:
+        return np.asarray(np.abs(said.mean) + 4 * said.deviation, np.float64)
+    seen = observed[tensor]
+    return np.asarray(np.maximum(np.abs(seen.minimum), np.abs(seen.maximum)), np.float64)
+
+
+def _times(said: TensorStatistics, factor: Vector) -> TensorStatistics:
+    scaled = {
+        name: None if values is None else (values * factor).astype(np.float32)
+        for name, values in vars(said).items()
+    }
+    return TensorStatistics(**scaled)  # type: ignore[arg-type] # mean is never None

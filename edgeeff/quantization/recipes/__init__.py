@@ -1,0 +1,1 @@
+"""What is quantized how, as data in TOML, and what each recipe measured."""

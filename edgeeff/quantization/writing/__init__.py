@@ -1,0 +1,1 @@
+"""From a corrected float network to the file that an app loads."""

@@ -1,0 +1,164 @@
+"""The manifest beside a model: what it is, where it comes from, and how it was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgeeff import __version__, files
+from edgeeff.errors import InputError
+from edgeeff.tflite.model import Model, Tensor
+from edgeeff.tflite.reader import read_model
+
+SCHEMA = "edgeeff.tflite.manifest/1"
+
+PACKAGES = ("tensorflow", "tf-keras", "ai-edge-litert", "litert-quantizer", "numpy", "pillow")
+"""Whose versions a result depends on."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of a model file; the fields are those of the JSON document.
+
+    Attributes:
+        model: the file's name.
+        sha256: of the file.
+        bytes: its size.
+        precision: such as ``int8``.
+        variant: the network's name; ``None`` for a file from elsewhere.
+        resolution: side of the input in pixels.
+        classes: number of outputs.
+        preprocessing: as ``Preprocessing.to_json`` gives it.
+        weights: source, sha256, trained, notes.
+        labels: class names in the order of the outputs, if given.
+        recipe: name and full text.
+        calibration: source, count and sha256 of the list, digests of the pictures.
+        seed: of everything drawn at random.
+        integer_only: no operator computes in float.
+        operators: count by type.
+        input: name, shape, type, scale, zero point.
+        output: the same.
+        float_bytes: size of the float model it was made from.
+        fidelity: to the float model, with the pictures it was measured on.
+        accuracy: on labelled pictures.
+        tried: every recipe that an accuracy gate tried, this one among them.
+        mixed: which layers a search kept in a higher precision, and why.
+        versions: of edgeeff, Python and the packages that matter.
+        seconds: wall seconds by stage.
+        peak_memory_bytes: of the process that made it.
+    """
+
+    model: str
+    sha256: str
+    bytes: int
+    precision: str
+    resolution: int
+    classes: int
+    preprocessing: dict[str, Any]
+    integer_only: bool
+    operators: dict[str, int]
+    input: dict[str, Any]
+    output: dict[str, Any]
+    variant: str | None = None
+    weights: dict[str, Any] | None = None
+    labels: list[str] | None = None
+    recipe: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
+    seed: int = 0
+    float_bytes: int | None = None
+    fidelity: dict[str, Any] | None = None
+    accuracy: dict[str, Any] | None = None
+    tried: list[dict[str, Any]] | None = None
+    mixed: dict[str, Any] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int | None = None
+
+    def document(self) -> str:
+        """The JSON document."""
+        return files.document(SCHEMA, dataclasses.asdict(self))
+
+
+def path_of(model: Path) -> Path:
+    """Where the manifest of a model file lies."""
+    return model.with_suffix(".json")
+
+
+def describe(model: Path, precision: str, preprocessing: dict[str, Any], **known: Any) -> Manifest:
+    """The manifest of a model file, its measurable fields read from the file."""
+    found = read_model(model)
+    image, result = found.inputs[0], found.outputs[0]
+    return Manifest(
+        model=model.name,
+        sha256=found.sha256,
+        bytes=found.bytes,
+        precision=precision,
+        resolution=image.shape[1],
+        classes=result.shape[-1],
+        preprocessing=preprocessing,
+        integer_only=found.integer_only,
+        operators=_counts(found),
+        input=_end(image),
+        output=_end(result),
+        versions=versions(),
+        peak_memory_bytes=peak_memory(),
+        **known,
+    )
+
+
+def read_manifest(model: Path) -> Manifest | None:
+    """The manifest beside a model; ``None`` if there is none, or if it is of another file.
+
+    Raises:
+        InputError: a manifest that is damaged or of a newer version.
+    """
+    path = path_of(model)
+    if not path.is_file():
+        return None
+    fields = files.read_document(path, SCHEMA)
+    names = {field.name for field in dataclasses.fields(Manifest)}
+    try:
+        manifest = Manifest(**{key: value for key, value in fields.items() if key in names})
+    except TypeError as error:
+        raise InputError(f"{path} is incomplete: {error}", "convert the network again") from error
+    return manifest if manifest.sha256 == files.sha256(model) else None
+
+
+def versions() -> dict[str, str]:
+    """edgeeff, Python and those of ``PACKAGES`` that are installed."""
+    found = {"edgeeff": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def peak_memory() -> int | None:
+    """Most memory this process ever held, in bytes; ``None`` where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _counts(model: Model) -> dict[str, int]:
+    return dict(model.operator_counts)
+
+
+def _end(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "scale": tensor.scales[0] if len(tensor.scales) else None,
+        "zero_point": tensor.zero_points[0] if len(tensor.zero_points) else None,
+    }

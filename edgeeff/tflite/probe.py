@@ -1,0 +1,117 @@
+"""Run a file of unknown origin once in a process of its own, where it can crash alone.
+
+The native runtime checks offsets, not sense: a well-formed file with absurd sizes or indices can
+take the process down. ``probe`` turns that into an ``InputError``; what passes it may be given to
+``Runner`` here. Run as a module, this file is the child.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from edgeeff.errors import EdgeeffError, InputError
+from edgeeff.tflite.messages import CHATTER
+from edgeeff.tflite.reader import read_model
+from edgeeff.tflite.runner import Runner
+
+SECONDS = 120.0
+"""Longest a child may take to load and run once: B7 takes a few seconds on a slow board."""
+
+_FAILED = 2
+
+
+def probe(path: Path, *, seconds: float = SECONDS, xnnpack: bool = True) -> None:
+    """Read ``path``, then load, allocate and invoke it once in a child process.
+
+    Args:
+        path: a ``.tflite`` file.
+        seconds: how long the child may take.
+        xnnpack: as of ``Runner``.
+
+    Raises:
+        InputError: the file is damaged, the runtime refuses it, crashes on it, or does not end.
+        TargetUnavailable: no runtime is installed.
+    """
+    read_model(path)
+    words = [sys.executable, "-m", __name__, str(path.absolute()), "1" if xnnpack else "0"]
+    hint = "the file is damaged, or made for another runtime"
+    try:
+        child = subprocess.run(
+            words,
+            timeout=seconds,
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": _package_path()},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{path} did not run to its end in {seconds:g} s", hint) from error
+    if child.returncode == _FAILED:
+        failure = json.loads(child.stdout)
+        raise InputError(failure["message"], failure["hint"])
+    if child.returncode < 0:
+        name = _signal_name(-child.returncode)
+        raise InputError(f"{path} crashes the runtime ({name}){_last_words(child.stderr)}", hint)
+    if child.returncode != 0:
+        raise InputError(f"{path} breaks the runtime{_last_words(child.stderr)}", hint)
+
+
+def run_once(path: Path, *, xnnpack: bool) -> None:
+    """Load the model and invoke it on zeros, in this process. Raises ``InputError``."""
+    _limit_memory()
+    # What a crash says must reach the parent at once: nothing may hold it back.
+    runner = Runner(path, xnnpack=xnnpack, quiet=False)
+    runner.run(*(np.zeros(info.shape, info.dtype) for info in runner.inputs))
+
+
+def _limit_memory() -> None:
+    """Let an absurdly large tensor fail here instead of exhausting the machine."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = physical if hard == resource.RLIM_INFINITY else min(physical, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _package_path() -> str:
+    root = str(Path(__file__).parents[2])
+    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _last_words(stderr: bytes) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if not line.startswith(CHATTER)]
+    said = [line.decode("utf-8", "replace") for line in lines if line]
+    return f": {said[-1]}" if said else ""
+
+
+def _main() -> int:
+    try:
+        run_once(Path(sys.argv[1]), xnnpack=sys.argv[2] == "1")
+    except EdgeeffError as error:
+        print(json.dumps({"message": error.message, "hint": error.hint}))
+        return _FAILED
+    except MemoryError:
+        print(json.dumps({"message": f"{sys.argv[1]} needs more memory than there is", "hint": ""}))
+        return _FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,281 @@
+"""Read a ``.tflite`` file of unknown origin, without the native runtime.
+
+``flatbuffer`` checks that every part is inside the file, this module that the parts fit together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeeff.errors import InputError
+from edgeeff.files import read_bytes
+from edgeeff.tflite.flatbuffer import Table, decode, read_schema
+from edgeeff.tflite.model import BITS, Graph, Model, Operator, Signature, Tensor
+
+IDENTIFIER = b"TFL3"
+MOST_BYTES = 2**32
+"""Larger files are refused before they are read into memory."""
+
+MOST_DIMENSIONS = 32
+"""The runtime's kernels stop at 8; a product over a long hostile shape would not end."""
+
+
+def read_model(path: Path) -> Model:
+    """Read a ``.tflite`` file of any origin.
+
+    Raises:
+        InputError: not readable, not a ``.tflite`` model, damaged, or inconsistent.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a directory", "name the .tflite file in it")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a regular file", "copy it into one")
+    if path.exists() and path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path} has more than {MOST_BYTES:,} bytes", "is it a .tflite model?")
+    return parse_model(read_bytes(path), str(path))
+
+
+def parse_model(content: bytes, name: str = "the model") -> Model:
+    """The model that a ``.tflite`` file's content describes.
+
+    Args:
+        content: the whole file.
+        name: how to call it in errors.
+
+    Raises:
+        InputError: not a ``.tflite`` model, damaged, or inconsistent.
+    """
+    _refuse_other_files(content, name)
+    root = decode(content, read_schema("tflite"), "Model", IDENTIFIER, name)
+    return _ModelReader(memoryview(content), root, name).model()
+
+
+_OTHER_FILES = (
+    (b"PK\x03\x04", "a zip archive", "unpack it, or is it a .keras file? edgeeff convert reads it"),
+    (b"\x89HDF", "an HDF5 file", "edgeeff convert --weights reads Keras weights"),
+    (b"version https://git-lfs", "a Git LFS pointer", "git lfs pull fetches the file itself"),
+    (b"<", "a web page or XML", "download the file itself"),
+    (b"{", "a JSON document", "name the .tflite file beside it"),
+)
+
+
+def _refuse_other_files(content: bytes, name: str) -> None:
+    if not content:
+        raise InputError(f"{name} is empty", "was it cut short?")
+    if content[4:8] == IDENTIFIER:
+        return
+    for start, kind, hint in _OTHER_FILES:
+        if content.startswith(start):
+            raise InputError(f"{name} is {kind}, not a .tflite model", hint)
+    found = content[4:8]
+    raise InputError(
+        f"{name} is not a .tflite model: bytes 4 to 8 are {found!r}, not {IDENTIFIER!r}",
+        "export one with edgeeff convert",
+    )
+
+
+@dataclass(frozen=True)
+class _ModelReader:
+    content: memoryview
+    root: Table
+    name: str
+
+    def model(self) -> Model:
+        graphs = tuple(self._graph(table) for table in self.root["subgraphs"] or ())
+        if not graphs:
+            raise self._inconsistent("it holds no graph")
+        return Model(
+            self.name,
+            len(self.content),
+            hashlib.sha256(self.content).hexdigest(),
+            self.root["version"],
+            self.root["description"] or "",
+            graphs,
+            tuple(self._signature(table, graphs) for table in self.root["signature_defs"] or ()),
+            {
+                entry["name"] or "": self._buffer(entry["buffer"]) or memoryview(b"")
+                for entry in self.root["metadata"] or ()
+            },
+        )
+
+    def _graph(self, table: Table) -> Graph:
+        tensors = tuple(
+            self._tensor(index, described) for index, described in enumerate(table["tensors"] or ())
+        )
+        operators = tuple(
+            self._operator(index, described, len(tensors))
+            for index, described in enumerate(table["operators"] or ())
+        )
+        inputs = self._tensor_numbers(table["inputs"], len(tensors), "the graph's inputs", 0)
+        outputs = self._tensor_numbers(table["outputs"], len(tensors), "the graph's outputs", 0)
+        variables = {
+            index for index, tensor in enumerate(table["tensors"] or ()) if tensor["is_variable"]
+        }
+        self._check_order(tensors, operators, {*inputs, *variables})
+        return Graph(table["name"] or "", tensors, operators, inputs, outputs)
+
+    def _check_order(
+        self, tensors: tuple[Tensor, ...], operators: tuple[Operator, ...], set_before: set[int]
+    ) -> None:
+        """Every tensor is written once, before it is read: so a walk along the graph ends."""
+        known = {-1} | set_before
+        known |= {tensor.index for tensor in tensors if tensor.constant or tensor.bytes == 0}
+        written: set[int] = set()
+        for operator in operators:
+            early = [index for index in operator.inputs if index not in known]
+            if early:
+                where = f"operator {operator.index} {operator.name}"
+                raise self._inconsistent(f"{where} reads tensor {early[0]} before it is written")
+            for index in operator.outputs:
+                if index in written or index in set_before or tensors[index].constant:
+                    raise self._inconsistent(f"tensor {index} is written twice")
+                written.add(index)
+            known.update(operator.outputs)
+
+    def _tensor(self, index: int, table: Table) -> Tensor:
+        name = table["name"] or ""
+        where = f"tensor {index} {name[:80]!r}"
+        shape = _integers(table["shape"])
+        if len(shape) > MOST_DIMENSIONS:
+            raise self._inconsistent(f"{where} has {len(shape)} dimensions")
+        if any(size < 0 for size in shape):
+            raise self._inconsistent(f"{where} has shape {list(shape)}")
+        signature = _integers(table["shape_signature"])
+        dtype = _member("TensorType", table["type"]).lower()
+        content = self._buffer(table["buffer"])
+        constant = content is not None or table["external_buffer"] != 0
+        expected = math.prod(shape) * BITS.get(dtype, 0)
+        if content is not None and not table["sparsity"] and dtype in BITS:
+            self._check_size(where, len(content), -(-expected // 8))
+        scales, zero_points, axis = self._quantization(table["quantization"], where)
+        return Tensor(
+            index,
+            name,
+            signature if len(signature) == len(shape) else shape,
+            dtype,
+            scales,
+            zero_points,
+            axis,
+            constant,
+            len(content) if content is not None else -(-expected // 8),
+            table["buffer"],
+            content,
+        )
+
+    def _check_size(self, where: str, found: int, expected: int) -> None:
+        if found != expected:
+            raise self._inconsistent(f"{where} holds {found} bytes, its shape needs {expected}")
+
+    def _quantization(
+        self, table: Table | None, where: str
+    ) -> tuple[tuple[float, ...], tuple[int, ...], int]:
+        if table is None or table["scale"] is None or len(table["scale"]) == 0:
+            return (), (), 0
+        scales = table["scale"]
+        if not np.isfinite(scales).all():
+            raise self._inconsistent(f"{where} has a scale that is not a number")
+        zero_points = _integers(table["zero_point"])
+        if len(zero_points) != len(scales):
+            # Older writers leave zero points of 0 out, or give one for all channels.
+            zero_points = (zero_points[0] if len(zero_points) == 1 else 0,) * len(scales)
+        axis = table["quantized_dimension"]
+        return tuple(float(scale) for scale in scales), zero_points, axis
+
+    def _operator(self, index: int, table: Table, tensors: int) -> Operator:
+        codes = self.root["operator_codes"] or ()
+        if table["opcode_index"] >= len(codes):
+            raise self._inconsistent(f"operator {index} has an unknown code")
+        code = codes[table["opcode_index"]]
+        # Codes up to 126 are also in the field that old readers know; the larger one counts.
+        number = max(code["builtin_code"], code["deprecated_builtin_code"])
+        name = _member("BuiltinOperator", number)
+        custom = name == "CUSTOM"
+        return Operator(
+            index,
+            (code["custom_code"] or "CUSTOM") if custom else name,
+            custom,
+            code["version"],
+            self._tensor_numbers(table["inputs"], tensors, f"operator {index} {name}", -1),
+            self._tensor_numbers(table["outputs"], tensors, f"operator {index} {name}", 0),
+            _options(table["builtin_options"] or table["builtin_options2"] or {}),
+        )
+
+    def _signature(self, table: Table, graphs: tuple[Graph, ...]) -> Signature:
+        key, graph = table["signature_key"] or "", table["subgraph_index"]
+        if graph >= len(graphs):
+            raise self._inconsistent(f"signature {key[:80]!r} is for a graph that does not exist")
+        names = [
+            {entry["name"] or "": entry["tensor_index"] for entry in table[part] or ()}
+            for part in ("inputs", "outputs")
+        ]
+        for mapping in names:
+            numbers = np.array(list(mapping.values()), np.int64)
+            self._tensor_numbers(numbers, len(graphs[graph].tensors), f"signature {key[:80]!r}", 0)
+        return Signature(key, names[0], names[1], graph)
+
+    def _tensor_numbers(
+        self, numbers: NDArray[Any] | None, tensors: int, where: str, least: int
+    ) -> tuple[int, ...]:
+        found = _integers(numbers)
+        for number in found:
+            if not least <= number < tensors:
+                raise self._inconsistent(f"{where} names tensor {number} of {tensors}")
+        return found
+
+    def _buffer(self, index: int) -> memoryview | None:
+        """The bytes of a buffer, ``None`` if it has none (an activation's)."""
+        buffers = self.root["buffers"] or ()
+        if index >= len(buffers) and index != 0:
+            raise self._inconsistent(f"buffer {index} of {len(buffers)} is asked for")
+        if index >= len(buffers):
+            return None
+        table = buffers[index]
+        # Files over 2 GB keep their data behind the FlatBuffer; offset 1 is a placeholder.
+        if table["offset"] > 1:
+            end = table["offset"] + table["size"]
+            if end > len(self.content):
+                raise self._inconsistent(f"buffer {index} ends at byte {end}, outside the file")
+            return self.content[table["offset"] : end]
+        data = table["data"]
+        return None if data is None or len(data) == 0 else memoryview(data)
+
+    def _inconsistent(self, why: str) -> InputError:
+        return InputError(f"{self.name} is damaged: {why}", "was it cut short or altered?")
+
+
+_OPTION_ENUMS = {
+    "padding": "Padding",
+    "fused_activation_function": "ActivationFunctionType",
+    "weights_format": "FullyConnectedOptionsWeightsFormat",
+    "in_data_type": "TensorType",
+    "out_data_type": "TensorType",
+    "output_type": "TensorType",
+    "quantized_bias_type": "TensorType",
+}
+
+
+def _options(table: Table) -> dict[str, Any]:
+    return {name: _option(name, value) for name, value in table.items() if value is not None}
+
+
+def _option(name: str, value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return tuple(value.tolist())
+    if name in _OPTION_ENUMS and isinstance(value, int):
+        return _member(_OPTION_ENUMS[name], value)
+    return value
+
+
+def _member(enum: str, number: int) -> str:
+    return read_schema("tflite").enums[enum].get(number, f"{enum} {number}")
+
+
+def _integers(numbers: NDArray[Any] | None) -> tuple[int, ...]:
+    return () if numbers is None else tuple(numbers.tolist())

@@ -1,0 +1,134 @@
+"""What is known of a float network's activations: ranges, means and spreads per channel.
+
+Two sources give the same value: the trained network's BatchNorm layers, which
+``edgeeff.network.export`` embeds in the float .tflite, and a pass over pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.numpy
+
+from edgeeff.errors import InputError
+from edgeeff.tflite import rewrite
+from edgeeff.tflite.rewrite import ModelObject
+
+METADATA_NAME = "edgeeff.statistics/1"
+"""Name of the flatbuffer metadata that holds them, as safetensors."""
+
+WEIGHTS_NAME = "edgeeff.statistics.weights/1"
+"""Likewise: the sha256 of the weights that they describe, hex."""
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TensorStatistics:
+    """One activation tensor, channel by channel (the last axis).
+
+    Attributes:
+        mean: float32 [channels].
+        deviation: standard deviation, float32 [channels]; ``None`` where not known.
+        minimum: smallest value, float32 [channels]; ``None`` where not known.
+        maximum: largest value, float32 [channels]; ``None`` where not known.
+    """
+
+    mean: FloatArray
+    deviation: FloatArray | None = None
+    minimum: FloatArray | None = None
+    maximum: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The activations of one network by tensor name.
+
+    Attributes:
+        source: ``"batchnorm"`` or ``"pictures"``.
+        count: pictures seen; 0 for BatchNorm, whose training set is not known.
+        tensors: only those about which something is known.
+    """
+
+    source: str
+    count: int = 0
+    tensors: Mapping[str, TensorStatistics] = field(default_factory=dict)
+
+
+PARTS = ("mean", "deviation", "minimum", "maximum")
+
+
+def to_bytes(statistics: Statistics) -> bytes:
+    """Serialise as safetensors: tensor ``NAME:mean`` and so on; deterministic."""
+    arrays = {
+        f"{name}:{part}": np.ascontiguousarray(getattr(tensor, part), np.float32)
+        for name, tensor in sorted(statistics.tensors.items())
+        for part in PARTS
+        if getattr(tensor, part) is not None
+    }
+    return safetensors.numpy.save(arrays, {"source": statistics.source})
+
+
+def from_bytes(content: bytes) -> Statistics:
+    """Read what ``to_bytes`` wrote. Raises ``InputError`` for anything else."""
+    try:
+        arrays = safetensors.numpy.load(content)
+    except (safetensors.SafetensorError, ValueError) as error:
+        hint = "convert the network again"
+        raise InputError(
+            f"the embedded activation statistics are damaged: {error}", hint
+        ) from error
+    parts: dict[str, dict[str, FloatArray]] = {}
+    for key, values in arrays.items():
+        name, _, part = key.rpartition(":")
+        if part not in PARTS or values.ndim != 1 or not np.isfinite(values).all():
+            raise InputError(f"the embedded activation statistics are damaged at {key!r}")
+        parts.setdefault(name, {})[part] = values.astype(np.float32)
+    incomplete = [name for name, found in parts.items() if "mean" not in found]
+    if incomplete:
+        raise InputError(f"the embedded activation statistics lack the mean of {incomplete[0]!r}")
+    return Statistics("batchnorm", 0, {name: TensorStatistics(**p) for name, p in parts.items()})
+
+
+def attach(model: ModelObject, statistics: Statistics) -> None:
+    """Put statistics into a float model, and with them which weights they describe."""
+    rewrite.add_metadata(model, METADATA_NAME, to_bytes(statistics))
+    rewrite.add_metadata(model, WEIGHTS_NAME, weights_sha256(model).encode())
+
+
+def attached(model: ModelObject) -> Statistics | None:
+    """The statistics in a float model, if it has any. Raises ``InputError`` if damaged."""
+    embedded = rewrite.metadata(model, METADATA_NAME)
+    return from_bytes(embedded) if embedded else None
+
+
+def outdated(model: ModelObject) -> bool:
+    """Whether a model's weights are not those that its statistics describe."""
+    described = rewrite.metadata(model, WEIGHTS_NAME)
+    return attached(model) is not None and described != weights_sha256(model).encode()
+
+
+def detach(model: ModelObject) -> None:
+    """Take the statistics off: they are of no use in a quantized model."""
+    for name in (METADATA_NAME, WEIGHTS_NAME):
+        rewrite.remove_metadata(model, name)
+
+
+def weights_sha256(model: ModelObject) -> str:
+    """Of all constants with their names, whatever their order in the file, hex."""
+    constants = {
+        rewrite.tensor_name(tensor): values
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+        if (values := rewrite.constant(model, tensor)) is not None
+    }
+    digest = hashlib.sha256()
+    for name, values in sorted(constants.items()):
+        digest.update(f"{name} {values.dtype} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()

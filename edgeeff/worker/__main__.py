@@ -1,0 +1,3 @@
+from edgeeff.worker.serve import main
+
+main()

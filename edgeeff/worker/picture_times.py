@@ -1,0 +1,85 @@
+"""What an app waits for, stage by stage: decode and resize a picture, run, read the answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeeff.accelerators.session import Session
+from edgeeff.errors import InputError
+from edgeeff.pictures.images import open_rgb
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.tflite.runner import TensorInfo, quantize
+from edgeeff.worker.sampling import Report
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class PictureTimes:
+    """Nanoseconds per picture and stage, in the pictures' order."""
+
+    preprocessing_ns: tuple[int, ...]
+    invoke_ns: tuple[int, ...]
+    postprocessing_ns: tuple[int, ...]
+
+
+def picture_times(
+    session: Session,
+    paths: Sequence[Path],
+    preprocessing: Preprocessing,
+    *,
+    raw: bool,
+    report: Report,
+) -> PictureTimes:
+    """Classify pictures one by one with a clock between the stages.
+
+    Preprocessing reads and decodes the file, crops, resizes, normalises or quantizes, and sets
+    the input; postprocessing copies the output and finds the five likeliest classes.
+
+    Args:
+        session: a model of one picture input [1, size, size, 3], warmed up.
+        paths: the pictures.
+        preprocessing: of the model's resolution.
+        raw: the input takes the picture's bytes; else it takes normalised values.
+        report: called after every picture.
+
+    Raises:
+        InputError: the model takes something else, or a picture cannot be read.
+    """
+    info = session.inputs[0]
+    if len(session.inputs) != 1 or info.shape != (1, *2 * (preprocessing.resolution,), 3):
+        raise InputError(f"the model takes {info.shape}, not one RGB picture", "convert --batch 1")
+    clock = time.perf_counter_ns
+    rows = []
+    for number, path in enumerate(paths, 1):
+        start = clock()
+        pixels = preprocessing.pixels(open_rgb(path))[None]
+        session.feed([_input(pixels, info, preprocessing, raw)])
+        fed = clock()
+        session.invoke()
+        invoked = clock()
+        _likeliest(session.outputs()[0])
+        rows.append((fed - start, invoked - fed, clock() - invoked))
+        report(number)
+    return PictureTimes(*(tuple(stage) for stage in zip(*rows, strict=True)))
+
+
+def _input(
+    pixels: NDArray[np.uint8], info: TensorInfo, preprocessing: Preprocessing, raw: bool
+) -> NDArray[Any]:
+    if not raw:
+        return quantize(preprocessing.normalised(pixels), info)
+    return pixels if info.dtype == np.uint8 else pixels.astype(info.dtype)
+
+
+def _likeliest(outputs: NDArray[Any]) -> NDArray[Any]:
+    flat = outputs.reshape(-1)
+    count = min(TOP, flat.size)
+    return np.argpartition(-flat.astype(np.float32), count - 1)[:count]

@@ -1,0 +1,149 @@
+from collections.abc import Set
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeeff.errors import InputError
+from edgeeff.evaluation.classifier import Classifier
+from edgeeff.evaluation.fidelity import fidelity
+from edgeeff.evaluation.layers.report import LayerError, layer_errors
+from edgeeff.pictures.preprocessing import of_family
+from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.quantization.calibration.pictures import synthetic_set
+from edgeeff.quantization.corrections.equalization import scalable_groups, scale_channels
+from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.quantize import quantize_model
+from edgeeff.quantization.recipes.recipe import PRECISIONS, find_recipe, parse
+from edgeeff.tflite.runner import Runner
+
+LITE = of_family("lite", 224)
+OUTLIER = "block4b_project_bn"
+OUTLIER_GROUP = frozenset(
+    {
+        "block4a_project_bn",
+        "block4b_project_bn",
+        "block4b_add",
+        "block4c_project_bn",
+        "block4c_add",
+    }
+)
+
+
+def report(content: bytes, recipe: str) -> dict[str, LayerError]:
+    made = quantize_model(content, find_recipe(recipe), LITE, synthetic_set(12, LITE))
+    pictures = list(synthetic_pictures(2, 224, seed=9))
+    return {error.name: error for error in layer_errors(made, content, pictures, LITE)}
+
+
+def rescaled(content: bytes, factor: float, channels: int, only: Set[str] = frozenset()) -> bytes:
+    """The same function, with some channels of linear tensors ``factor`` times as large.
+
+    They are scaled where they are made, and back where weights read them; in all groups of tensors
+    that are added up, or only in the group of these names.
+    """
+    graph, random = Graph(content), np.random.default_rng(0)
+    for group in scalable_groups(graph):
+        if only and {graph.name(tensor) for tensor in group} != only:
+            continue
+        factors = np.ones(graph.shape(group[0])[-1])
+        factors[random.choice(len(factors), channels, replace=False)] = factor
+        for tensor in group:
+            scale_channels(graph, tensor, factors)
+    return graph.content()
+
+
+@pytest.fixture(scope="module")
+def with_outlier(lite0_float: Path) -> bytes:
+    """Lite0 with one channel of a residual group 256 times as large."""
+    return rescaled(lite0_float.read_bytes(), 256.0, 1, OUTLIER_GROUP)
+
+
+def test_the_outlier_leaves_the_float_network_as_it_was(lite0_float, with_outlier):
+    picture = LITE.normalised(next(synthetic_pictures(1, 224)))[None]
+    truth = Runner(lite0_float.read_bytes()).run(picture)[0]
+    assert Runner(with_outlier).run(picture)[0] == pytest.approx(truth, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_the_report_names_the_layers_with_the_outlier(with_outlier):
+    errors = report(with_outlier, "int8-plain")
+    named = {name for name, error in errors.items() if "times as far" in error.cause}
+    assert OUTLIER in named
+    assert named <= OUTLIER_GROUP
+    by_rounding = sorted(errors, key=lambda name: errors[name].activation_sqnr_db)
+    assert set(by_rounding[:3]) <= OUTLIER_GROUP
+
+
+def sqnr(content: bytes, recipe: str) -> float:
+    """Of the logits of a quantized Lite0, on pictures that did not calibrate."""
+    made = quantize_model(content, find_recipe(recipe), LITE, synthetic_set(24, LITE))
+    pictures = np.stack(list(synthetic_pictures(8, 224, seed=9)))
+    truth, found = (
+        np.concatenate([classifier(picture[None]).logits for picture in pictures])
+        for classifier in (Classifier(content, LITE), Classifier(made, LITE))
+    )
+    return fidelity(truth, found).sqnr_db
+
+
+@pytest.fixture(scope="module")
+def untouched_sqnr(lite0_float: Path) -> float:
+    return sqnr(lite0_float.read_bytes(), "int8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factor", [1 / 256, 1 / 4, 4.0, 256.0])
+def test_the_default_recipe_undoes_outliers_in_every_block(lite0_float, untouched_sqnr, factor):
+    content = rescaled(lite0_float.read_bytes(), factor, 2)
+    assert sqnr(content, "int8") > untouched_sqnr - 1.0
+
+
+@pytest.mark.slow
+def test_without_equalization_outliers_cost_most_of_the_accuracy(with_outlier, untouched_sqnr):
+    assert sqnr(with_outlier, "int8-plain") < untouched_sqnr - 8.0
+
+
+def test_layers_of_networks_that_do_not_belong_together_are_refused(lite0_float):
+    content = lite0_float.read_bytes()
+    with pytest.raises(InputError, match="no layer in common"):
+        layer_errors(content, content, list(synthetic_pictures(1, 224)), LITE)
+
+
+def test_pictures_seen_twice_change_nothing(tiny_float):
+    preprocessing = of_family("imagenet", 32)
+    content = tiny_float.read_bytes()
+    made = quantize_model(
+        content, find_recipe("int8-bias"), preprocessing, synthetic_set(4, preprocessing)
+    )
+    pictures = list(synthetic_pictures(3, 32, seed=9))
+    once = layer_errors(made, content, pictures, preprocessing)
+    twice = layer_errors(made, content, pictures * 2, preprocessing)
+    assert [error.name for error in once] == [error.name for error in twice]
+    for first, second in zip(once, twice, strict=True):
+        assert first.sqnr_db == pytest.approx(second.sqnr_db)
+        assert first.clipped == pytest.approx(second.clipped)
+
+
+def test_weights_alone_lose_little_however_wrong_the_network_is(tiny_float):
+    """A factor is fitted only where channels may be scaled, not to whatever is wrong."""
+    preprocessing = of_family("imagenet", 32)
+    content = tiny_float.read_bytes()
+    made = quantize_model(
+        content, find_recipe("int8-plain"), preprocessing, synthetic_set(1, preprocessing)
+    )
+    errors = layer_errors(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
+    assert min(error.sqnr_db for error in errors) < 20
+    assert min(e.weight_sqnr_db for e in errors if e.weight_sqnr_db is not None) > 28
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_of_a_mixed_network_the_quantized_layers_are_reported(tiny_float, precision):
+    preprocessing = of_family("imagenet", 32)
+    content, calibration = tiny_float.read_bytes(), synthetic_set(6, preprocessing)
+    text = f'[[exceptions]]\nprecision = "{precision}"\nlayers = "^(stem|block1|block2a)"\n'
+    made = quantize_model(content, parse("mixed", text), preprocessing, calibration)
+    errors = layer_errors(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
+    names = {error.name for error in errors}
+    assert "block2b_project_bn" in names
+    assert ("block2a_project_bn" in names) == (precision == "int16")
+    assert min(e.weight_sqnr_db for e in errors if e.weight_sqnr_db is not None) > 28

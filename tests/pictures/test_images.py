@@ -1,0 +1,424 @@
+"""Pictures of every usual kind, and folders as people have them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from edgeeff.errors import InputError, UsageError
+from edgeeff.pictures import images
+from edgeeff.pictures.images import check_classes, open_rgb, pixels, read_images, read_labels
+from edgeeff.pictures.preprocessing import of_family
+
+RED = (200, 30, 40)
+
+
+def save(path: Path, colour: tuple[int, int, int] = RED, size: tuple[int, int] = (20, 16)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def names(found: images.ImageSet) -> list[str]:
+    return [picture.path.relative_to(found.source).as_posix() for picture in found.pictures]
+
+
+def labels(found: images.ImageSet) -> list[int | None]:
+    return [picture.label for picture in found.pictures]
+
+
+class TestFolders:
+    def test_one_folder_per_class_in_the_order_of_their_names(self, tmp_path):
+        for name in ("dog/b.png", "dog/a.png", "cat/deep/c.png", "ant/d.webp"):
+            save(tmp_path / name)
+        found = read_images(tmp_path)
+        assert names(found) == ["ant/d.webp", "cat/deep/c.png", "dog/a.png", "dog/b.png"]
+        assert labels(found) == [0, 1, 2, 2]
+        assert found.classes == ("ant", "cat", "dog")
+        assert found.labelled
+
+    def test_flat_folder_has_no_labels(self, tmp_path):
+        for name in ("b.jpg", "a.BMP", "c.JPEG"):
+            save(tmp_path / name)
+        found = read_images(tmp_path)
+        assert names(found) == ["a.BMP", "b.jpg", "c.JPEG"]
+        assert not found.labelled
+
+    def test_numbered_folders_are_the_numbers_and_not_their_order_as_text(self, tmp_path):
+        for name in ("0", "2", "10"):
+            save(tmp_path / name / "a.png")
+        assert labels(read_images(tmp_path)) == [0, 10, 2]
+
+    def test_folder_with_pictures_inside_and_beside_is_refused(self, tmp_path):
+        save(tmp_path / "a.png")
+        save(tmp_path / "cat" / "b.png")
+        with pytest.raises(InputError, match="both in itself and in cat/"):
+            read_images(tmp_path)
+
+    @pytest.mark.parametrize("other", [None, "notes.txt", "folder"])
+    def test_folder_without_pictures_is_an_error(self, tmp_path, other):
+        if other == "folder":
+            (tmp_path / other).mkdir()
+        elif other:
+            (tmp_path / other).write_text("nothing")
+        with pytest.raises(InputError, match="no pictures"):
+            read_images(tmp_path)
+
+    def test_nothing_there_is_an_error(self, tmp_path):
+        with pytest.raises(InputError, match="no folder or file"):
+            read_images(tmp_path / "gone")
+
+    def test_single_picture_is_a_set_of_one(self, tmp_path):
+        path = save(tmp_path / "a.png")
+        assert [picture.path for picture in read_images(path).pictures] == [path]
+
+    def test_other_files_are_skipped_with_their_names_and_hidden_ones_ignored(self, tmp_path):
+        save(tmp_path / "a.png")
+        (tmp_path / "readme.txt").write_text("x")
+        (tmp_path / ".hidden.png").write_bytes(b"x")
+        found = read_images(tmp_path)
+        assert [skipped.path.name for skipped in found.skipped] == ["readme.txt"]
+        with pytest.raises(InputError, match=r"readme\.txt"):
+            read_images(tmp_path, strict=True)
+
+    def test_picture_without_suffix_is_known_by_its_first_bytes(self, tmp_path):
+        save(tmp_path / "a.webp").rename(tmp_path / "picture")
+        assert names(read_images(tmp_path)) == ["picture"]
+
+    def test_links_in_a_circle_end(self, tmp_path):
+        save(tmp_path / "cat" / "a.png")
+        (tmp_path / "cat" / "again").symlink_to(tmp_path / "cat", target_is_directory=True)
+        (tmp_path / "cat" / "up").symlink_to(tmp_path, target_is_directory=True)
+        (tmp_path / "cat" / "gone.png").symlink_to(tmp_path / "nowhere")
+        (tmp_path / "cat" / "self.png").symlink_to(tmp_path / "cat" / "self.png")
+        assert names(read_images(tmp_path)) == ["cat/a.png"]
+
+    def test_pipe_is_not_waited_for(self, tmp_path):
+        save(tmp_path / "a.png")
+        os.mkfifo(tmp_path / "b.png")
+        assert names(read_images(tmp_path)) == ["a.png"]
+
+    def test_order_does_not_depend_on_how_the_folder_was_filled(self, tmp_path):
+        order = np.random.default_rng(0).permutation(30)
+        for n in order:
+            save(tmp_path / f"{n:02}.png")
+        assert names(read_images(tmp_path)) == [f"{n:02}.png" for n in range(30)]
+
+
+class TestTaking:
+    def test_few_are_spread_over_the_classes(self, tmp_path):
+        for n in range(12):
+            save(tmp_path / f"class{n // 4}" / f"{n:02}.png")
+        assert labels(read_images(tmp_path).take(3)) == [0, 1, 2]
+
+    @given(st.integers(1, 50), st.integers(1, 60))
+    def test_as_many_as_asked_for_each_once_and_in_order(self, there, wanted):
+        pictures = tuple(images.Picture(Path(str(n)), n) for n in range(there))
+        taken = labels(images.ImageSet(Path(), pictures).take(wanted))
+        assert len(taken) == min(there, wanted)
+        assert taken == sorted(set(taken))
+
+    def test_none_is_wrong_usage(self, tmp_path):
+        save(tmp_path / "a.png")
+        save(tmp_path / "b.png")
+        with pytest.raises(UsageError):
+            read_images(tmp_path).take(0)
+
+
+class TestDigest:
+    def test_names_do_not_matter_but_contents_order_and_labels_do(self, tmp_path):
+        for folder, first, second in (("x", "a", "b"), ("y", "c", "d"), ("z", "b", "a")):
+            save(tmp_path / folder / f"{first}.png", RED)
+            save(tmp_path / folder / f"{second}.png", (0, 0, 9))
+        x, y, z = (read_images(tmp_path / name).sha256() for name in "xyz")
+        assert x == y
+        assert x != z
+        assert x != read_images(tmp_path / "x").take(1).sha256()
+
+
+class TestLists:
+    def test_paths_start_at_the_list_and_names_get_indices(self, tmp_path):
+        save(tmp_path / "in" / "a.png")
+        save(tmp_path / "in" / "b, c.png")
+        listed = tmp_path / "list.csv"
+        listed.write_text('path,label\nin/a.png,dog\n"in/b, c.png",cat\n')
+        found = read_images(listed)
+        assert labels(found) == [1, 0]
+        assert found.classes == ("cat", "dog")
+
+    def test_numbers_are_indices(self, tmp_path):
+        save(tmp_path / "a.png")
+        listed = tmp_path / "list.csv"
+        listed.write_text("a.png,281\n")
+        assert labels(read_images(listed)) == [281]
+
+    def test_without_labels(self, tmp_path):
+        save(tmp_path / "a.png")
+        listed = tmp_path / "list.csv"
+        listed.write_text("a.png\n")
+        assert labels(read_images(listed)) == [None]
+
+    def test_missing_picture_is_skipped_or_an_error(self, tmp_path):
+        save(tmp_path / "a.png")
+        listed = tmp_path / "list.csv"
+        listed.write_text("a.png,x\ngone.png,x\n")
+        assert [s.reason for s in read_images(listed).skipped] == ["no such file"]
+        with pytest.raises(InputError, match=r"gone\.png"):
+            read_images(listed, strict=True)
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"a.png,x\na.png\n", "without a label"),
+            (b'"a.png,x\n', "not a CSV"),
+            (b"\xff\xfe\x00", "not a CSV"),
+            (b"", "no pictures"),
+        ],
+    )
+    def test_damaged_list_is_an_error(self, tmp_path, content, words):
+        save(tmp_path / "a.png")
+        listed = tmp_path / "list.csv"
+        listed.write_bytes(content)
+        with pytest.raises(InputError, match=words):
+            read_images(listed)
+
+
+class TestLabels:
+    def test_indices_are_those_of_the_labels_file(self, tmp_path):
+        save(tmp_path / "data" / "dog" / "a.png")
+        save(tmp_path / "data" / "ant" / "b.png")
+        file = tmp_path / "labels.txt"
+        file.write_bytes("\ufeffdog\r\ncat\r\nant\r\n\r\n".encode())
+        found = read_images(tmp_path / "data", labels=file)
+        assert labels(found) == [2, 0]
+        assert found.classes == ("dog", "cat", "ant")
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [("cat\n", "not in the labels"), ("dog\ndog\n", "more than once")],
+    )
+    def test_class_that_is_not_one_line_of_them_is_an_error(self, tmp_path, content, words):
+        save(tmp_path / "data" / "dog" / "a.png")
+        file = tmp_path / "labels.txt"
+        file.write_text(content)
+        with pytest.raises(InputError, match=words):
+            read_images(tmp_path / "data", labels=file)
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [(b"", "no class names"), (b"a\n\nb\n", ":2 is empty"), (b"\xff\xfea", "UTF-8")],
+    )
+    def test_damaged_file_is_an_error(self, tmp_path, content, words):
+        file = tmp_path / "labels.txt"
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=words):
+            read_labels(file)
+
+    @pytest.mark.parametrize(("named", "outputs"), [(1001, 1000), (1000, 1001)])
+    def test_off_by_one_is_explained_by_the_background_class(self, named, outputs):
+        found = images.ImageSet(Path(), (), tuple(map(str, range(named))))
+        with pytest.raises(InputError) as caught:
+            check_classes(found, outputs)
+        assert str(named) in caught.value.message
+        assert str(outputs) in caught.value.message
+        assert "background" in caught.value.hint
+
+    def test_wrong_count_is_an_error(self):
+        found = images.ImageSet(Path(), (), ("a", "b"))
+        check_classes(found, 2)
+        with pytest.raises(InputError, match="2 class names for a model of 10"):
+            check_classes(found, 10)
+
+    def test_label_outside_the_model_is_an_error(self):
+        found = images.ImageSet(Path(), (images.Picture(Path("a.png"), 1000),))
+        check_classes(found, 1001)
+        with pytest.raises(InputError, match="label 1000"):
+            check_classes(found, 1000)
+
+
+GRADIENT = np.arange(48, dtype=np.uint8).reshape(4, 4, 3) * 5
+"""4x4, every pixel another, so that turning shows."""
+
+TURNS = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).transpose(1, 0, 2),
+    8: lambda a: np.rot90(a),
+}
+
+
+class TestKindsOfPicture:
+    @pytest.mark.parametrize("suffix", ["png", "bmp", "webp", "jpg"])
+    def test_formats(self, tmp_path, suffix):
+        path = save(tmp_path / f"a.{suffix}")
+        made = np.asarray(open_rgb(path)).astype(int)
+        assert made.shape == (16, 20, 3)
+        assert abs(made - RED).max() <= 6
+
+    @pytest.mark.parametrize("orientation", TURNS)
+    def test_exif_orientation_is_applied(self, tmp_path, orientation):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        path = tmp_path / "a.png"
+        Image.fromarray(GRADIENT).save(path, exif=exif)
+        made = np.asarray(open_rgb(path))
+        assert (made == TURNS[orientation](GRADIENT)).all()
+
+    def test_damaged_exif_does_not_matter(self, tmp_path):
+        path = tmp_path / "a.jpg"
+        Image.fromarray(GRADIENT).save(path, exif=b"Exif\x00\x00MM\x00*\x00\x00\xff\xff")
+        assert open_rgb(path).size == (4, 4)
+
+    @pytest.mark.parametrize(
+        ("mode", "colour", "seen"),
+        [
+            ("L", 77, (77, 77, 77)),
+            ("1", 1, (255, 255, 255)),
+            ("RGBA", (*RED, 255), RED),
+            ("RGBA", (*RED, 0), (255, 255, 255)),
+            ("RGBA", (0, 0, 0, 128), (127, 127, 127)),
+            ("LA", (0, 0), (255, 255, 255)),
+            ("I;16", 77 * 256 + 200, (77, 77, 77)),
+        ],
+    )
+    def test_png_of_every_mode(self, tmp_path, mode, colour, seen):
+        path = tmp_path / "a.png"
+        Image.new(mode, (4, 4), colour).save(path)
+        assert (np.asarray(open_rgb(path)) == seen).all()
+
+    def test_palette_and_its_transparent_colour(self, tmp_path):
+        picture = Image.fromarray(GRADIENT).convert("P", palette=Image.Palette.ADAPTIVE)
+        picture.save(tmp_path / "a.png")
+        seen = np.asarray(open_rgb(tmp_path / "a.png"))
+        assert (seen == np.asarray(picture.convert("RGB"))).all()
+        first = picture.getpixel((0, 0))
+        picture.save(tmp_path / "b.png", transparency=first)
+        assert (np.asarray(open_rgb(tmp_path / "b.png"))[0, 0] == 255).all()
+
+    def test_cmyk_jpeg(self, tmp_path):
+        path = tmp_path / "a.jpg"
+        Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(path, quality=95)
+        made = np.asarray(open_rgb(path)).astype(int)
+        assert abs(made - (255, 0, 0)).max() <= 6
+
+    def test_first_frame_of_an_animation(self, tmp_path):
+        frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, (0, 0, 0))]
+        path = tmp_path / "a.webp"
+        frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+        assert (np.asarray(open_rgb(path)) == RED).all()
+
+    def test_several_pictures_in_a_phones_jpeg(self, tmp_path):
+        frames = [Image.new("RGB", (16, 16), colour) for colour in (RED, (0, 0, 0))]
+        path = tmp_path / "a.jpg"
+        frames[0].save(path, format="MPO", save_all=True, append_images=frames[1:])
+        assert abs(np.asarray(open_rgb(path)).astype(int) - RED).max() <= 6
+
+    def test_format_that_is_not_taken_is_named_as_such(self, tmp_path):
+        path = tmp_path / "a.jpg"
+        Image.new("RGB", (8, 8)).save(path, format="GIF")
+        with pytest.raises(InputError, match="not a JPEG, PNG, WebP or BMP"):
+            open_rgb(path)
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few hundred bytes that claims to be huge."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    content = zlib.compress(bytes(100_000))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        (chunk(b"IHDR", header), chunk(b"IDAT", content), chunk(b"IEND", b""))
+    )
+
+
+class TestDamagedPictures:
+    @pytest.mark.parametrize("size", [(12_000, 12_000), (60_000, 60_000)])
+    def test_decompression_bomb_is_not_unpacked(self, tmp_path, size):
+        path = tmp_path / "a.png"
+        path.write_bytes(bomb(*size))
+        with pytest.raises(InputError, match=r"a\.png"):
+            open_rgb(path)
+
+    @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp"])
+    @pytest.mark.parametrize("kept", [0, 10, 0.5, 0.95])
+    def test_truncated_file_is_an_error_that_names_it(self, tmp_path, suffix, kept, photographs):
+        path = tmp_path / f"a.{suffix}"
+        photographs["chelsea"].crop((0, 0, 99, 99)).save(path)
+        content = path.read_bytes()
+        path.write_bytes(content[: int(kept * len(content)) if kept < 1 else kept])
+        with pytest.raises(InputError, match=rf"a\.{suffix}"):
+            open_rgb(path)
+
+    @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp"])
+    @settings(
+        deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
+    @given(data=st.data())
+    def test_changed_bytes_give_a_picture_or_an_input_error(self, tmp_path, suffix, data):
+        buffer = io.BytesIO()
+        kind = "JPEG" if suffix == "jpg" else suffix
+        Image.fromarray(GRADIENT.repeat(6, 0).repeat(6, 1)).save(buffer, kind)
+        content = bytearray(buffer.getvalue())
+        for _ in range(data.draw(st.integers(1, 8))):
+            place = data.draw(st.integers(0, len(content) - 1))
+            content[place] = data.draw(st.integers(0, 255))
+        path = tmp_path / f"a.{suffix}"
+        path.write_bytes(content)
+        with contextlib.suppress(InputError):
+            assert open_rgb(path).mode == "RGB"
+
+
+class TestPixels:
+    @pytest.fixture
+    def one_is_corrupt(self, tmp_path) -> Path:
+        for n in range(4):
+            save(tmp_path / f"{n}.png", size=(70, 50))
+        (tmp_path / "2.png").write_bytes((tmp_path / "2.png").read_bytes()[:60])
+        return tmp_path
+
+    def test_corrupt_picture_among_good_ones_is_skipped_and_counted(self, one_is_corrupt):
+        skipped: list[images.Skipped] = []
+        steps: list[int] = []
+        found = read_images(one_is_corrupt)
+        made = list(pixels(found, of_family("lite", 32), skipped=skipped, advance=steps.append))
+        assert [picture.path.name for picture, _ in made] == ["0.png", "1.png", "3.png"]
+        assert all(array.shape == (32, 32, 3) and array.dtype == np.uint8 for _, array in made)
+        assert [entry.path.name for entry in skipped] == ["2.png"]
+        assert "cut short" in skipped[0].reason
+        assert sum(steps) == 4
+
+    def test_strict_makes_it_an_error(self, one_is_corrupt):
+        found = read_images(one_is_corrupt, strict=True)
+        with pytest.raises(InputError, match=r"2\.png"):
+            list(pixels(found, of_family("lite", 32)))
+
+    def test_none_readable_is_an_error(self, tmp_path):
+        (tmp_path / "a.png").write_bytes(b"no picture")
+        with pytest.raises(InputError, match="none of 1 pictures can be read"):
+            list(pixels(read_images(tmp_path), of_family("lite", 32)))
+
+    def test_pictures_are_read_one_at_a_time(self, tmp_path):
+        for n in range(3):
+            save(tmp_path / f"{n}.png")
+        stream = pixels(read_images(tmp_path), of_family("lite", 32))
+        next(stream)
+        (tmp_path / "1.png").unlink()
+        assert [picture.path.name for picture, _ in stream] == ["2.png"]

@@ -1,0 +1,318 @@
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgeeff import files
+from edgeeff.errors import EdgeeffError, InputError, OutputError, UsageError
+from edgeeff.evaluation.gate import LADDERS, AccuracyGateFailed, Limits
+from edgeeff.pictures.preprocessing import of_family
+from edgeeff.pipeline import conversion
+from edgeeff.quantization.calibration.pictures import HELD_OUT
+from edgeeff.quantization.graph import Graph
+from edgeeff.tflite.manifest import describe, path_of, read_manifest
+from edgeeff.tflite.reader import read_model
+
+
+def edgeeff(*words: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "edgeeff", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(4):
+        pixels = random.integers(0, 255, (48, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+def quantize(source: Path, output: Path, **settings) -> conversion.Conversion:
+    return conversion.quantize(source, "int8", conversion.Settings(output=output, **settings))
+
+
+@pytest.fixture(scope="module")
+def source(tiny_float: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny network with the manifest that `convert` would leave beside it."""
+    copy = tmp_path_factory.mktemp("source") / "tiny-float32.tflite"
+    copy.write_bytes(tiny_float.read_bytes())
+    manifest = describe(copy, "float32", of_family("imagenet", 32).to_json())
+    path_of(copy).write_text(manifest.document())
+    return copy
+
+
+@pytest.fixture(scope="module")
+def made(source: Path, tmp_path_factory: pytest.TempPathFactory) -> conversion.Conversion:
+    """The tiny network in int8, as nothing but its file asks for."""
+    return quantize(source, tmp_path_factory.mktemp("made"))
+
+
+def test_quantize_makes_an_integer_only_file_that_takes_bytes(made):
+    model = read_model(made.model)
+    assert model.integer_only
+    assert (model.inputs[0].dtype, model.outputs[0].dtype) == ("uint8", "uint8")
+    assert (model.inputs[0].scales[0], model.inputs[0].zero_points[0]) == (1.0, 0)
+
+
+def test_the_manifest_says_what_the_file_is(made):
+    manifest = read_manifest(made.model)
+    assert manifest is not None
+    assert manifest.sha256 == files.sha256(made.model)
+    assert manifest.integer_only
+    assert manifest.recipe is not None
+    assert manifest.recipe["name"] == "int8"
+    assert manifest.calibration is not None
+    assert manifest.calibration["source"] == "synthetic"
+    assert manifest.fidelity is not None
+    assert manifest.fidelity["images"] == HELD_OUT
+
+
+def test_a_manifest_of_another_file_is_not_believed(made, tmp_path):
+    model = tmp_path / made.model.name
+    shutil.copy(path_of(made.model), path_of(model))
+    model.write_bytes(made.model.read_bytes() + b"\0")
+    assert read_manifest(model) is None
+
+
+@pytest.mark.slow
+def test_the_same_command_twice_gives_the_same_bytes(source, tmp_path):
+    first = quantize(source, tmp_path / "a").manifest.sha256
+    assert quantize(source, tmp_path / "b").manifest.sha256 == first
+
+
+@pytest.mark.slow
+def test_an_existing_file_is_not_touched_without_force(source, tmp_path):
+    made = quantize(source, tmp_path / "out")
+    before = made.model.stat().st_mtime_ns
+    with pytest.raises(OutputError, match="exists already"):
+        quantize(source, tmp_path / "out")
+    assert made.model.stat().st_mtime_ns == before
+    quantize(source, tmp_path / "out", force=True)
+
+
+def test_pictures_of_the_user_calibrate_and_are_listed(source, tmp_path, pictures):
+    made = quantize(source, tmp_path / "out", calibration=pictures)
+    assert made.manifest.calibration is not None
+    assert made.manifest.calibration["count"] == 4
+    assert len(made.manifest.calibration["pictures"]) == 4
+
+
+def test_one_corrupt_picture_is_skipped_and_said(source, tmp_path, pictures):
+    (pictures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    made = quantize(source, tmp_path / "out", calibration=pictures)
+    assert any("skipped" in note and "broken.png" in note for note in made.notes)
+
+
+def test_an_empty_calibration_folder_is_an_error(source, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty"):
+        quantize(source, tmp_path / "out", calibration=tmp_path / "empty")
+
+
+def test_a_quantized_model_is_refused(made, tmp_path):
+    with pytest.raises(InputError, match="quantized already"):
+        quantize(made.model, tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("bo", {}, "unknown variant"),
+        ("lite0", {"recipe": "int9"}, "unknown recipe"),
+        ("lite0", {"weights": "missing.h5"}, "missing.h5: no such weight file"),
+    ],
+)
+def test_wrong_names_are_one_clear_error(name, settings, words, tmp_path):
+    with pytest.raises(EdgeeffError, match=words):
+        conversion.convert(name, conversion.Settings(output=tmp_path, **settings))
+
+
+def test_labels_of_another_count_are_refused_before_any_work(tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(f"class {i}" for i in range(999)))
+    with pytest.raises(InputError, match="999 names"):
+        conversion.convert("lite0", conversion.Settings(labels=labels, output=tmp_path / "out"))
+
+
+def test_an_output_that_is_a_file_is_one_clear_error(source, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        quantize(source, blocked / "out")
+
+
+@pytest.mark.slow
+def test_a_file_size_limit_leaves_nothing_behind(source, tmp_path):
+    import resource
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    output = tmp_path / "out"
+    done = edgeeff("quantize", str(source), "--output", str(output), preexec_fn=limit)
+    assert done.returncode == 2, done.stderr
+    assert os.strerror(errno.EFBIG) in done.stderr
+    assert not list(output.glob("*.tflite"))
+    assert not list(output.glob(".*"))
+
+
+def test_contradicting_precisions_are_refused():
+    done = edgeeff("convert", "--variant", "b0", "--int8", "--dynamic", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["schema"] == "edgeeff.error/1"
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    done = edgeeff("convert", "--variant", "b0", "--dry-run", "--json", "--output", str(tmp_path))
+    assert json.loads(done.stdout)["recipe"] == "int8-swish"
+    assert not list(tmp_path.iterdir())
+
+
+def test_bytes_into_a_float_network_are_refused(source, tmp_path):
+    settings = conversion.Settings(output=tmp_path / "out", input_type="uint8")
+    with pytest.raises(UsageError, match="float32"):
+        conversion.quantize(source, "dynamic", settings)
+
+
+def test_few_pictures_are_said_not_to_be_enough(source, tmp_path, pictures):
+    made = quantize(source, tmp_path / "out", calibration=pictures)
+    assert made.manifest.calibration is not None
+    assert made.manifest.calibration["coverage"]["enough"] is False
+    assert "the calibration pictures are not enough: only 4; give about 20" in made.notes
+
+
+def test_made_up_pictures_are_not_judged(made):
+    assert made.manifest.calibration is not None
+    assert made.manifest.calibration["coverage"] is None
+    assert made.notes == ()
+
+
+def test_a_gate_that_is_reached_says_what_was_tried(source, tmp_path):
+    made = quantize(source, tmp_path / "out", limits=Limits(min_sqnr=-100.0))
+    assert made.manifest.tried is not None
+    assert [trial["failed"] for trial in made.manifest.tried] == [()]
+
+
+@pytest.mark.slow
+def test_a_gate_that_is_missed_keeps_the_best_and_exits_3(source, tmp_path):
+    output = tmp_path / "out"
+    done = edgeeff("quantize", str(source), "--output", str(output), "--min-sqnr", "200")
+    assert done.returncode == 3
+    assert "no recipe reaches the limits" in done.stderr
+    (model,) = output.glob("*.tflite")
+    manifest = read_manifest(model)
+    assert manifest is not None
+    assert manifest.tried is not None
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["without labels", "not given"])
+def test_a_limit_on_accuracy_needs_labels(source, tmp_path, pictures, given):
+    limits, data = Limits(max_drop=0.5), pictures if given else None
+    with pytest.raises(UsageError, match="labelled pictures"):
+        quantize(source, tmp_path / "out", limits=limits, eval_data=data)
+
+
+def test_missing_evaluation_pictures_are_told_of_before_any_work(tmp_path):
+    settings = conversion.Settings(output=tmp_path / "out", eval_data=tmp_path / "nothing")
+    with pytest.raises(InputError, match="nothing"):
+        conversion.convert("lite0", settings)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_the_gate_climbs_from_cheap_to_costly_recipes(tmp_path):
+    settings = conversion.Settings(output=tmp_path, limits=Limits(min_sqnr=200.0))
+    with pytest.raises(AccuracyGateFailed) as failed:
+        conversion.convert("lite0", settings)
+    assert tuple(trial.recipe for trial in failed.value.trials) == LADDERS["lite"]
+    assert (tmp_path / "efficientnet-lite0-int8.tflite").exists()
+
+
+@pytest.mark.slow
+def test_the_gate_climbs_no_further_where_pictures_are_too_few_for_any_recipe(tmp_path, pictures):
+    """Noise labelled at random: float and int8 are wrong alike, and four pictures prove nothing."""
+    listed = tmp_path / "labelled.csv"
+    listed.write_text("".join(f"{path},0\n" for path in sorted(pictures.glob("*.png"))))
+    settings = conversion.Settings(
+        output=tmp_path / "out", limits=Limits(max_drop=0.5), eval_data=listed
+    )
+    with pytest.raises(AccuracyGateFailed, match="4 pictures prove no drop") as failed:
+        conversion.convert("lite0", settings)
+    assert [trial.recipe for trial in failed.value.trials] == [LADDERS["lite"][0]]
+    assert (tmp_path / "out" / "efficientnet-lite0-int8.tflite").exists()
+
+
+@pytest.mark.slow
+def test_weights_trained_on_whole_pictures_are_not_fed_cropped_ones(tmp_path):
+    import tf_keras
+
+    network = tf_keras.applications.EfficientNetB0(weights=None, classes=3, input_shape=(32, 32, 3))
+    network.save_weights(tmp_path / "own.weights.h5")
+    settings = conversion.Settings(
+        precision="float32",
+        weights=str(tmp_path / "own.weights.h5"),
+        classes=3,
+        resolution=32,
+        output=tmp_path,
+    )
+    made = conversion.convert("b0", settings)
+    assert made.manifest.preprocessing["crop"] == 1
+    assert made.manifest.preprocessing["mean"] == [0, 0, 0]
+    assert any("--resize" in note for note in made.notes)
+    cropped = conversion.convert("b0", replace(settings, resize="bilinear:0.9", force=True))
+    assert cropped.manifest.preprocessing["crop"] == 0.9
+
+
+@pytest.mark.slow
+def test_an_interrupted_conversion_leaves_nothing_half_written(tmp_path):
+    command = [sys.executable, "-m", "edgeeff", "convert", "--variant", "lite0"]
+    child = subprocess.Popen(
+        [*command, "--output", str(tmp_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while child.poll() is None and not list(tmp_path.glob("*float32.json")):
+        time.sleep(0.1)
+    child.send_signal(signal.SIGINT)
+    _, words = child.communicate(timeout=60)
+    assert child.returncode == 130, words
+    assert "interrupted" in words
+    assert not list(tmp_path.glob("*int8*"))
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["b0", "b3", "lite0", "lite4", "edgetpu-s"])
+def test_every_family_becomes_integer_only(variant, tmp_path):
+    settings = conversion.Settings(
+        weights="none", resolution=64, calibration_count=4, output=tmp_path
+    )
+    made = conversion.convert(variant, settings)
+    assert made.manifest.integer_only
+    assert "-untrained" in made.model.name
+    assert made.manifest.input["dtype"] == "uint8"
+
+
+def test_a_float_file_that_was_changed_since_its_export_is_told_of(source, tmp_path):
+    graph = Graph(source.read_bytes())
+    layer = next(operator for operator in graph.operators if operator.weighted)
+    graph.set_weights(layer, graph.weights(layer) * np.float32(1.01))
+    changed = tmp_path / "changed.tflite"
+    changed.write_bytes(graph.content())
+    settings = conversion.Settings(output=tmp_path / "out", calibration_count=4)
+    made = conversion.quantize(changed, "int8", settings, of_family("imagenet", 32))
+    assert any("was changed since edgeeff exported it" in note for note in made.notes)

@@ -1,0 +1,159 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from edgeeff.architectures.variants import find_variant
+from edgeeff.cli import main
+from edgeeff.errors import UsageError
+from edgeeff.evaluation.classifier import Classifier
+from edgeeff.evaluation.fidelity import fidelity
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pipeline.mixed_precision import Budget, blocks_of, search
+from edgeeff.quantization.calibration.pictures import synthetic_set
+from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.quantize import quantize_model
+from edgeeff.quantization.recipes.recipe import find_recipe, parse
+from tests import networks
+
+BUDGET = 6000
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_float):
+    preprocessing = Preprocessing.of(networks.tiny_variant())
+    pictures = synthetic_set(8, preprocessing)
+    return tiny_float.read_bytes(), find_recipe("int8-swish"), preprocessing, pictures
+
+
+@pytest.fixture(scope="module")
+def found(tiny):
+    content, recipe, preprocessing, pictures = tiny
+    return search(content, recipe, preprocessing, pictures, Budget(bytes=BUDGET))
+
+
+def test_an_efficientnet_has_the_blocks_of_its_names(tiny_float):
+    blocks = blocks_of(Graph(tiny_float.read_bytes()))
+    assert list(blocks)[:2] == ["stem", "block1a"]
+    assert all(name.startswith("block1a_") for name in blocks["block1a"])
+
+
+def test_elsewhere_each_layer_with_weights_begins_a_block(tiny_float):
+    graph = Graph(tiny_float.read_bytes())
+    strangers = [
+        dataclasses.replace(operator, name=f"layer{operator.index}") for operator in graph.operators
+    ]
+    graph.operators = tuple(strangers)
+    firsts = [layers[0] for layers in blocks_of(graph).values()]
+    weighted = [operator.name for operator in strangers if operator.weighted]
+    assert [name for name in firsts if name in weighted] == weighted
+
+
+def test_the_layer_that_an_app_reads_is_never_kept(tiny_float):
+    graph = Graph(tiny_float.read_bytes())
+    layers = [name for block in blocks_of(graph).values() for name in block]
+    assert graph.name(graph.output) not in layers
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bytes": 1, "latency_percent": 1.0}, {"bytes": 0}, {"latency_percent": -1.0}]
+)
+def test_a_budget_that_cannot_be_meant_is_refused(wrong):
+    with pytest.raises(UsageError):
+        Budget(**wrong)
+
+
+@pytest.mark.parametrize("name", ["int16x8", "int8-mixed", "float16"])
+def test_only_a_full_integer_recipe_is_searched_in(tiny, name):
+    content, _, preprocessing, pictures = tiny
+    with pytest.raises(UsageError, match="full-integer"):
+        search(content, find_recipe(name), preprocessing, pictures)
+
+
+@pytest.mark.slow
+def test_what_is_kept_stays_within_the_budget(tiny, found):
+    content, _, preprocessing, pictures = tiny
+    made = quantize_model(content, found.recipe, preprocessing, pictures)
+    assert found.kept
+    assert len(made) - len(found.whole) <= BUDGET
+
+
+@pytest.mark.slow
+def test_each_step_takes_off_noise(found):
+    ratios = [found.sqnr_db, *(kept.sqnr_db for kept in found.kept)]
+    assert ratios == sorted(ratios)
+
+
+@pytest.mark.slow
+def test_full_integer_is_what_the_recipe_alone_gives(tiny, found):
+    content, recipe, preprocessing, pictures = tiny
+    assert quantize_model(content, recipe, preprocessing, pictures) == found.whole
+
+
+@pytest.mark.slow
+def test_the_recipe_found_is_a_file_that_gives_the_same_model(tiny, found):
+    content, _, preprocessing, pictures = tiny
+    again = parse("mine", found.recipe.text)
+    assert again.exceptions == found.recipe.exceptions
+    made = [
+        quantize_model(content, which, preprocessing, pictures) for which in (found.recipe, again)
+    ]
+    assert made[0] == made[1]
+
+
+@pytest.mark.slow
+def test_the_same_search_twice_finds_the_same(tiny, found):
+    content, recipe, preprocessing, pictures = tiny
+    again = search(content, recipe, preprocessing, pictures, Budget(bytes=BUDGET))
+    assert again.to_json() == found.to_json()
+
+
+@pytest.mark.slow
+def test_a_budget_in_time_tries_int16_too(tiny):
+    content, recipe, preprocessing, pictures = tiny
+    found = search(content, recipe, preprocessing, pictures, Budget(latency_percent=500.0))
+    assert {run.precision for run in found.tried} == {"float16", "int16"}
+    assert all(run.slower_percent <= 500 for run in (*found.tried, *found.kept))
+
+
+@pytest.mark.slow
+def test_two_percent_more_bytes_lift_lite0_by_two_decibels(lite0_float, photographs):
+    preprocessing = Preprocessing.of(find_variant("lite0"))
+    content, pictures = lite0_float.read_bytes(), synthetic_set(24, preprocessing)
+    found = search(content, find_recipe("int8"), preprocessing, pictures)
+    made = quantize_model(content, found.recipe, preprocessing, pictures)
+    assert len(made) <= 1.02 * len(found.whole)
+    judged = np.stack([preprocessing.pixels(image) for image in photographs.values()])
+
+    def logits(model):
+        classifier = Classifier(model, preprocessing)
+        return np.concatenate([classifier(picture[None]).logits for picture in judged])
+
+    truth = logits(content)
+    ratios = [fidelity(truth, logits(model)).sqnr_db for model in (found.whole, made)]
+    assert ratios[1] > ratios[0] + 2
+
+
+def command(tiny_float, folder, *words):
+    variant = Preprocessing.of(networks.tiny_variant())
+    said = {"--mean": variant.mean, "--std": variant.std}
+    options = [word for name, each in said.items() for word in (name, ",".join(map(str, each)))]
+    with pytest.raises(SystemExit) as ended:
+        main(["quantize", str(tiny_float), "--output", str(folder), *options, *words])
+    return ended.value.code
+
+
+@pytest.mark.slow
+def test_the_command_says_what_it_kept_and_how_full_int8_compares(tiny_float, tmp_path, capsys):
+    words = ["--recipe", "int8-swish", "--mixed", "--budget-bytes", str(BUDGET), "--json"]
+    assert command(tiny_float, tmp_path, *words, "--calibration-count", "8") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["mixed"]["kept"]
+    assert said["bytes"] - said["mixed"]["full_integer"]["bytes"] <= BUDGET
+    assert "[[exceptions]]" in said["recipe"]["text"]
+
+
+def test_a_budget_without_a_search_is_wrong_usage(tiny_float, tmp_path, capsys):
+    assert command(tiny_float, tmp_path, "--budget-bytes", "6000") == 2
+    assert "--mixed" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+"""One pass over pictures: what each activation does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeeff.errors import InputError
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.quantization.calibration import observation
+from edgeeff.quantization.calibration.observation import PICTURES, coarse_histogram, observe
+from edgeeff.quantization.graph import Graph
+from edgeeff.tflite import rewrite
+from edgeeff.tflite.runner import Runner
+from tests import networks
+
+TINY = Preprocessing.of(networks.tiny_variant())
+
+
+def batches(count: int) -> list[np.ndarray]:
+    pictures = synthetic_pictures(count, TINY.resolution)
+    return [TINY.normalised(picture)[None] for picture in pictures]
+
+
+@pytest.fixture
+def graph(tiny_float: Path) -> Graph:
+    return Graph(tiny_float.read_bytes())
+
+
+def test_every_activation_is_described_as_its_values_are(graph):
+    model = rewrite.unpack(graph.content())
+    rewrite.expose(model, [t for t in graph.activations if t != graph.input])
+    runner = Runner(rewrite.pack(model))
+    given = batches(5)
+    values = [np.concatenate(of_one) for of_one in zip(*map(runner.run, given), strict=True)]
+    seen = observe(graph, given)
+    assert list(seen) == list(graph.activations)
+    for found, expected in zip(
+        (seen[t] for t in graph.activations if t != graph.input), values, strict=True
+    ):
+        rows = expected.reshape(-1, expected.shape[-1]).astype(np.float64)
+        np.testing.assert_array_equal(found.minimum, rows.min(axis=0))
+        np.testing.assert_array_equal(found.maximum, rows.max(axis=0))
+        np.testing.assert_allclose(found.mean, rows.mean(axis=0), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found.square, (rows**2).mean(axis=0), rtol=1e-4, atol=1e-8)
+        np.testing.assert_array_equal(found.pictures, list(map(coarse_histogram, expected)))
+
+
+def test_the_order_of_work_does_not_show(graph):
+    first, second = observe(graph, batches(20)), observe(graph, batches(20))
+    for tensor, found in first.items():
+        for name, value in vars(found).items():
+            np.testing.assert_array_equal(value, getattr(second[tensor], name))
+
+
+def test_a_batch_that_lingers_does_not_hold_what_the_next_one_needs(graph, monkeypatch):
+    def lingers(looked, graph, number):
+        time.sleep(0.01 * (number % 3))
+
+    monkeypatch.setattr(observation, "_check", lingers)
+    assert observe(graph, batches(60))
+
+
+def test_without_histograms_the_rest_is_the_same(graph):
+    whole, less = observe(graph, batches(3)), observe(graph, batches(3), histograms=False)
+    for tensor, found in less.items():
+        assert len(found.histogram) == len(found.pictures) == 0
+        for name in ("minimum", "maximum", "mean", "square", "extremes"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(whole[tensor], name))
+
+
+def test_what_is_kept_of_single_pictures_has_a_limit(graph):
+    seen = observe(graph, batches(PICTURES + 3))
+    assert {len(found.pictures) for found in seen.values()} == {PICTURES}
+    assert {len(found.extremes) for found in seen.values()} == {PICTURES + 3}
+
+
+def test_each_picture_is_told_when_it_is_done(graph):
+    told: list[int] = []
+    observe(graph, batches(5), advance=told.append)
+    assert told == [1] * 5
+
+
+@pytest.mark.parametrize("broken", [1, 3, 5])
+def test_a_picture_that_is_not_finite_is_named(graph, broken):
+    given = batches(5)
+    given[broken - 1][0, 0, 0, 0] = np.nan
+    with pytest.raises(InputError, match=f"not finite for calibration picture {broken}"):
+        observe(graph, given)
+
+
+def test_no_pictures_are_an_error(graph):
+    with pytest.raises(InputError, match="no calibration pictures"):
+        observe(graph, [])

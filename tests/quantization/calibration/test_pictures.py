@@ -1,0 +1,151 @@
+"""Calibration pictures are the same each time, and what is wrong with them is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgeeff.errors import InputError
+from edgeeff.pictures.preprocessing import of_family
+from edgeeff.quantization.calibration.pictures import (
+    check_normalised,
+    folder_pair,
+    folder_set,
+    synthetic_set,
+)
+
+LITE = of_family("lite", 32)
+FAMILIES = ("lite", "imagenet", "advprop")
+
+
+def save(path: Path, seed: int | None) -> None:
+    """A picture of noise, or of one grey."""
+    shape = (40, 40, 3)
+    grey = np.full(shape, 90, np.uint8)
+    noise = grey if seed is None else np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    Image.fromarray(noise.astype(np.uint8)).save(path)
+
+
+def test_the_built_in_set_is_the_same_each_time() -> None:
+    first, again = synthetic_set(3, LITE), synthetic_set(3, LITE)
+    assert first.synthetic
+    assert first.pictures.shape == (3, 32, 32, 3)
+    assert first.sha256 == again.sha256
+    np.testing.assert_array_equal(first.pictures, again.pictures)
+
+
+def test_another_seed_or_count_is_another_set() -> None:
+    digests = {synthetic_set(*a).sha256 for a in [(3, LITE, 0), (3, LITE, 1), (2, LITE, 0)]}
+    assert len(digests) == 3
+
+
+def test_the_built_in_set_has_nothing_to_warn_of() -> None:
+    assert synthetic_set(8, LITE).warnings() == ()
+
+
+def test_a_folder_is_read_and_its_files_named(tmp_path: Path) -> None:
+    for seed in range(3):
+        save(tmp_path / f"{seed}.png", seed)
+    found = folder_set(tmp_path, LITE)
+    assert not found.synthetic
+    assert [Path(name).name for name in found.names] == ["0.png", "1.png", "2.png"]
+    assert found.pictures.shape == (3, 32, 32, 3)
+    assert found.warnings() == ()
+
+
+def test_only_as_many_pictures_as_wanted_are_read(tmp_path: Path) -> None:
+    for seed in range(6):
+        save(tmp_path / f"{seed}.png", seed)
+    assert len(folder_set(tmp_path, LITE, count=2).pictures) == 2
+
+
+def test_the_digest_depends_on_pixels_not_on_names(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        save(tmp_path / name / f"{name}.png", 5)
+    first, second = (folder_set(tmp_path / name, LITE).sha256 for name in ("a", "b"))
+    assert first == second
+
+
+def test_pictures_that_are_there_twice_are_reported(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        save(tmp_path / f"{name}.png", seed)
+    (warning,) = folder_set(tmp_path, LITE).warnings()
+    first, second = tmp_path / "a.png", tmp_path / "b.png"
+    assert warning == f"1 of 3 pictures are there twice, such as {first} and {second}"
+
+
+def test_a_copy_of_a_calibration_picture_does_not_verify(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path / f"{number}.png", number // 2)
+    pair = folder_pair(tmp_path, LITE, count=3)
+    assert len(pair.used.pictures) == 3
+    assert set(pair.used.digests).isdisjoint(pair.held_out.digests)
+    assert pair.held_out.synthetic
+
+
+def test_flat_pictures_are_reported_by_name(tmp_path: Path) -> None:
+    save(tmp_path / "good.png", 1)
+    save(tmp_path / "grey.png", None)
+    (warning,) = folder_set(tmp_path, LITE).warnings()
+    assert "one colour" in warning
+    assert "grey.png" in warning
+
+
+def test_broken_files_are_reported_by_name(tmp_path: Path) -> None:
+    save(tmp_path / "good.png", 1)
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    (warning,) = folder_set(tmp_path, LITE).warnings()
+    assert "skipped" in warning
+    assert "broken.png" in warning
+
+
+def test_nothing_but_flat_pictures_is_an_error(tmp_path: Path) -> None:
+    save(tmp_path / "grey.png", None)
+    with pytest.raises(InputError, match="one colour"):
+        folder_set(tmp_path, LITE)
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        folder_set(tmp_path, LITE)
+
+
+@pytest.fixture(scope="module")
+def noise() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pictures_normalised_once_pass(noise: np.ndarray, family: str) -> None:
+    preprocessing = of_family(family, 32)
+    check_normalised(preprocessing.normalised(noise), preprocessing)
+
+
+WRONG = {
+    "raw bytes": lambda noise, _: noise.astype(np.float32),
+    "normalised twice": lambda noise, p: (
+        (p.normalised(noise) - np.float32(p.mean)) / np.float32(p.std)
+    ),
+    "scaled to 0..1 and then normalised": lambda noise, p: (
+        (noise / np.float32(255) - np.float32(p.mean)) / np.float32(p.std)
+    ),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("mistake", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_normalisation_is_an_error(noise: np.ndarray, mistake, family: str) -> None:
+    preprocessing = of_family(family, 32)
+    values = np.asarray(mistake(noise, preprocessing), np.float32)
+    with pytest.raises(InputError, match="calibration values"):
+        check_normalised(values, preprocessing)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pictures_scaled_to_0_to_1_are_an_error(noise: np.ndarray, family: str) -> None:
+    with pytest.raises(InputError, match="calibration values"):
+        check_normalised(noise / np.float32(255), of_family(family, 32))

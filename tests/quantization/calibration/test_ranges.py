@@ -1,0 +1,132 @@
+"""Which grid each activation of a real network gets: of its bounds, of BatchNorm, of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeeff.pictures.preprocessing import of_family
+from edgeeff.quantization.calibration import ranges
+from edgeeff.quantization.calibration.observation import Observed, observe
+from edgeeff.quantization.calibration.pictures import synthetic_set
+from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.grid import Grid
+from edgeeff.quantization.recipes.recipe import Ranges, find_recipe
+from edgeeff.tflite import statistics
+
+RULE = replace(find_recipe("int8").ranges, logits_percent=100.0)
+
+
+@dataclass(frozen=True)
+class Lite0:
+    """Lite0 with real weights, and what synthetic pictures do in it."""
+
+    graph: Graph
+    observed: dict[int, Observed]
+    said: statistics.Statistics
+
+    def grid(self, kind: str, rule: Ranges = RULE, *, batchnorm: bool = True) -> Grid:
+        """Of the output of the only operator of a kind."""
+        said = ranges.described(self.graph, self.said if batchnorm else None)
+        known = ranges.credible(said, self.observed, outdated=False)
+        found = ranges.grids(self.graph, self.observed, known, rule, synthetic=True)
+        return found[self.tensor(kind)]
+
+    def tensor(self, kind: str) -> int:
+        (operator,) = (o for o in self.graph.operators if o.kind == kind)
+        return operator.output
+
+
+@pytest.fixture(scope="module")
+def lite0(lite0_float: Path) -> Lite0:
+    preprocessing = of_family("lite", 224)
+    graph = Graph(lite0_float.read_bytes())
+    said = statistics.attached(graph.model)
+    assert said is not None
+    batches = (p[None] for p in synthetic_set(4, preprocessing).normalised(preprocessing))
+    return Lite0(graph, observe(graph, batches), said)
+
+
+def test_a_mean_of_bounded_values_has_their_bounds(lite0: Lite0):
+    """Four pictures show means of up to about 4; a picture of one colour can show 6."""
+    assert lite0.observed[lite0.tensor("MEAN")].maximum.max() < 5.5
+    grid = lite0.grid("MEAN")
+    assert (grid.minimum, grid.maximum) == pytest.approx((0, 6))
+
+
+def test_without_statistics_the_mean_is_ranged_as_it_was_seen(lite0: Lite0):
+    seen = float(lite0.observed[lite0.tensor("MEAN")].maximum.max())
+    grid = lite0.grid("MEAN", replace(RULE, estimator="minmax"), batchnorm=False)
+    assert grid.maximum == pytest.approx(seen)
+
+
+@pytest.mark.parametrize("margin", [1.0, 1.4, 2.0])
+def test_the_margin_is_for_large_logits_alone(lite0: Lite0, margin: float):
+    lowest, highest = np.transpose(lite0.observed[lite0.tensor("FULLY_CONNECTED")].extremes)
+    grid = lite0.grid("FULLY_CONNECTED", replace(RULE, logits_margin=margin))
+    assert grid.maximum == pytest.approx(margin * highest.max(), abs=grid.scale)
+    assert grid.minimum == pytest.approx(lowest.min(), abs=grid.scale)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "embedded", "synthetic", "read"),
+    [
+        ("int8", True, True, False),
+        ("int8", True, False, False),
+        ("int8", False, True, True),
+        ("int8-plain", False, False, False),
+        ("int8-swish", True, True, False),
+        ("int8-swish", True, False, True),
+    ],
+)
+def test_histograms_are_read_only_where_batchnorm_is_silent(
+    lite0: Lite0, recipe: str, embedded: bool, synthetic: bool, read: bool
+):
+    rule = find_recipe(recipe).ranges
+    said = ranges.described(lite0.graph, lite0.said if embedded else None)
+    trusted = ranges.trusted(said, rule, synthetic=synthetic)
+    assert ranges.reads_histograms(lite0.graph, trusted, rule) == read
+
+
+def test_statistics_of_another_number_of_channels_are_not_this_networks(lite0: Lite0):
+    name, said = next(iter(lite0.said.tensors.items()))
+    short = statistics.TensorStatistics(said.mean[:-1], None)
+    other = replace(lite0.said, tensors={**lite0.said.tensors, name: short})
+    lost = set(ranges.described(lite0.graph, lite0.said)) - set(
+        ranges.described(lite0.graph, other)
+    )
+    assert {lite0.graph.name(tensor) for tensor in lost} == {name}
+
+
+def rescaled_since(said: statistics.TensorStatistics, factor: float) -> statistics.TensorStatistics:
+    """What was said when channel 5 was not yet ``factor`` times as large."""
+    before = np.ones(len(said.mean), np.float32)
+    before[5] = 1 / factor
+    assert said.deviation is not None
+    return statistics.TensorStatistics(said.mean * before, said.deviation * before)
+
+
+@pytest.mark.parametrize("factor", [1 / 256, 1 / 4, 4.0, 256.0])
+def test_a_channel_that_was_rescaled_since_is_found(lite0: Lite0, factor: float):
+    """Four pictures, so that a factor of 2 could be chance."""
+    tensor = next(t for t in lite0.observed if lite0.graph.name(t) == "block4b_project_bn")
+    now = ranges.described(lite0.graph, lite0.said)[tensor]
+    old = {tensor: rescaled_since(now, factor)}
+    found = ranges.credible(old, lite0.observed, outdated=True)[tensor]
+    assert found.deviation is not None
+    assert now.deviation is not None
+    assert found.deviation[5] == pytest.approx(now.deviation[5], rel=0.5)
+    assert (np.delete(found.deviation / now.deviation, 5) == 1).mean() > 0.9
+
+
+@pytest.mark.parametrize("factor", [1 / 4, 4.0])
+def test_statistics_of_these_weights_are_believed_even_if_pictures_differ(
+    lite0: Lite0, factor: float
+):
+    tensor = next(t for t in lite0.observed if lite0.graph.name(t) == "block4b_project_bn")
+    said = rescaled_since(ranges.described(lite0.graph, lite0.said)[tensor], factor)
+    found = ranges.credible({tensor: said}, lite0.observed, outdated=False)[tensor]
+    assert np.array_equal(found.mean, said.mean)

@@ -1,0 +1,70 @@
+"""Channels of next to no weight get one that their bias fits to, and nothing else changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeeff.pictures.preprocessing import of_family
+from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.quantization.calibration.pictures import synthetic_set
+from edgeeff.quantization.corrections.bias_room import LARGEST_BIAS, make_room
+from edgeeff.quantization.graph import Graph, per_channel
+from edgeeff.quantization.grid import Grid
+from edgeeff.quantization.quantize import quantize_model
+from edgeeff.quantization.recipes.recipe import find_recipe
+from edgeeff.tflite import rewrite
+from edgeeff.tflite.reader import parse_model
+from edgeeff.tflite.runner import Runner
+
+LITE = of_family("lite", 224)
+GRID = Grid(6 / 255, -128)
+
+
+@pytest.fixture
+def graph(lite0_float: Path) -> Graph:
+    """Lite0, whose ImageNet weights have dozens of silent channels."""
+    return Graph(rewrite.logits_model(lite0_float.read_bytes()))
+
+
+def test_every_bias_fits_afterwards(graph: Graph) -> None:
+    grids = dict.fromkeys(graph.activations, GRID)
+    assert make_room(graph, grids) > 20
+    assert make_room(graph, grids) == 0
+    for operator in graph.operators:
+        if operator.weighted:
+            bias = graph.bias(operator)
+            assert bias is not None
+            scales = np.abs(per_channel(operator, graph.weights(operator))).max(axis=1) / 127
+            raw = np.abs(bias) / np.maximum(scales * GRID.scale, 1e-30)
+            assert raw.max() < LARGEST_BIAS * 1.001
+
+
+def test_the_function_stays_the_same(graph: Graph, lite0_float: Path) -> None:
+    before = Runner(graph.content())
+    make_room(graph, dict.fromkeys(graph.activations, GRID))
+    after = Runner(graph.content())
+    for picture in synthetic_pictures(2, 224, seed=3):
+        truth = before.run(LITE.normalised(picture)[None])[0]
+        error = truth - after.run(LITE.normalised(picture)[None])[0]
+        assert np.square(error).sum() < 1e-6 * np.square(truth).sum()
+
+
+def test_ordinary_channels_are_left_alone(tiny_float: Path) -> None:
+    graph = Graph(tiny_float.read_bytes())
+    content = graph.content()
+    assert make_room(graph, dict.fromkeys(graph.activations, GRID)) == 0
+    assert graph.content() == content
+
+
+def test_no_bias_of_a_quantized_network_saturates(lite0_float: Path) -> None:
+    made = quantize_model(
+        lite0_float.read_bytes(), find_recipe("int8-bias"), LITE, synthetic_set(2, LITE)
+    )
+    ends = np.iinfo(np.int32)
+    for tensor in parse_model(made).tensors:
+        if tensor.constant and tensor.dtype == "int32" and len(tensor.scales):
+            values = np.asarray(tensor.values, np.int64)
+            assert ends.min + 1 < values.min() <= values.max() < ends.max

@@ -1,0 +1,156 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from edgeeff.evaluation.fidelity import fidelity
+from edgeeff.pictures.preprocessing import FAMILIES, of_family
+from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.quantization.calibration.pictures import synthetic_set
+from edgeeff.quantization.input_grid import pixel_grid
+from edgeeff.quantization.quantize import Ends, quantize_model
+from edgeeff.quantization.recipes.recipe import find_recipe
+from edgeeff.quantization.writing.boundary import add_normalization
+from edgeeff.tflite import rewrite
+from edgeeff.tflite.reader import parse_model
+from edgeeff.tflite.runner import Runner
+
+BYTES = np.arange(256, dtype=np.uint8).reshape(-1, 1).repeat(3, axis=1)
+
+
+def test_the_pixel_grid_of_lite_is_exact():
+    preprocessing = of_family("lite", 32)
+    grid = pixel_grid(preprocessing)
+    assert grid is not None
+    raw = (BYTES.astype(np.int16) - 128).astype(np.int8)
+    assert np.array_equal(grid.dequantize(raw), preprocessing.normalised(BYTES))
+
+
+@pytest.mark.parametrize("family", ["imagenet", "advprop"])
+def test_where_no_grid_is_exact_there_is_none(family):
+    assert pixel_grid(of_family(family, 32)) is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_normalization_operator_normalises(tiny_float: Path, family: str):
+    preprocessing = of_family(family, 32)
+    picture = next(synthetic_pictures(1, 32))
+    content = tiny_float.read_bytes()
+    raw = Runner(add_normalization(content, preprocessing)).run(picture[None].astype(np.float32))
+    normalised = Runner(content).run(preprocessing.normalised(picture)[None])
+    assert raw[0] == pytest.approx(normalised[0], abs=2e-4)
+
+
+@pytest.fixture(scope="module", params=["int8", "int16x8"])
+def by_input(request, tiny_float: Path) -> dict[str, bytes]:
+    preprocessing = of_family("lite", 32)
+    pictures = synthetic_set(8, preprocessing)
+    return {
+        kind: quantize_model(
+            tiny_float.read_bytes(),
+            find_recipe(request.param),
+            preprocessing,
+            pictures,
+            ends=Ends(kind, "float32"),
+        )
+        for kind in ("uint8", "int8", "float32")
+    }
+
+
+def test_every_input_type_gives_the_same_answer(by_input):
+    preprocessing = of_family("lite", 32)
+    picture = next(synthetic_pictures(1, 32, seed=5))
+    fed = {
+        "uint8": picture[None],
+        "int8": (picture.astype(np.int16) - 128).astype(np.int8)[None],
+        "float32": preprocessing.normalised(picture)[None],
+    }
+    answers = {kind: Runner(model).run(fed[kind])[0] for kind, model in by_input.items()}
+    assert np.array_equal(answers["uint8"], answers["int8"])
+    assert answers["uint8"] == pytest.approx(answers["float32"], abs=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "float32"])
+def test_the_input_has_the_type_that_was_asked_for(by_input, kind):
+    model = parse_model(by_input[kind])
+    assert model.inputs[0].dtype == kind
+    assert model.outputs[0].dtype == "float32"
+    assert model.signatures[0].inputs["image"] == model.inputs[0].index
+
+
+@pytest.mark.parametrize("recipe", ["int8", "int16x8"])
+def test_logits_as_bytes_are_the_logits_rounded(tiny_float: Path, recipe: str):
+    """However small: these are not probabilities, whose grid is given."""
+    preprocessing = of_family("imagenet", 32)
+    content = rewrite.logits_model(tiny_float.read_bytes())
+    picture = next(synthetic_pictures(1, 32, seed=5))
+    answers = {}
+    for kind in ("uint8", "float32"):
+        made = quantize_model(
+            content,
+            find_recipe(recipe),
+            preprocessing,
+            synthetic_set(8, preprocessing),
+            ends=Ends("uint8", kind),
+        )
+        answers[kind] = plainly(made, picture[None])
+        if kind == "uint8":
+            step = parse_model(made).outputs[0].scales[0]
+    assert answers["uint8"] == pytest.approx(answers["float32"], abs=0.51 * step)
+
+
+def plainly(content: bytes, array: np.ndarray) -> np.ndarray:
+    """What an app without edgeeff gets: real outputs of plain ai-edge-litert."""
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], array)
+    interpreter.invoke()
+    output = interpreter.get_output_details()[0]
+    scale, zero_point = output["quantization"]
+    raw = interpreter.get_tensor(output["index"]).astype(np.float32)
+    return (raw - zero_point) * scale if scale else raw
+
+
+@pytest.mark.slow
+def test_lite0_takes_the_bytes_of_photographs(lite0_float: Path, photographs):
+    """Real weights: the same first class as the float network fed the normalised picture."""
+    preprocessing = of_family("lite", 224)
+    content = lite0_float.read_bytes()
+    made = quantize_model(
+        content, find_recipe("int8"), preprocessing, synthetic_set(48, preprocessing)
+    )
+    pixels = [preprocessing.pixels(image) for image in photographs.values()]
+    same = [
+        plainly(content, preprocessing.normalised(p)[None]).argmax()
+        == plainly(made, p[None]).argmax()
+        for p in pixels
+    ]
+    assert len(pixels) >= 15
+    assert sum(same) >= len(pixels) - 1
+
+
+@pytest.mark.slow
+def test_b0_takes_the_bytes_of_pictures(b0_float: Path):
+    """Untrained weights: raw bytes lose no more than normalised values do, and little at all."""
+    preprocessing = of_family("imagenet", 224)
+    content = rewrite.logits_model(b0_float.read_bytes())
+    pictures = list(synthetic_pictures(6, 224, seed=3))
+    truth = [plainly(content, preprocessing.normalised(p)[None]) for p in pictures]
+
+    def sqnr(kind: str) -> float:
+        made = quantize_model(
+            content,
+            find_recipe("int8-swish"),
+            preprocessing,
+            synthetic_set(24, preprocessing),
+            ends=Ends(kind, "uint8"),
+        )
+        fed = [p if kind == "uint8" else preprocessing.normalised(p) for p in pictures]
+        found = [plainly(made, array[None]) for array in fed]
+        # An untrained network reacts to single pictures beyond all measure: the median tells.
+        return fidelity(np.concatenate(truth), np.concatenate(found)).median_image_sqnr_db
+
+    raw, normalised = sqnr("uint8"), sqnr("float32")
+    assert raw > normalised - 1.5
+    assert raw > 15

@@ -1,0 +1,129 @@
+import contextlib
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edgeeff.errors import InputError
+from edgeeff.tflite.probe import probe
+from edgeeff.tflite.reader import parse_model
+from tests.tflite import tiny
+
+STAND_IN = """
+import enum, os, signal, sys, time
+class OpResolverType(enum.Enum):
+    AUTO = 0
+    BUILTIN_WITHOUT_DEFAULT_DELEGATES = 3
+def Interpreter(**options):
+    {action}
+"""
+
+
+@pytest.fixture
+def runtime_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let the child find a runtime that does this instead of loading the model."""
+
+    def prepare(action: str) -> None:
+        package = tmp_path / "ai_edge_litert"
+        package.mkdir()
+        (package / "__init__.py").write_text("")
+        (package / "interpreter.py").write_text(STAND_IN.format(action=action))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return prepare
+
+
+@pytest.mark.parametrize("path", tiny.ALL, ids=lambda path: path.stem)
+def test_passes_a_model_that_runs(path: Path) -> None:
+    probe(path)
+
+
+def test_passes_one_without_xnnpack() -> None:
+    probe(tiny.INT8, xnnpack=False)
+
+
+def test_a_native_crash_is_an_error_that_names_the_file(runtime_that: Any) -> None:
+    runtime_that("os.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(InputError, match=r"tiny-int8.tflite crashes the runtime \(SIGSEGV\)"):
+        probe(tiny.INT8)
+
+
+def test_a_failed_assertion_of_the_runtime_is_quoted(runtime_that: Any) -> None:
+    runtime_that("os.write(2, b'Check failed: size > 0\\n'); os.abort()")
+    with pytest.raises(InputError, match=r"\(SIGABRT\): Check failed: size > 0"):
+        probe(tiny.INT8)
+
+
+def test_a_runtime_that_does_not_end_is_stopped(runtime_that: Any) -> None:
+    runtime_that("time.sleep(60)")
+    with pytest.raises(InputError, match="did not run to its end in 2 s"):
+        probe(tiny.INT8, seconds=2)
+
+
+def test_a_runtime_that_leaves_is_an_error(runtime_that: Any) -> None:
+    runtime_that("sys.exit(7)")
+    with pytest.raises(InputError, match="breaks the runtime"):
+        probe(tiny.INT8)
+
+
+def test_a_damaged_file_is_refused_before_the_runtime_sees_it(
+    tmp_path: Path, runtime_that: Any
+) -> None:
+    runtime_that("os.kill(os.getpid(), signal.SIGSEGV)")
+    path = tmp_path / "cut.tflite"
+    path.write_bytes(tiny.INT8.read_bytes()[:4000])
+    with pytest.raises(InputError, match="damaged"):
+        probe(path)
+
+
+def test_what_the_runtime_refuses_is_said_in_its_words(tmp_path: Path) -> None:
+    def stand_still(model: Any) -> None:
+        model.subgraphs[0].operators[1].builtinOptions.strideW = 0
+
+    path = tmp_path / "still.tflite"
+    path.write_bytes(tiny.changed(tiny.INT8, stand_still))
+    with pytest.raises(InputError, match=r"cannot be loaded: .*stride"):
+        probe(path)
+
+
+def test_a_tensor_larger_than_the_machine_is_an_error(tmp_path: Path) -> None:
+    def grow(model: Any) -> None:
+        model.subgraphs[0].tensors[0].shape = np.array([1, 2**20, 2**20, 3], np.int32)
+
+    path = tmp_path / "huge.tflite"
+    path.write_bytes(tiny.changed(tiny.INT8, grow))
+    with pytest.raises(InputError):
+        probe(path)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(
+    path=st.sampled_from(tiny.ALL),
+    edits=st.lists(
+        st.tuples(st.integers(8, 7000), st.integers(0, 2**32 - 1)), min_size=1, max_size=3
+    ),
+)
+def test_files_that_only_the_runtime_finds_fault_with_never_crash_us(
+    path: Path, edits: list[tuple[int, int]], tmp_path: Path
+) -> None:
+    content = bytearray(path.read_bytes())
+    for place, word in edits:
+        at = min(place, len(content) - 4)
+        content[at : at + 4] = struct.pack("<I", word)
+    try:
+        parse_model(bytes(content))
+    except InputError:
+        return
+    damaged = tmp_path / "damaged.tflite"
+    damaged.write_bytes(content)
+    with contextlib.suppress(InputError):
+        probe(damaged, seconds=30)
