@@ -17,7 +17,7 @@ from edgeeff.tflite.reader import parse_model, read_model
 from tests.accelerators.graphs import GraphWriter, options
 
 IMAGE = (1, 8, 8, 8)
-TINY_INT8 = Path(__file__).parents[1] / "litert" / "data" / "tiny-int8.tflite"
+TINY_INT8 = Path(__file__).parents[1] / "tflite" / "data" / "tiny-int8.tflite"
 ADAPTER = (
     "I0000 00:00:1795509413.924619    7217 environment.cc:532] Selected adapter: SwiftShader "
     "Device (Subzero), arch=swiftshader, vendor=google, backend=Vulkan, adapterType=CPU / Software"

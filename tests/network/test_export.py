@@ -202,7 +202,7 @@ def test_bytes_are_the_same_in_every_process(tmp_path: Path) -> None:
         subprocess.run(
             [sys.executable, "-c", code, str(tmp_path / seed)],
             check=True,
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             env={"PYTHONHASHSEED": seed},
         )
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()

@@ -9,7 +9,7 @@ import pytest
 from edgeeff.cli import main
 from edgeeff.errors import GateFailed, InputError, OutputError, TargetUnavailable
 from edgeeff.prediction.edgetpu_compiler import CompilerOptions, compile_model, find_compiler
-from tests.accelerators.test_compiler_log import FULLY_MAPPED, PARTLY_MAPPED
+from tests.prediction.test_compiler_log import FULLY_MAPPED, PARTLY_MAPPED
 
 
 @pytest.fixture

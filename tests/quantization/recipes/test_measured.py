@@ -11,7 +11,7 @@ import pytest
 from edgeeff.quantization.recipes.measured import integer_only, measurements
 from edgeeff.quantization.recipes.recipe import find_recipe, named_recipes, parse
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_figures_are_those_of_the_documented_table(monkeypatch) -> None:
