@@ -25,6 +25,7 @@ from edgeeff.quantization.calibration.pictures import (
     folder_pair,
     synthetic_pair,
 )
+from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite import rewrite, statistics
 from edgeeff.tflite.manifest import describe, path_of, read_manifest
@@ -152,6 +153,7 @@ def quantize(
     probe(source)
     preprocessing = preprocessing or find_preprocessing(source)
     known = _known_of(source)
+    check_network(files.read_bytes(source), recipe)
     stem = source.stem.removesuffix("-float32")
     model = settings.output / f"{stem}-{recipe.scheme}.tflite"
     if model.resolve() == source.resolve():

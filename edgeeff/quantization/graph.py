@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,7 +79,22 @@ class Graph:
             raise InputError(
                 "the model is quantized already", "quantize takes the float32 .tflite it came from"
             )
+        self._own_constants()
         self.operators = tuple(self._operators())
+
+    def refuse_several_outputs(self) -> None:
+        """Raise ``InputError`` for an operator that makes several tensors, such as SPLIT.
+
+        ``Operator.output`` is its first one only: of the others nobody would know the range.
+        """
+        for operator in self.operators:
+            made = len(self._graph.operators[operator.index].outputs)
+            if made > 1:
+                raise InputError(
+                    f"operator {operator.index}, {operator.kind}, makes {made} tensors: that "
+                    "cannot be quantized yet",
+                    "--recipe float16 takes it; for int8 export slices (x[..., :n]) in its place",
+                )
 
     @property
     def input(self) -> int:
@@ -165,6 +183,37 @@ class Graph:
         if values is None or values.dtype != np.float32:
             raise InputError(f"the {what} of {operator.name} are not float32 constants")
         return values
+
+    def _own_constants(self) -> None:
+        """Give each layer a kernel and a bias of its own.
+
+        The converter merges equal constants, such as biases of zeros, and a layer that is used
+        twice has one kernel. Corrections write into them for one layer, which would reach the
+        others. The copies share their bytes with the original until then.
+        """
+        readers = Counter(int(t) for operator in self._graph.operators for t in operator.inputs)
+        names = {rewrite.tensor_name(tensor) for tensor in self._graph.tensors}
+        for operator in self._graph.operators:
+            if rewrite.operator_name(self.model, operator) not in WEIGHTED:
+                continue
+            for place, tensor in enumerate(operator.inputs):
+                shared = place > 0 and tensor >= 0 and readers[int(tensor)] > 1
+                if shared and self._is_constant(int(tensor)):
+                    readers[int(tensor)] -= 1
+                    operator.inputs[place] = self._copied(int(tensor), names)
+
+    def _is_constant(self, tensor: int) -> bool:
+        return rewrite.constant(self.model, self.tensor(tensor)) is not None
+
+    def _copied(self, tensor: int, names: set[str]) -> int:
+        """Another tensor of the same constant, by a name that no other has."""
+        copied = copy.copy(self.tensor(tensor))
+        copied.name = next(
+            name for n in itertools.count(1) if (name := f"{self.name(tensor)}/{n}") not in names
+        )
+        names.add(copied.name)
+        self._graph.tensors.append(copied)
+        return len(self._graph.tensors) - 1
 
     def _operators(self) -> Iterator[Operator]:
         for index, operator in enumerate(self._graph.operators):

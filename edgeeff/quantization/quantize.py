@@ -94,6 +94,21 @@ def quantize_model(
         return assemble(network, recipe, preprocessing, ends)
 
 
+def check_network(content: bytes, recipe: Recipe) -> None:
+    """Refuse what a recipe cannot quantize before any picture is made or read.
+
+    Args:
+        content: the float model, checked by ``tflite.reader``.
+        recipe: how it is to be quantized.
+
+    Raises:
+        InputError: names the operator.
+    """
+    graph = Graph(content)
+    if recipe.calibrated:
+        graph.refuse_several_outputs()
+
+
 def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, ends: Ends) -> bytes:
     """Write a corrected network.
 

@@ -120,9 +120,11 @@ def correct_network(
         covered: as ``quantize.quantize_model`` takes it.
 
     Raises:
-        InputError: pictures that do not fit the network, or break it.
+        InputError: pictures that do not fit the network, or break it; an operator that makes
+            several tensors.
         UsageError: an exception of the recipe that no layer fits.
     """
+    graph.refuse_several_outputs()
     progress = progress or Progress()
     said = ranges.described(graph, statistics.attached(graph.model))
     outdated = statistics.outdated(graph.model)
