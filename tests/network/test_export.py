@@ -195,7 +195,8 @@ def test_a_batch_of_nothing_is_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_bytes_are_the_same_in_every_process(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from tests.network.test_export import TINY, exported; "
+        "import sys; from pathlib import Path; "
+        "from tests.network.test_export import TINY, exported; "
         "exported(TINY, Path(sys.argv[1]))"
     )
     for seed in ("1", "2"):
