@@ -5,20 +5,14 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-import numpy as np
-
 from edgeeff.benchmark.measurement import Stages
 from edgeeff.benchmark.normalisation import Normalisation
 from edgeeff.benchmark.session import Pass
 from edgeeff.devices import Bench
 from edgeeff.devices.worker_bench import WorkerBench
 from edgeeff.errors import UsageError
-from edgeeff.evaluation.classifier import fed
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.pictures.images import read_images
-from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.tflite.reader import read_model
-from edgeeff.tflite.runner import TensorInfo
 
 MOST = 50
 """Pictures that are timed; a folder may hold more."""
@@ -51,7 +45,7 @@ def picture_stages(
         how = find_preprocessing(model, otherwise=said.of(model) if said else None)
         bench.load()
         bench.warm_up()
-        times = bench.pictures(paths, how, raw=_takes_bytes(model, how))
+        times = bench.pictures(paths, how)
         medians = (
             statistics.median(stage) / 1e6
             for stage in (times.preprocessing_ns, times.invoke_ns, times.postprocessing_ns)
@@ -59,21 +53,6 @@ def picture_stages(
         return Stages(len(paths), *medians)
 
     return stages
-
-
-def _takes_bytes(model: Path, preprocessing: Preprocessing) -> bool:
-    """Whether ``evaluation.fed`` gives the input the picture's bytes as they are."""
-    tensor = read_model(model).inputs[0]
-    quantized = len(tensor.scales) == 1
-    info = TensorInfo(
-        tensor.name,
-        tensor.shape,
-        np.dtype(tensor.dtype),
-        tensor.scales[0] if quantized else None,
-        tensor.zero_points[0] if quantized else None,
-    )
-    ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    return bool((fed(ramp, info, preprocessing) == ramp).all())
 
 
 def _not_on_phones() -> UsageError:

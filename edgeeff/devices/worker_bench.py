@@ -78,15 +78,12 @@ class WorkerBench:
         """Time per operator. Raises ``TargetUnavailable`` if the target cannot tell."""
         return Profile.from_json(self.channel.ask("profile", **self._what()))
 
-    def pictures(
-        self, paths: Sequence[Path], preprocessing: Preprocessing, *, raw: bool
-    ) -> PictureTimes:
+    def pictures(self, paths: Sequence[Path], preprocessing: Preprocessing) -> PictureTimes:
         """Time the stages of pictures, which lie on this computer, where the worker runs."""
         reply = self.channel.ask(
             "pictures",
             paths=self.carry(paths),
             preprocessing=preprocessing.to_json(),
-            raw=raw,
         )
         return PictureTimes(**{name: tuple(times) for name, times in reply.items()})
 

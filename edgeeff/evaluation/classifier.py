@@ -15,11 +15,9 @@ from edgeeff import files
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite import rewrite
+from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.reader import parse_model
-from edgeeff.tflite.runner import Runner, TensorInfo, dequantize, quantize
-
-RAW_TOLERANCE = 3
-"""Steps by which a uint8 input's scale may be off and still mean the picture's raw bytes."""
+from edgeeff.tflite.runner import Runner, dequantize
 
 T = TypeVar("T")
 
@@ -59,42 +57,26 @@ class Classifier:
             threads: as of ``Runner``.
 
         Raises:
-            InputError: not such a model, or another resolution.
+            InputError: not such a model, another resolution, or an input that ``feeding`` refuses.
         """
         name = str(model) if isinstance(model, Path) else "the model"
         content = files.read_bytes(model) if isinstance(model, Path) else model
         self._runner = Runner(_with_logits(content, name), threads=threads)
-        self._input = self._runner.inputs[0]
         self.batch, resolution, self.classes = _dimensions(self._runner, name)
         self.preprocessing = preprocessing
         if preprocessing.resolution != resolution:
             found = f"{name} takes {resolution} pixels"
             raise InputError(f"{found}, its preprocessing makes {preprocessing.resolution}")
+        self._feed = feeding(self._runner.inputs[0], preprocessing)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Answers:
         """Classify pictures, uint8 [1 .. batch, resolution, resolution, 3], RGB."""
         count = len(pixels)
         # The file's batch is fixed: the last pictures are repeated and their answers dropped.
         full = np.concatenate([pixels, np.repeat(pixels[-1:], self.batch - count, axis=0)])
-        raw = self._runner.run(fed(full, self._input, self.preprocessing))
+        raw = self._runner.run(self._feed(full))
         flat = [values.reshape(self.batch, self.classes)[:count] for values in raw]
         return Answers(flat[0], dequantize(flat[-1], self._runner.outputs[-1]))
-
-
-def fed(pixels: NDArray[np.uint8], info: TensorInfo, preprocessing: Preprocessing) -> NDArray[Any]:
-    """What an input takes for pictures.
-
-    A float input takes ``preprocessing.normalised`` values, a quantized one those values on its
-    scale. For a uint8 input that is the raw bytes, whenever its scale is that of the
-    preprocessing. An input of scale 1 holds pixel values: the graph normalises them itself.
-    """
-    if info.scale is None and info.dtype == np.uint8:
-        return pixels
-    if info.scale is not None and abs(info.scale - 1) < 1e-3:
-        return quantize(pixels, info)
-    if info.dtype == np.uint8 and _takes_raw_bytes(info, preprocessing):
-        return pixels
-    return quantize(preprocessing.normalised(pixels), info)
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -102,12 +84,6 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch
-
-
-def _takes_raw_bytes(info: TensorInfo, preprocessing: Preprocessing) -> bool:
-    ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    raw = quantize(preprocessing.normalised(ramp), info).astype(int)
-    return bool(abs(raw - ramp).max() <= RAW_TOLERANCE)
 
 
 def _with_logits(content: bytes, name: str) -> bytes:

@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.errors import UsageError
-from edgeeff.evaluation.classifier import fed
 from edgeeff.evaluation.fidelity import image_errors
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
@@ -31,6 +30,7 @@ from edgeeff.quantization.graph import Graph
 from edgeeff.quantization.quantize import Ends, assemble, needs_normalization, normalizing
 from edgeeff.quantization.recipes.recipe import HigherPrecision, Recipe
 from edgeeff.tflite import rewrite
+from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.runner import Runner, dequantize
 
 LONGEST = 3
@@ -242,7 +242,8 @@ class _Trial:
         self.pictures, self.ends = pictures, Ends(ends.input, "float32")
         self.blocks = blocks_of(network.graph)
         with network.in_float(network.unrounded) as graph:
-            self.truth = self._logits(rewrite.logits_model(graph.content()))
+            content = rewrite.logits_model(graph.content())
+            self.truth = outputs(content, pictures, preprocessing)
         cut = network.moved(rewrite.logits_model(network.graph.content()), {})
         if needs_normalization(preprocessing, ends):
             cut = normalizing(cut, preprocessing)
@@ -283,22 +284,26 @@ class _Trial:
         exceptions = tuple(HigherPrecision(key, layers=names[key]) for key in names)
         return replace(self.recipe, exceptions=exceptions)
 
-    def _logits(self, content: bytes) -> npt.NDArray[np.float32]:
-        runner = Runner(content)
-        image, logits = runner.inputs[0], runner.outputs[0]
-        size = image.shape[0]
-        found = []
-        for start in range(0, len(self.pictures), size):
-            batch = self.pictures.take(range(start, start + size), axis=0, mode="wrap")
-            found.append(dequantize(runner.run(fed(batch, image, self.preprocessing))[0], logits))
-        return np.concatenate(found)[: len(self.pictures)]
-
     def _sqnr_db(self, content: bytes) -> float:
-        errors = image_errors(self.truth, self._logits(content))
+        errors = image_errors(self.truth, outputs(content, self.pictures, self.preprocessing))
         # Of the mean over pictures, each by its own signal: none owns the sum.
         return float(
             -10 * np.log10((errors.noise / np.maximum(errors.signal, 1e-30)).mean() + 1e-12)
         )
+
+
+def outputs(
+    content: bytes, pictures: npt.NDArray[np.uint8], preprocessing: Preprocessing
+) -> npt.NDArray[np.float32]:
+    """Real values of a network's output, float32 [pictures, classes]."""
+    runner = Runner(content)
+    image, output = runner.inputs[0], runner.outputs[0]
+    feed, size = feeding(image, preprocessing), image.shape[0]
+    found = []
+    for start in range(0, len(pictures), size):
+        batch = pictures.take(range(start, start + size), axis=0, mode="wrap")
+        found.append(dequantize(runner.run(feed(batch))[0], output))
+    return np.concatenate(found)[: len(pictures)]
 
 
 def _greedy(trial: _Trial, start: Kept, tried: Sequence[Kept]) -> list[Kept]:

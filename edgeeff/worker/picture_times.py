@@ -15,7 +15,7 @@ from edgeeff.accelerators.session import Session
 from edgeeff.errors import InputError
 from edgeeff.pictures.images import open_rgb
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.tflite.runner import TensorInfo, quantize
+from edgeeff.tflite.feeding import feeding
 from edgeeff.worker.sampling import Report
 
 TOP = 5
@@ -35,7 +35,6 @@ def picture_times(
     paths: Sequence[Path],
     preprocessing: Preprocessing,
     *,
-    raw: bool,
     report: Report,
 ) -> PictureTimes:
     """Classify pictures one by one with a clock between the stages.
@@ -47,7 +46,6 @@ def picture_times(
         session: a model of one picture input [1, size, size, 3], warmed up.
         paths: the pictures.
         preprocessing: of the model's resolution.
-        raw: the input takes the picture's bytes; else it takes normalised values.
         report: called after every picture.
 
     Raises:
@@ -56,12 +54,13 @@ def picture_times(
     info = session.inputs[0]
     if len(session.inputs) != 1 or info.shape != (1, *2 * (preprocessing.resolution,), 3):
         raise InputError(f"the model takes {info.shape}, not one RGB picture", "convert --batch 1")
+    feed = feeding(info, preprocessing)
     clock = time.perf_counter_ns
     rows = []
     for number, path in enumerate(paths, 1):
         start = clock()
         pixels = preprocessing.pixels(open_rgb(path))[None]
-        session.feed([_input(pixels, info, preprocessing, raw)])
+        session.feed([feed(pixels)])
         fed = clock()
         session.invoke()
         invoked = clock()
@@ -69,14 +68,6 @@ def picture_times(
         rows.append((fed - start, invoked - fed, clock() - invoked))
         report(number)
     return PictureTimes(*(tuple(stage) for stage in zip(*rows, strict=True)))
-
-
-def _input(
-    pixels: NDArray[np.uint8], info: TensorInfo, preprocessing: Preprocessing, raw: bool
-) -> NDArray[Any]:
-    if not raw:
-        return quantize(preprocessing.normalised(pixels), info)
-    return pixels if info.dtype == np.uint8 else pixels.astype(info.dtype)
 
 
 def _likeliest(outputs: NDArray[Any]) -> NDArray[Any]:

@@ -29,7 +29,7 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.worker import sampling
 from edgeeff.worker.picture_times import picture_times
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised when requests or replies change in a way the other end must know."""
 
 LEAD_IN = 2
@@ -144,7 +144,6 @@ def _pictures(worker: Worker, request: Request) -> Any:
         worker.loaded(),
         [Path(path) for path in request["paths"]],
         preprocessing,
-        raw=request["raw"],
         report=worker.progress,
     )
     return dataclasses.asdict(times)

@@ -8,52 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeeff.errors import InputError
-from edgeeff.evaluation.classifier import Classifier, batches, fed
-from edgeeff.pictures.preprocessing import FAMILIES, of_family
+from edgeeff.evaluation.classifier import Classifier, batches
+from edgeeff.pictures.preprocessing import of_family
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.tflite import rewrite
-from edgeeff.tflite.runner import Runner, TensorInfo, dequantize
+from edgeeff.tflite.feeding import feeding
+from edgeeff.tflite.runner import Runner
 from tests.tflite import tiny
 
 LITE = of_family("lite", 32)
-RAMP = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
-
-
-def info(dtype: type, scale: float | None, zero_point: int | None) -> TensorInfo:
-    return TensorInfo("image", (1, 32, 32, 3), np.dtype(dtype), scale, zero_point)
 
 
 def pictures(count: int) -> np.ndarray:
     return np.stack(list(synthetic_pictures(count, 32)))
-
-
-class TestFeeding:
-    def test_float_input_takes_normalised_values(self):
-        values = fed(RAMP, info(np.float32, None, None), LITE)
-        assert (values == LITE.normalised(RAMP)).all()
-
-    @pytest.mark.parametrize("scale", [1 / 128, 0.99 / 128, 1.005 / 128])
-    def test_uint8_input_of_a_lite_network_takes_the_raw_bytes(self, scale):
-        assert (fed(RAMP, info(np.uint8, scale, 127), LITE) == RAMP).all()
-
-    @pytest.mark.parametrize("key", FAMILIES)
-    def test_input_of_scale_1_takes_the_pixels_whatever_the_preprocessing(self, key):
-        made = fed(RAMP, info(np.uint8, 1.0, 0), of_family(key, 32))
-        assert (made == RAMP).all()
-        signed = fed(RAMP, info(np.int8, 1.0, -128), of_family(key, 32))
-        assert (signed.astype(int) == RAMP.astype(int) - 128).all()
-
-    def test_int8_input_takes_normalised_values_on_its_scale(self):
-        made = fed(RAMP, info(np.int8, 1 / 128, -1), LITE)
-        assert (made.astype(int) == RAMP.astype(int) - 128).all()
-
-    def test_uint8_input_calibrated_for_normalised_values_gets_those(self):
-        imagenet = of_family("imagenet", 32)
-        tensor = info(np.uint8, 4.8 / 255, 113)
-        made = fed(RAMP, tensor, imagenet)
-        wanted = imagenet.normalised(RAMP)
-        assert abs(dequantize(made, tensor) - wanted).max() <= 4.8 / 255 / 2 + 0.05
-        assert (made != RAMP).any()
 
 
 class TestClassifier:
@@ -68,7 +35,7 @@ class TestClassifier:
         picture = pictures(1)
         answers = Classifier(path, LITE)(picture)
         runner = Runner(path)
-        assert (answers.outputs == runner.run(fed(picture, runner.inputs[0], LITE))[0]).all()
+        assert (answers.outputs == runner.run(feeding(runner.inputs[0], LITE)(picture))[0]).all()
 
     def test_quantized_logits_are_near_the_float_ones(self):
         # Noise is what the file was calibrated with.

@@ -12,8 +12,9 @@ from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.quantize import Ends, quantize_model
 from edgeeff.quantization.recipes.recipe import Split, find_recipe, named_recipes, parse
 from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.reader import parse_model
-from edgeeff.tflite.runner import Runner, dequantize, quantize
+from edgeeff.tflite.runner import Runner, dequantize
 
 TINY = of_family("imagenet", 32)
 LITE = of_family("lite", 224)
@@ -27,11 +28,8 @@ def made(content: bytes, recipe: str, preprocessing: Preprocessing = TINY, **opt
 def answers(content: bytes, pictures: list[np.ndarray]) -> np.ndarray:
     runner = Runner(rewrite.logits_model(content))
     image, logits = runner.inputs[0], runner.outputs[0]
-    fed = [
-        p[None] if image.dtype == np.uint8 else quantize(LITE.normalised(p)[None], image)
-        for p in pictures
-    ]
-    return np.concatenate([dequantize(runner.run(p)[0], logits) for p in fed])
+    feed = feeding(image, LITE)
+    return np.concatenate([dequantize(runner.run(feed(p[None]))[0], logits) for p in pictures])
 
 
 @pytest.mark.parametrize(

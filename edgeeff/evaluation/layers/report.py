@@ -104,7 +104,8 @@ def layer_errors(
         The layers whose activation is quantized, the one with most error of its own first.
 
     Raises:
-        InputError: the two have no quantized activation in common.
+        InputError: the two have no quantized activation in common, or an input that ``feeding``
+            refuses.
     """
     model, graph = parse_model(quantized), Graph(reference)
     grids = {t.name: t for t in model.tensors if _has_grid(t)}
@@ -114,18 +115,17 @@ def layer_errors(
             "the two models have no layer in common",
             "--reference takes the float model that this one was made from",
         )
-    fed = [(picture, preprocessing.normalised(picture)[None]) for picture in pictures]
     names = [operator.name for operator in shared]
     # What layers read: where a neighbour stays in float, it is none of the shared ones.
     sources = [graph.name(operator.inputs[0]) for operator in shared if operator.weighted]
     scaled = scalable(graph)
     with quiet_runtime():
-        truth = Network(reference, list(dict.fromkeys([*names, *sources])))
-        found = Network(quantized, names)
+        truth = Network(reference, list(dict.fromkeys([*names, *sources])), preprocessing)
+        found = Network(quantized, names, preprocessing)
         weights = QuantizedWeights(graph, model)
         tallies = [_Tally(o, grids[o.name], weights, o.output in scaled) for o in shared]
-        for picture in fed:
-            real, stored = truth.activations(*picture), found.activations(*picture)
+        for picture in pictures:
+            real, stored = truth.activations(picture), found.activations(picture)
             for tally in tallies:
                 tally.add(real, stored)
     return tuple(sorted((tally.error() for tally in tallies), key=lambda error: error.own_db))

@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.evaluation.layers.merged_copies import merged_copies
+from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.quantization.corrections.equalization import scalable
 from edgeeff.quantization.corrections.replay import Step
 from edgeeff.quantization.graph import Graph, Operator, per_channel
 from edgeeff.tflite import rewrite
+from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.model import Model, Tensor
-from edgeeff.tflite.runner import Runner, TensorInfo, quantize
+from edgeeff.tflite.runner import Runner, TensorInfo
 
 FloatArray = npt.NDArray[np.float32]
-Fed = tuple[npt.NDArray[np.uint8], FloatArray]
-"""A picture as raw bytes and as the float network takes it, [1, size, size, 3]."""
 
 SMALLEST_FACTOR = 1e-5
 """A channel that seems to be scaled further down than this is dead or broken."""
@@ -42,12 +42,14 @@ class Activations:
 class Network:
     """A model of batch 1 that shows its activations."""
 
-    def __init__(self, content: bytes, names: Sequence[str]) -> None:
+    def __init__(self, content: bytes, names: Sequence[str], preprocessing: Preprocessing) -> None:
         """Load a checked model.
 
         Args:
             content: the .tflite.
-            names: of the tensors to show; the input may be among them.
+            names: of the tensors to show; the input may be among them, whose real values are the
+                normalised ones whatever the model takes.
+            preprocessing: of the float network.
         """
         model = rewrite.unpack(content)
         indices = {rewrite.tensor_name(t): i for i, t in enumerate(model.subgraphs[0].tensors)}
@@ -56,13 +58,15 @@ class Network:
         self._images = [name for name in names if indices[name] == image]
         rewrite.expose(model, [indices[name] for name in self._shown])
         self._runner = Runner(rewrite.pack(model), quiet=False)
+        self._preprocessing = preprocessing
+        self._feed = feeding(self._runner.inputs[0], preprocessing)
 
-    def activations(self, picture: npt.NDArray[np.uint8], normalised: FloatArray) -> Activations:
-        """Run one picture, of which the network takes what suits its input."""
-        fed = self._runner.inputs[0]
-        raw = picture[None] if fed.dtype == np.uint8 else quantize(normalised, fed)
-        values = zip(self._runner.outputs, self._runner.run(raw), strict=True)
+    def activations(self, picture: npt.NDArray[np.uint8]) -> Activations:
+        """Run one picture, uint8 [size, size, 3]."""
+        raw = self._runner.run(self._feed(picture[None]))
+        values = zip(self._runner.outputs, raw, strict=True)
         stored = dict(zip(self._shown, values, strict=True))
+        normalised = self._preprocessing.normalised(picture[None])
         return Activations({**stored, **dict.fromkeys(self._images, (None, normalised))})
 
 

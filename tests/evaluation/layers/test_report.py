@@ -13,7 +13,7 @@ from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.corrections.equalization import scalable_groups, scale_channels
 from edgeeff.quantization.graph import Graph
-from edgeeff.quantization.quantize import quantize_model
+from edgeeff.quantization.quantize import Ends, quantize_model
 from edgeeff.quantization.recipes.recipe import PRECISIONS, find_recipe, parse
 from edgeeff.tflite.runner import Runner
 
@@ -147,3 +147,21 @@ def test_of_a_mixed_network_the_quantized_layers_are_reported(tiny_float, precis
     assert "block2b_project_bn" in names
     assert ("block2a_project_bn" in names) == (precision == "int16")
     assert min(e.weight_sqnr_db for e in errors if e.weight_sqnr_db is not None) > 28
+
+
+def test_an_app_that_feeds_int8_gets_the_report_of_one_that_feeds_uint8(tiny_float):
+    preprocessing = of_family("imagenet", 32)
+    content, calibration = tiny_float.read_bytes(), synthetic_set(4, preprocessing)
+    pictures = list(synthetic_pictures(2, 32, seed=9))
+    reports = [
+        layer_errors(
+            quantize_model(
+                content, find_recipe("int8-bias"), preprocessing, calibration, ends=Ends(kind)
+            ),
+            content,
+            pictures,
+            preprocessing,
+        )
+        for kind in ("uint8", "int8")
+    ]
+    assert reports[0] == reports[1]
