@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,12 @@ def benchmark(
 
 
 def too_slow(result: Result, most_ms: float) -> str:
-    """What has a median above ``most_ms`` milliseconds, in words; ``""`` if nothing has."""
+    """What has a median above ``most_ms`` milliseconds, in words; ``""`` if nothing has.
+
+    Raises ``UsageError`` for a limit that is not a finite number: nothing is above NaN.
+    """
+    if not math.isfinite(most_ms):
+        raise UsageError(f"a latency of {most_ms} ms is not a finite number", "a limit is one")
     slow = [which for which in result.measurements if which.latency.median > most_ms]
     names = ", ".join(f"{which.model} ({which.latency.median:.3g} ms)" for which in slow)
     return f"slower than {most_ms:g} ms: {names}" if slow else ""

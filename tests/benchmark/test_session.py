@@ -1,6 +1,7 @@
 """Real measurements, and models that break down among others that do not."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -150,3 +151,5 @@ def test_slow_models_are_named():
     result = benchmark([tiny.FLOAT32], plan=PLAN)
     assert tiny.FLOAT32.name in too_slow(result, 1e-6)
     assert too_slow(result, 1e6) == ""
+    with pytest.raises(UsageError, match="finite"):
+        too_slow(result, math.nan)
