@@ -28,7 +28,7 @@ from edgeeff.quantization.calibration.pictures import (
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite import rewrite, statistics
-from edgeeff.tflite.manifest import describe, path_of, read_manifest
+from edgeeff.tflite.manifest import describe, path_of, read_manifest, refuse_foreign
 from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import read_model
 
@@ -103,6 +103,9 @@ def convert(
     _check_eval_data(settings)
     model = _target(settings, variant, recipe.scheme, trained=True)
     _refuse(settings, model, _target(settings, variant, recipe.scheme, trained=False))
+    for trained in (True, False):
+        # A float model that is there already stays if it is the same one.
+        refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, usual, progress)
     with files.scratch_folder(settings.output) as scratch:
@@ -269,6 +272,7 @@ def _target(settings: Settings, variant: Variant, scheme: str, *, trained: bool)
 def _refuse(settings: Settings, *models: Path) -> None:
     for model in models:
         files.refuse_existing(model, force=settings.force)
+        refuse_foreign(model, force=settings.force)
 
 
 def _refuse_full(folder: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_stored_document_of_version_1_is_read():
     ("content", "words"),
     [
         ("{", "not a JSON document"),
-        ('{"schema": "edgeeff.tflite.manifest/1"}', "not an edgeeff.benchmark document"),
+        ('{"schema": "edgeeff.manifest/1"}', "not an edgeeff.benchmark document"),
         ('{"schema": "edgeeff.benchmark/2"}', "edgeeff.benchmark/2"),
         ('{"schema": "edgeeff.benchmark/1"}', "not a whole benchmark"),
         (
