@@ -20,6 +20,7 @@ DOCUMENTATION = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
 
 ROOMS = (
     "errors",
+    "extras",
     "files",
     "progress",
     "architectures",

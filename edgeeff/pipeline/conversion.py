@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeeff import files
+from edgeeff import extras, files
 from edgeeff.architectures.variants import Variant, find_variant
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.gate import LADDERS
@@ -89,6 +89,7 @@ def convert(
 
     Raises:
         UsageError: unknown names or contradicting options.
+        ExtraMissing: TensorFlow or the quantizer is not installed.
         InputError: weights, pictures or labels that do not fit.
         OutputError: results that exist already, or cannot be written.
         AccuracyGateFailed: no recipe reaches the limits; the best model was written.
@@ -96,6 +97,7 @@ def convert(
     settings, progress = settings or Settings(), progress or Progress()
     variant = find_variant(name)
     recipe = plan(variant, settings)
+    extras.require("convert", "convert")
     usual = Preprocessing.of(variant, settings.resolution)
     usual = usual.resized(settings.resize) if settings.resize else usual
     labels = _labels(settings, variant)
@@ -148,11 +150,13 @@ def quantize(
     Raises:
         InputError: a model that is damaged, quantized already, or says no preprocessing.
         UsageError: unknown recipe or contradicting options.
+        ExtraMissing: the quantizer is not installed.
         OutputError: results that exist already, or cannot be written.
         AccuracyGateFailed: no recipe reaches the limits; the best model was written.
     """
     settings, progress = settings or Settings(), progress or Progress()
     recipe = find_recipe(recipe_name)
+    extras.require("quantize", "quantize")
     probe(source)
     preprocessing = preprocessing or find_preprocessing(source)
     known = _known_of(source)
