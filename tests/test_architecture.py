@@ -42,7 +42,7 @@ ROOMS = (
     "quantization.quantize",
     "evaluation",
     "evaluation.layers",
-    "benchmark",
+    "benchmarking",
     "doctor",
     "pipeline",
     "cli",

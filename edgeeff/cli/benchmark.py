@@ -14,9 +14,9 @@ from edgeeff.errors import GateFailed, UsageError
 
 if TYPE_CHECKING:
     from edgeeff.accelerators.plan import Plan
-    from edgeeff.benchmark.measurement import Measurement
-    from edgeeff.benchmark.run import Result
-    from edgeeff.benchmark.session import Pass
+    from edgeeff.benchmarking.measurement import Measurement
+    from edgeeff.benchmarking.run import Result
+    from edgeeff.benchmarking.session import Pass
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -79,7 +79,7 @@ def command(
       edgeeff benchmark float.tflite int8.tflite --threads 4
       edgeeff benchmark int8.tflite --device ssh://pi@raspberrypi --repeats 5 --json
     """  # noqa: D301 - click needs the character, not its escape
-    from edgeeff.benchmark.run import benchmark, too_slow
+    from edgeeff.benchmarking.run import benchmark, too_slow
     from edgeeff.files import refuse_existing, write_bytes
     from edgeeff.worker.channel import WorkerFailed
 
@@ -146,14 +146,14 @@ def _passes(
     *,
     profile: bool,
 ) -> dict[str, Pass]:
-    from edgeeff.benchmark.session import operator_profile, peak_memory
+    from edgeeff.benchmarking.session import operator_profile, peak_memory
 
     passes: dict[str, Pass] = {"peak_memory_bytes": peak_memory}
     if profile:
         passes["profile"] = operator_profile
     if images is not None:
-        from edgeeff.benchmark.normalisation import normalisation
-        from edgeeff.benchmark.pictures import picture_stages
+        from edgeeff.benchmarking.normalisation import normalisation
+        from edgeeff.benchmarking.pictures import picture_stages
 
         passes["stages"] = picture_stages(images, normalisation(*said), device=device)
     return passes

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from edgeeff.accelerators import find_target
 from edgeeff.accelerators.plan import Plan
-from edgeeff.benchmark.compare import compare_session
-from edgeeff.benchmark.comparison import Comparison
-from edgeeff.benchmark.document import benchmark_document
-from edgeeff.benchmark.environment import Environment
-from edgeeff.benchmark.measurement import Measurement
-from edgeeff.benchmark.session import Failure, Pass, Subject
-from edgeeff.benchmark.together import measure_all
+from edgeeff.benchmarking.compare import compare_session
+from edgeeff.benchmarking.comparison import Comparison
+from edgeeff.benchmarking.document import benchmark_document
+from edgeeff.benchmarking.environment import Environment
+from edgeeff.benchmarking.measurement import Measurement
+from edgeeff.benchmarking.session import Failure, Pass, Subject
+from edgeeff.benchmarking.together import measure_all
 from edgeeff.devices import connect
 from edgeeff.errors import UsageError
 from edgeeff.progress import Progress

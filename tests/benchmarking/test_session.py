@@ -6,8 +6,8 @@ import math
 import pytest
 
 from edgeeff.accelerators.plan import preset
-from edgeeff.benchmark.run import benchmark, too_slow
-from edgeeff.benchmark.session import Subject, measure, operator_profile, peak_memory
+from edgeeff.benchmarking.run import benchmark, too_slow
+from edgeeff.benchmarking.session import Subject, measure, operator_profile, peak_memory
 from edgeeff.devices.local import Local
 from edgeeff.errors import InputError, UsageError
 from edgeeff.progress import Progress
