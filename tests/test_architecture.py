@@ -20,12 +20,12 @@ DOCUMENTATION = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
 
 ROOMS = (
     "errors",
-    "extras",
     "files",
     "progress",
     "architectures",
     "pictures",
     "tflite",
+    "state_dicts",
     "network",
     "prediction",
     "accelerators",
@@ -42,7 +42,7 @@ ROOMS = (
     "quantization.quantize",
     "evaluation",
     "evaluation.layers",
-    "benchmarking",
+    "benchmark",
     "doctor",
     "pipeline",
     "cli",

@@ -29,6 +29,7 @@ from edgeeff.architectures.blocks import (
     dense,
     round_filters,
     shrunk,
+    window,
 )
 from edgeeff.errors import InputError, UsageError, unknown_name
 
@@ -53,6 +54,12 @@ class Variant:
         classes: number of outputs.
         fixed_ends: stem, head, and the repeats of the first and last stage are not scaled.
         survival: chance that training keeps the last block (stochastic depth).
+        epsilon: what BatchNorm adds to the variance: 1e-3 in TensorFlow's networks, 1e-5 in
+            most of PyTorch's.
+        padding: ``same`` as TensorFlow pads, or ``symmetric`` as PyTorch does; they differ at
+            stride 2.
+        strided: what halves the picture in a fused block: the ``projection``, as in
+            tensorflow/tpu, or the ``convolution`` before it, as in timm.
     """
 
     name: str
@@ -69,6 +76,14 @@ class Variant:
     classes: int = 1000
     fixed_ends: bool = False
     survival: float = 0.8
+    epsilon: float = 1e-3
+    padding: str = "same"
+    strided: str = "projection"
+
+    @property
+    def stem_window(self) -> int:
+        """Side of the first convolution's kernel, as ``Block.window``."""
+        return window(3, 2, self.padding)
 
     @property
     def stem_filters(self) -> int:
@@ -91,7 +106,12 @@ class Variant:
             for repeat in range(repeats[number - 1]):
                 drop_rate = (1 - self.survival) * len(blocks) / total
                 name = f"block{number}{_letters(repeat)}"
-                blocks.append(self._block(stage, name, repeat == 0, filters, drop_rate))
+                block = self._block(stage, name, repeat == 0, filters, drop_rate)
+                blocks.append(
+                    replace(
+                        block, padding=self.padding, strided=self.strided, place=(number, repeat)
+                    )
+                )
                 filters = blocks[-1].filters_out
         return tuple(blocks)
 
@@ -376,7 +396,9 @@ def parts(
     filters, features = variant.stem_filters, variant.head_filters
     outputs = variant.classes if classes is None else classes
     side = shrunk(variant.resolution if resolution is None else resolution, 2)
-    found = [Part("stem", "3x3/2", side, filters, convolution(3, 3, filters, side))]
+    found = [
+        Part("stem", "3x3/2", side, filters, convolution(variant.stem_window, 3, filters, side))
+    ]
     for block in variant.blocks:
         cost = block_counts(block, side)
         side, filters = shrunk(side, block.stride), block.filters_out

@@ -24,6 +24,9 @@ PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 @click.option("--float16", "precisions", flag_value="float16", multiple=True, help="For GPUs.")
 @click.option("--float32", "precisions", flag_value="float32", multiple=True, help="As trained.")
 @click.option("--weights", default="auto", show_default=True, help="auto, imagenet, none or FILE.")
+@click.option(
+    "--weights-from", metavar="LIBRARY", help="Whose a PyTorch file is, if it cannot tell."
+)
 @click.option("--recipe", help="Name (edgeeff recipes) or FILE.toml, in place of the default.")
 @click.option("--classes", type=click.IntRange(1), help="Outputs, if not the variant's.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one per line.")

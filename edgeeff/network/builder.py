@@ -83,9 +83,9 @@ def build(
     }
     network = replace(variant, **{key: value for key, value in given.items() if value is not None})
     _check(network)
-    make = _Layers(network.activation, seed)
+    make = _Layers(network.activation, network.epsilon, seed)
     image = layers.Input((network.resolution, network.resolution, 3), name="image")
-    x = make.convolution(image, "stem_", network.stem_filters, kernel=3, stride=2)
+    x = make.convolution(image, "stem_", network.stem_filters, kernel=network.stem_window, stride=2)
     for block in network.blocks:
         x = _block(make, x, block)
     x = make.convolution(x, "top_", network.head_filters)
@@ -116,16 +116,22 @@ def _block(make: _Layers, x: Tensor, block: Block) -> Tensor:
     name = f"{block.name}_"
     inputs = x
     if block.fused:
-        x = make.convolution(x, f"{name}expand_", block.filters_expanded, kernel=block.kernel)
+        x = make.convolution(
+            x,
+            f"{name}expand_",
+            block.filters_expanded,
+            kernel=block.window,
+            stride=block.strides[0],
+        )
     else:
         if block.expands:
             x = make.convolution(x, f"{name}expand_", block.filters_expanded)
-        x = make.depthwise(x, name, kernel=block.kernel, stride=block.stride)
+        x = make.depthwise(x, name, kernel=block.window, stride=block.stride)
     if block.squeeze:
         x = make.squeeze_excite(x, f"{name}se_", block.squeeze, block.filters_expanded)
-    # A fused block halves the picture after its convolution, not in it: so tensorflow/tpu does.
-    stride = block.stride if block.fused else 1
-    x = make.convolution(x, f"{name}project_", block.filters_out, stride=stride, activate=False)
+    x = make.convolution(
+        x, f"{name}project_", block.filters_out, stride=block.strides[1], activate=False
+    )
     if not block.residual:
         return x
     if block.drop_rate > 0:
@@ -139,10 +145,12 @@ class _Layers:
 
     Attributes:
         activation: a key of ``ACTIVATIONS``.
+        epsilon: of BatchNorm.
         seed: of the initial weights.
     """
 
     activation: str
+    epsilon: float
     seed: int
 
     def convolution(
@@ -208,7 +216,7 @@ class _Layers:
         return layers.Dense(classes, kernel_initializer=initial, name="logits")(x)
 
     def _normalised(self, x: Tensor, name: str, *, activate: bool = True) -> Tensor:
-        x = layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}bn")(x)
+        x = layers.BatchNormalization(momentum=0.99, epsilon=self.epsilon, name=f"{name}bn")(x)
         if not activate:
             return x
         return layers.Activation(ACTIVATIONS[self.activation], name=f"{name}activation")(x)

