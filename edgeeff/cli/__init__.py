@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 from edgeeff import __version__
+from edgeeff.cli.encoding import encode_anything
+from edgeeff.cli.terminal import echo
 from edgeeff.errors import EdgeeffError, unknown_name
 
 COMMANDS = {
@@ -65,6 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
     """
     words = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        encode_anything(stream)
     sys.exit(_run(words))
 
 
@@ -95,12 +99,12 @@ def _run(words: list[str]) -> int:
 
 
 def _fail(message: str, hint: str, status: int, as_json: bool) -> int:
-    click.echo(f"error: {message}", err=True)
+    echo(f"error: {message}", err=True)
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        echo(f"hint: {hint}", err=True)
     if as_json:
         fields = {"error": message, "hint": hint, "exit": status}
-        click.echo(json.dumps({"schema": "edgeeff.error/1", **fields}))
+        echo(json.dumps({"schema": "edgeeff.error/1", **fields}))
     return status
 
 

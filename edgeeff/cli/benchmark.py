@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.numbers import FINITE
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import GateFailed, UsageError
 
 if TYPE_CHECKING:
     from edgeeff.accelerators.plan import Plan
-    from edgeeff.benchmark.measurement import Measurement
-    from edgeeff.benchmark.run import Result
-    from edgeeff.benchmark.session import Pass
+    from edgeeff.benchmarking.measurement import Measurement
+    from edgeeff.benchmarking.run import Result
+    from edgeeff.benchmarking.session import Pass
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -42,7 +43,7 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 @click.option("--mlperf", "preset", flag_value="mlperf", help="1024 samples and 60 s.")
 @click.option("--sustained", metavar="TIME", help="Run for 30m, with a median of every minute.")
 @click.option("--repeats", type=int, help="Fresh processes, each timed; 3 by default.")
-@click.option("--timeout", type=float, help="Seconds of silence that count as a hang (120).")
+@click.option("--timeout", type=FINITE, help="Seconds of silence that count as a hang (120).")
 @click.option("--fp16", is_flag=True, help="Half precision on the GPU.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="For one target.")
 @click.option("--images", type=click.Path(path_type=Path), help="Time these pictures' stages too.")
@@ -50,7 +51,7 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 @click.option("--std", help="The same.")
 @click.option("--resize", help="The same: bilinear or bicubic, with a crop bicubic:0.875.")
 @click.option("--profile", is_flag=True, help="Time every operator, in a pass of its own.")
-@click.option("--max-latency", type=float, metavar="MS", help="Fail (3) above this median.")
+@click.option("--max-latency", type=FINITE, metavar="MS", help="Fail (3) above this median.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write the JSON document here.")
 @click.option("--force", is_flag=True, help="Replace the file of --save.")
 def command(
@@ -78,7 +79,7 @@ def command(
       edgeeff benchmark float.tflite int8.tflite --threads 4
       edgeeff benchmark int8.tflite --device ssh://pi@raspberrypi --repeats 5 --json
     """  # noqa: D301 - click needs the character, not its escape
-    from edgeeff.benchmark.run import benchmark, too_slow
+    from edgeeff.benchmarking.run import benchmark, too_slow
     from edgeeff.files import refuse_existing, write_bytes
     from edgeeff.worker.channel import WorkerFailed
 
@@ -145,14 +146,14 @@ def _passes(
     *,
     profile: bool,
 ) -> dict[str, Pass]:
-    from edgeeff.benchmark.session import operator_profile, peak_memory
+    from edgeeff.benchmarking.session import operator_profile, peak_memory
 
     passes: dict[str, Pass] = {"peak_memory_bytes": peak_memory}
     if profile:
         passes["profile"] = operator_profile
     if images is not None:
-        from edgeeff.benchmark.normalisation import normalisation
-        from edgeeff.benchmark.pictures import picture_stages
+        from edgeeff.benchmarking.normalisation import normalisation
+        from edgeeff.benchmarking.pictures import picture_stages
 
         passes["stages"] = picture_stages(images, normalisation(*said), device=device)
     return passes

@@ -11,7 +11,7 @@ from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgeeff.benchmark.models import ModelComparison
+    from edgeeff.benchmarking.models import ModelComparison
 
 
 @click.command("compare")
@@ -53,8 +53,8 @@ def command(
     suffixes = {first.suffix, second.suffix}
     if suffixes == {".tflite"}:
         from edgeeff.accelerators.plan import preset
-        from edgeeff.benchmark.models import compare_models
-        from edgeeff.benchmark.normalisation import normalisation
+        from edgeeff.benchmarking.models import compare_models
+        from edgeeff.benchmarking.normalisation import normalisation
 
         _show_models(
             terminal,
@@ -76,8 +76,8 @@ def command(
 
 
 def _show_documents(terminal: Terminal, first: Path, second: Path, *, anyway: bool) -> None:
-    from edgeeff.benchmark.compare import compare_documents
-    from edgeeff.benchmark.document import comparison_document, read_benchmark
+    from edgeeff.benchmarking.compare import compare_documents
+    from edgeeff.benchmarking.document import comparison_document, read_benchmark
 
     found = compare_documents(read_benchmark(first), read_benchmark(second), anyway=anyway)
     terminal.document(comparison_document(found))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeeff.cli.numbers import PERCENT
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--output", type=_PATH, help="Directory of the results; default: the model's own.")
 @click.option(
     "--min-mapped",
-    type=click.FloatRange(0, 100),
+    type=PERCENT,
     default=0,
     metavar="PERCENT",
     help="Status 3 if a smaller share of the operators runs on the Edge TPU.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.numbers import FINITE, PERCENT
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
@@ -27,12 +28,12 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--input-type", type=ENDS, help="Default: uint8, raw RGB bytes.")
     @click.option("--output-type", type=ENDS, help="Default: uint8.")
     @click.option("--eval-data", type=click.Path(path_type=Path), help="Labelled pictures.")
-    @click.option("--max-drop", type=float, help="Gate: top-1 points below float (exit 3).")
-    @click.option("--min-agreement", type=float, help="Gate: percent of pictures as float.")
-    @click.option("--min-sqnr", type=float, help="Gate: dB at the logits.")
+    @click.option("--max-drop", type=FINITE, help="Gate: top-1 points below float (exit 3).")
+    @click.option("--min-agreement", type=PERCENT, help="Gate: percent of pictures as float.")
+    @click.option("--min-sqnr", type=FINITE, help="Gate: dB at the logits.")
     @click.option("--mixed", is_flag=True, help="Keep the few layers in float that buy most.")
     @click.option("--budget-bytes", type=int, help="Of --mixed: beyond full int8 (2% of it).")
-    @click.option("--budget-latency", type=float, help="Of --mixed: percent more time instead.")
+    @click.option("--budget-latency", type=FINITE, help="Of --mixed: percent more time instead.")
     @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
     @click.option(
         "--output",

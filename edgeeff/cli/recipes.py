@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.cli.terminal import Terminal, common_options, echo
 
 if TYPE_CHECKING:
     from edgeeff.quantization.recipes.measured import Measurements
@@ -46,7 +46,7 @@ def command(terminal: Terminal, name: str | None) -> None:
     basis = {key: getattr(measured, key) for key in ("network", "pictures", "command")}
     terminal.document(document("edgeeff.recipes/1", {"measured_on": basis, "recipes": listed}))
     if name and not terminal.json:
-        click.echo(chosen[0].text, nl=False)
+        echo(chosen[0].text.removesuffix("\n"))
         return
     title = f"cost and gain on {measured.network}, {measured.pictures} (- was not measured)"
     terminal.table(COLUMNS, map(_row, listed), title=title)

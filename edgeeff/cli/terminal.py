@@ -16,11 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.encoding import encodable
 from edgeeff.progress import Advance, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bars
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line to standard output or error, in the encoding that the stream has.
+
+    click's own choice for a stream in ASCII would be UTF-8.
+    """
+    click.echo(text, file=sys.stderr if err else sys.stdout)
 
 
 @dataclass(frozen=True)
@@ -34,16 +43,16 @@ class Terminal:
     def document(self, text: str) -> None:
         """Print the command's one JSON document, if ``--json`` asked for it."""
         if self.json:
-            click.echo(text, nl=not text.endswith("\n"))
+            echo(text.removesuffix("\n"))
 
     def say(self, text: str) -> None:
         """Print a line for people (rich markup is not interpreted)."""
         if not self.quiet:
-            click.echo(text, err=self.json)
+            echo(text, err=self.json)
 
     def warn(self, text: str) -> None:
         """Print a line that must not be missed, on standard error."""
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     def table(
         self, columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None
@@ -55,12 +64,15 @@ class Terminal:
         from rich.table import Table
         from rich.text import Text
 
+        stream = sys.stderr if self.json else sys.stdout
+        shown = functools.partial(encodable, stream=stream)
+        title = None if title is None else shown(title)
         table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
         for column in columns:
             name = column.removeprefix(">")
             table.add_column(name, justify="right" if name != column else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text(str(cell)) for cell in row))
+            table.add_row(*(Text(shown(str(cell))) for cell in row))
         _console(stderr=self.json).print(table)
 
     def progress(self) -> Progress:

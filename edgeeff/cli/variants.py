@@ -17,6 +17,7 @@ from edgeeff.architectures.variants import (
     parts,
     scaled,
 )
+from edgeeff.cli.numbers import FINITE
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
@@ -24,15 +25,15 @@ from edgeeff.errors import UsageError
 @click.command("variants")
 @common_options
 @click.argument("name", required=False)
-@click.option("--phi", type=float, help="Scale NAME (default b0) by this compound coefficient.")
+@click.option("--phi", type=FINITE, help="Scale NAME (default b0) by this compound coefficient.")
 @click.option(
-    "--alpha", type=float, default=PAPER_FACTORS[0], show_default=True, help="Depth per phi."
+    "--alpha", type=FINITE, default=PAPER_FACTORS[0], show_default=True, help="Depth per phi."
 )
 @click.option(
-    "--beta", type=float, default=PAPER_FACTORS[1], show_default=True, help="Width per phi."
+    "--beta", type=FINITE, default=PAPER_FACTORS[1], show_default=True, help="Width per phi."
 )
 @click.option(
-    "--gamma", type=float, default=PAPER_FACTORS[2], show_default=True, help="Resolution per phi."
+    "--gamma", type=FINITE, default=PAPER_FACTORS[2], show_default=True, help="Resolution per phi."
 )
 def command(
     terminal: Terminal,

@@ -38,6 +38,12 @@ class Limits:
     min_agreement: float | None = None
     min_sqnr: float | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ``UsageError`` for a limit that is not a finite number: nothing misses NaN."""
+        for name, limit in asdict(self).items():
+            if limit is not None and not math.isfinite(limit):
+                raise UsageError(f"{name} {limit} is not a finite number", "a limit is one")
+
     @property
     def set(self) -> bool:
         """Whether there is any."""

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from edgeeff.errors import UsageError
+from edgeeff import extras
 
 # TensorFlow reads these when it is first imported: its graphs and converter then speak of
 # tf_keras, and it keeps its notes about processors and graphics cards to itself.
@@ -27,13 +27,8 @@ def _without_native_stderr() -> Iterator[None]:
         os.close(kept)
 
 
+extras.require("convert", "making a network")
 # Before its logging is set up TensorFlow prints a few lines whatever the level.
-try:
-    with _without_native_stderr():
-        import tensorflow  # noqa: F401 - imported for its side effects, quietly
-        import tf_keras  # noqa: F401 - likewise
-except ModuleNotFoundError as missing:
-    raise UsageError(
-        f"this needs TensorFlow, of which {missing.name} is not installed",
-        "pip install 'edgeeff[convert]'",
-    ) from missing
+with _without_native_stderr():
+    import tensorflow  # noqa: F401 - imported for its side effects, quietly
+    import tf_keras  # noqa: F401 - likewise

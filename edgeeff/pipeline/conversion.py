@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeeff import files
+from edgeeff import extras, files
 from edgeeff.architectures.variants import Variant, find_variant
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.gate import LADDERS
@@ -30,7 +30,7 @@ from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.state_dicts.reading import StateDict, is_state_dict
 from edgeeff.state_dicts.reading import read as read_state_dict
 from edgeeff.tflite import rewrite, statistics
-from edgeeff.tflite.manifest import describe, path_of, read_manifest
+from edgeeff.tflite.manifest import describe, path_of, read_manifest, refuse_foreign
 from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import read_model
 
@@ -91,6 +91,7 @@ def convert(
 
     Raises:
         UsageError: unknown names or contradicting options.
+        ExtraMissing: TensorFlow or the quantizer is not installed.
         InputError: weights, pictures or labels that do not fit.
         OutputError: results that exist already, or cannot be written.
         AccuracyGateFailed: no recipe reaches the limits; the best model was written.
@@ -98,6 +99,7 @@ def convert(
     settings, progress = settings or Settings(), progress or Progress()
     variant = find_variant(name)
     recipe = plan(variant, settings)
+    extras.require("convert", "convert")
     _check_weights(settings.weights)
     state = _state_dict(variant, settings)
     network = variant if state is None else state.variant
@@ -106,6 +108,9 @@ def convert(
     _check_eval_data(settings)
     model = _target(settings, variant, recipe.scheme, trained=True)
     _refuse(settings, model, _target(settings, variant, recipe.scheme, trained=False))
+    for trained in (True, False):
+        # A float model that is there already stays if it is the same one.
+        refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, usual, progress)
     with files.scratch_folder(settings.output) as scratch:
@@ -148,11 +153,13 @@ def quantize(
     Raises:
         InputError: a model that is damaged, quantized already, or says no preprocessing.
         UsageError: unknown recipe or contradicting options.
+        ExtraMissing: the quantizer is not installed.
         OutputError: results that exist already, or cannot be written.
         AccuracyGateFailed: no recipe reaches the limits; the best model was written.
     """
     settings, progress = settings or Settings(), progress or Progress()
     recipe = find_recipe(recipe_name)
+    extras.require("quantize", "quantize")
     probe(source)
     preprocessing = preprocessing or find_preprocessing(source)
     known = _known_of(source)
@@ -290,6 +297,7 @@ def _target(settings: Settings, variant: Variant, scheme: str, *, trained: bool)
 def _refuse(settings: Settings, *models: Path) -> None:
     for model in models:
         files.refuse_existing(model, force=settings.force)
+        refuse_foreign(model, force=settings.force)
 
 
 def _refuse_full(folder: Path) -> None:

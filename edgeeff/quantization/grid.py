@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 LOWEST, HIGHEST = -128, 127
+
+RESCALING_END = 256.0
+"""XNNPACK loads no layer of which any channel's input scale times weight scale over output scale
+gets there (xnn_create_convolution2d_nhwc_qs8_qc8w and its like)."""
+
+
+def rescaling(rows: npt.NDArray[np.float32], source: float, target: float) -> npt.NDArray[Any]:
+    """Input scale times weight scale over output scale, of each channel of a layer.
+
+    Args:
+        rows: its weights, [channels, taps].
+        source: the width of its input's range; the 255 levels of both activations cancel.
+        target: the width of its output's range.
+
+    Returns:
+        float64 [channels].
+    """
+    scales = np.abs(rows).max(axis=1).astype(np.float64) / HIGHEST
+    return np.asarray(source * scales / target)
 
 
 @dataclass(frozen=True)

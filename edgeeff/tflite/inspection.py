@@ -13,7 +13,7 @@ from edgeeff.tflite.metadata import ModelMetadata, associated_files, read_metada
 from edgeeff.tflite.model import Graph, Model, Operator, Tensor
 from edgeeff.tflite.reader import read_model
 
-SCHEMA = "edgeeff.tflite.inspection/1"
+SCHEMA = "edgeeff.inspection/1"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Inspection:
         return tuple(tensor for tensor in self.model.tensors if -1 in tensor.shape)
 
     def fields(self) -> dict[str, Any]:
-        """The fields of its JSON document, of schema ``edgeeff.tflite.inspection/1``."""
+        """The fields of its JSON document, of schema ``edgeeff.inspection/1``."""
         model = self.model
         return {
             "sha256": model.sha256,

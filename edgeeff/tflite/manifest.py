@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgeeff import __version__, files
-from edgeeff.errors import InputError
+from edgeeff.errors import InputError, OutputError
 from edgeeff.tflite.model import Model, Tensor
 from edgeeff.tflite.reader import read_model
 
-SCHEMA = "edgeeff.tflite.manifest/1"
+SCHEMA = "edgeeff.manifest/1"
+
+CLAIM = re.compile(rb'\s*\{\s*"schema"\s*:\s*"edgeeff\.manifest/')
+"""How every manifest begins. What begins otherwise is another file."""
 
 PACKAGES = ("tensorflow", "tf-keras", "ai-edge-litert", "litert-quantizer", "numpy", "pillow")
 """Whose versions a result depends on."""
@@ -118,7 +122,7 @@ def read_manifest(model: Path) -> Manifest | None:
         InputError: a manifest that is damaged or of a newer version.
     """
     path = path_of(model)
-    if not path.is_file():
+    if not path.is_file() or not _claims(files.read_bytes(path)):
         return None
     fields = files.read_document(path, SCHEMA)
     names = {field.name for field in dataclasses.fields(Manifest)}
@@ -127,6 +131,23 @@ def read_manifest(model: Path) -> Manifest | None:
     except TypeError as error:
         raise InputError(f"{path} is incomplete: {error}", "convert the network again") from error
     return manifest if manifest.sha256 == files.sha256(model) else None
+
+
+def refuse_foreign(model: Path, *, force: bool) -> None:
+    """Raise ``OutputError`` if a file lies at the place of the manifest that is none of ours."""
+    path = path_of(model)
+    if path.is_dir():
+        raise OutputError(f"{path} is a directory", "--output DIR goes elsewhere")
+    if path.exists() and not force and not _claims(files.read_bytes(path)):
+        raise OutputError(
+            f"{path} exists already and is not a manifest of edgeeff",
+            "--force replaces it, --output DIR goes elsewhere",
+        )
+
+
+def _claims(content: bytes) -> bool:
+    """Whether a file says that it is a manifest of ours, whole or damaged."""
+    return CLAIM.match(content) is not None
 
 
 def versions() -> dict[str, str]:

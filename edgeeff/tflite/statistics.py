@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
-import safetensors.numpy
 
 from edgeeff.errors import InputError
 from edgeeff.tflite import rewrite
@@ -65,6 +63,8 @@ PARTS = ("mean", "deviation", "minimum", "maximum")
 
 def to_bytes(statistics: Statistics) -> bytes:
     """Serialise as safetensors: tensor ``NAME:mean`` and so on; deterministic."""
+    import safetensors.numpy
+
     arrays = {
         f"{name}:{part}": np.ascontiguousarray(getattr(tensor, part), np.float32)
         for name, tensor in sorted(statistics.tensors.items())
@@ -76,6 +76,8 @@ def to_bytes(statistics: Statistics) -> bytes:
 
 def from_bytes(content: bytes) -> Statistics:
     """Read what ``to_bytes`` wrote. Raises ``InputError`` for anything else."""
+    import safetensors.numpy
+
     try:
         arrays = safetensors.numpy.load(content)
     except (safetensors.SafetensorError, ValueError) as error:

@@ -8,7 +8,7 @@ import jsonschema
 import psutil
 import pytest
 
-from edgeeff.benchmark.document import SCHEMA_FILE
+from edgeeff.benchmarking.document import SCHEMA_FILE
 from edgeeff.cli import main
 from tests.tflite import tiny
 

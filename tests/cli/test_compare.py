@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from edgeeff.benchmark.document import benchmark_document
-from edgeeff.benchmark.environment import Environment
+from edgeeff.benchmarking.document import benchmark_document
+from edgeeff.benchmarking.environment import Environment
 from edgeeff.cli import main
-from tests.benchmark.makers import measurement
+from tests.benchmarking.makers import measurement
 from tests.tflite import tiny
 
 

@@ -60,7 +60,7 @@ def test_json_is_one_document_on_standard_output(capsys: pytest.CaptureFixture[s
     status, out, err = run(capsys, tiny.INT8, "--json")
     fields = json.loads(out)
     assert status == 0
-    assert fields["schema"] == "edgeeff.tflite.inspection/1"
+    assert fields["schema"] == "edgeeff.inspection/1"
     assert fields["integer_only"] is True
     assert "integer-only yes" in err
 

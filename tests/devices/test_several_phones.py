@@ -18,9 +18,9 @@ import jsonschema
 import pytest
 
 from edgeeff.accelerators.plan import Plan
-from edgeeff.benchmark.document import SCHEMA_FILE
-from edgeeff.benchmark.run import Result, benchmark
-from edgeeff.benchmark.session import peak_memory
+from edgeeff.benchmarking.document import SCHEMA_FILE
+from edgeeff.benchmarking.run import Result, benchmark
+from edgeeff.benchmarking.session import peak_memory
 from edgeeff.devices import android
 from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.progress import Advance, Progress

@@ -19,7 +19,7 @@ import pytest
 
 from edgeeff import __version__
 from edgeeff.accelerators.plan import Plan
-from edgeeff.benchmark.session import Subject, measure, peak_memory
+from edgeeff.benchmarking.session import Subject, measure, peak_memory
 from edgeeff.devices import ssh
 from edgeeff.devices.local import Local
 from edgeeff.devices.ssh import Address, Board, parse_address

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edgeeff.benchmark.normalisation import Normalisation
-from edgeeff.benchmark.pictures import picture_stages
-from edgeeff.benchmark.run import benchmark
+from edgeeff.benchmarking.normalisation import Normalisation
+from edgeeff.benchmarking.pictures import picture_stages
+from edgeeff.benchmarking.run import benchmark
 from edgeeff.devices.ssh_pictures import archive, name_of, whole
 from edgeeff.devices.worker_bench import WorkerBench
 from tests.devices.test_ssh import PLAN, Server, server  # noqa: F401 - the fixture of a board

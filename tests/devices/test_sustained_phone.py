@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeeff.accelerators.plan import preset
-from edgeeff.benchmark.session import Subject, measure
+from edgeeff.benchmarking.session import Subject, measure
 from edgeeff.devices import android_bench
 from edgeeff.progress import Advance, Progress
 from tests.devices.conftest import TestPhone

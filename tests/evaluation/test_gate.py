@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,10 @@ def test_json_says_what_would_prove_it():
     fields = tried(2_000, 8, 2).to_json()
     assert fields["proof"] == tried(2_000, 8, 2).proof
     assert "last" not in fields
+
+
+@pytest.mark.parametrize("limit", [math.nan, math.inf])
+@pytest.mark.parametrize("name", ["max_drop", "min_agreement", "min_sqnr"])
+def test_a_limit_is_a_finite_number(name: str, limit: float):
+    with pytest.raises(UsageError, match="finite"):
+        Limits(**{name: limit})

@@ -36,15 +36,25 @@ def test_manifest_beside_the_model(model):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "not a JSON document"),
-        (document("edgeeff.tflite.manifest/2", {}), "manifest/2"),
-        (document("edgeeff.tflite.manifest/1", {}), "incomplete"),
+        (document("edgeeff.manifest/1", {})[:-4], "not a JSON document"),
+        (document("edgeeff.manifest/2", {}), "manifest/2"),
+        (document("edgeeff.manifest/1", {}), "incomplete"),
     ],
 )
 def test_damaged_manifest_is_an_error_and_not_passed_over(model, text, words):
     model.with_suffix(".json").write_text(text)
     with pytest.raises(InputError, match=words):
         find_preprocessing(model)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1, 2]", '{"labels": ["cat", "dog"]}', document("edgeeff.benchmark/1", {})],
+)
+def test_a_file_that_is_no_manifest_of_ours_says_nothing(model, text):
+    model.with_suffix(".json").write_text(text)
+    told = of_family("lite", 32)
+    assert find_preprocessing(model, otherwise=told) == told
 
 
 def test_manifest_with_a_damaged_preprocessing_is_an_error(model):

@@ -93,6 +93,36 @@ def test_the_same_command_twice_gives_the_same_bytes(source, tmp_path):
     assert quantize(source, tmp_path / "b").manifest.sha256 == first
 
 
+def test_a_file_that_is_not_ours_at_the_place_of_the_manifest_is_not_touched(source, tmp_path):
+    mine = tmp_path / "tiny-int8.json"
+    mine.write_text('{"mine": true}')
+    with pytest.raises(OutputError, match="not a manifest"):
+        quantize(source, tmp_path)
+    assert [(path, path.read_text()) for path in tmp_path.iterdir()] == [(mine, '{"mine": true}')]
+    assert read_manifest(quantize(source, tmp_path, force=True).model) is not None
+
+
+def test_a_manifest_without_its_model_is_replaced(source, made, tmp_path):
+    shutil.copy(path_of(made.model), tmp_path / "tiny-int8.json")
+    assert read_manifest(quantize(source, tmp_path).model) is not None
+
+
+def test_a_folder_at_the_place_of_the_manifest_is_told_of_before_the_work(source, tmp_path):
+    (tmp_path / "tiny-int8.json").mkdir()
+    with pytest.raises(OutputError, match="is a directory"):
+        quantize(source, tmp_path, force=True)
+    assert not (tmp_path / "tiny-int8.tflite").exists()
+
+
+@pytest.mark.parametrize("name", ["int8", "float32", "untrained-float32"])
+def test_convert_looks_for_foreign_files_before_the_work(name, tmp_path):
+    mine = tmp_path / f"efficientnet-lite0-{name}.json"
+    mine.write_text("{}")
+    with pytest.raises(OutputError, match="not a manifest"):
+        conversion.convert("lite0", conversion.Settings(output=tmp_path))
+    assert list(tmp_path.iterdir()) == [mine]
+
+
 @pytest.mark.slow
 def test_an_existing_file_is_not_touched_without_force(source, tmp_path):
     made = quantize(source, tmp_path / "out")

@@ -12,14 +12,17 @@ import numpy as np
 
 from edgeeff.quantization.calibration.estimators import ESTIMATORS, Range
 from edgeeff.quantization.calibration.observation import Observed
-from edgeeff.quantization.graph import Graph, Operator
-from edgeeff.quantization.grid import FIXED, Grid
+from edgeeff.quantization.graph import Graph, Operator, per_channel
+from edgeeff.quantization.grid import FIXED, RESCALING_END, Grid, rescaling
 from edgeeff.quantization.recipes.recipe import Ranges
 from edgeeff.tflite.statistics import Statistics, TensorStatistics
 
 CREDIBLE_DEVIATIONS = 16.0
 """An observed mean so many BatchNorm deviations off says that the statistics are not this
 network's (fine-tuned since with frozen BatchNorm, or a channel rescaled)."""
+
+LARGEST_RESCALING = RESCALING_END / 2
+"""Of a layer; corrections change the scales of its weights after that."""
 
 UNLIKE = 1.8
 """A channel whose spread was seen so many times larger or smaller than BatchNorm says, beyond what
@@ -101,8 +104,29 @@ def grids(
     logits = _logits(graph)
     margin = rule.logits_margin if synthetic else rule.logits_margin_data
     found[logits] = _logits_range(observed[logits], rule.logits_percent, margin)
+    _widen(graph, observed, found)
     kinds = {operator.output: operator.kind for operator in graph.operators}
     return {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
+
+
+def _widen(graph: Graph, observed: Mapping[int, Observed], found: dict[int, Range]) -> None:
+    """Give layers that hardly wake, or never, a range with which kernels can compute."""
+    seen = observed[graph.input]
+    ends = {graph.input: (float(seen.minimum.min()), float(seen.maximum.max()))}
+    for operator in graph.operators:
+        source = found.get(operator.inputs[0]) or ends.get(operator.inputs[0])
+        if not operator.weighted or operator.output not in found or source is None:
+            continue
+        low, high = found[operator.output]
+        rows = per_channel(operator, graph.weights(operator))
+        least = float(rescaling(rows, _width(source), LARGEST_RESCALING).max())
+        if _width((low, high)) < least:
+            found[operator.output] = low, min(low, 0.0) + least
+
+
+def _width(ends: Range) -> float:
+    """Of the range that holds zero as well."""
+    return max(ends[1], 0.0) - min(ends[0], 0.0)
 
 
 def _logits_range(observed: Observed, percent: float, margin: float) -> Range:

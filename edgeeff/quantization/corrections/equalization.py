@@ -16,10 +16,15 @@ import numpy.typing as npt
 
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.graph import Graph, from_per_channel, per_channel
+from edgeeff.quantization.grid import RESCALING_END, rescaling
 from edgeeff.quantization.recipes.recipe import Equalize
 from edgeeff.tflite.statistics import TensorStatistics
 
 Vector = npt.NDArray[np.float64]
+LARGEST_RESCALING = RESCALING_END / 8
+"""Of a layer whose output is scaled: ranges are chosen afterwards and may be narrower than what
+was seen."""
+
 HOMOGENEOUS = ("NONE", "RELU")
 """Fused activations for which f(s·x) = s·f(x), s above 0."""
 
@@ -42,10 +47,23 @@ def equalize(
         The factor on each channel, float64 [channels], of each tensor that was scaled.
     """
     factors: dict[int, Vector] = {}
+
+    def widest(tensor: int) -> float:
+        return float((_reach(tensor, observed, batchnorm) * factors.get(tensor, 1.0)).max())
+
     for group in scalable_groups(graph):
         reach = np.max([_reach(t, observed, batchnorm) for t in group], axis=0)
         factor = channel_factors(reach, rule)
-        if factor is None or (factor == 1).all():
+        if factor is None:
+            continue
+        after = float((reach * factor).max())
+        for maker in (graph.producer[tensor] for tensor in group):
+            if maker.weighted:
+                rows = per_channel(maker, graph.weights(maker))
+                before = rescaling(rows, widest(maker.inputs[0]), after)
+                most = np.divide(LARGEST_RESCALING, before, out=factor.copy(), where=before > 0)
+                factor = np.minimum(factor, np.maximum(most, 1.0))
+        if (factor == 1).all():
             continue
         for tensor in group:
             scale_channels(graph, tensor, factor)
@@ -58,15 +76,18 @@ def channel_factors(reach: Vector, rule: Equalize) -> Vector | None:
 
     A channel that gets ``rule.outlier`` times as far as the median one, or that much less far, is
     first brought to the median, whatever the exponent: the former would leave the others, the
-    latter itself, a few levels of int8. Then all are moved towards the widest.
+    latter itself, a few levels of int8. Then all are moved towards the widest. A channel that
+    never wakes is left alone: how far it would get nobody knows.
     """
-    if not (reach > 0).any():
+    awake = reach > 0
+    if not awake.any():
         return None
-    median = float(np.median(reach[reach > 0]))
+    median = float(np.median(reach[awake]))
     outlying = (reach > rule.outlier * median) | (reach < median / rule.outlier)
     tame = np.where(outlying, median, reach)
     brought = tame / np.maximum(reach, tame / rule.limit)
-    return np.asarray(brought * (tame.max() / tame) ** rule.exponent, np.float64)
+    factor = brought * (tame.max() / tame) ** rule.exponent
+    return np.where(awake, factor, 1.0)
 
 
 def rescaled_statistics(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib import resources
 from typing import Any
 
+from edgeeff.quantization.recipes import shipped
 from edgeeff.quantization.recipes.recipe import FLOATING, MEASURED, STATIC, Recipe, named_recipes
 
 if sys.version_info >= (3, 11):
@@ -70,7 +70,7 @@ class Measurements:
 
 def measurements() -> Measurements:
     """The figures that edgeeff ships."""
-    file = resources.files("edgeeff") / "calibration" / MEASURED
+    file = shipped.folder() / MEASURED
     table = tomllib.loads(file.read_text("utf-8"))
     recipes = {name: Figures(**fields) for name, fields in table.pop("recipes").items()}
     return Measurements(**table, recipes=recipes)

@@ -11,12 +11,12 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from edgeeff import files
 from edgeeff.errors import InputError, UsageError, unknown_name
+from edgeeff.quantization.recipes import shipped
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -230,7 +230,7 @@ class Recipe:
 
 def named_recipes() -> dict[str, Recipe]:
     """The recipes that edgeeff ships, by name."""
-    folder = resources.files("edgeeff") / "calibration"
+    folder = shipped.folder()
     names = {entry.name for entry in folder.iterdir() if entry.name.endswith(".toml")}
     found = sorted(names - {MEASURED})
     recipes = (parse(name[:-5], (folder / name).read_text("utf-8")) for name in found)

@@ -118,10 +118,16 @@ def test_the_full_exponent_makes_all_channels_reach_as_far(reach):
     assert reach * factors == pytest.approx((reach * factors).max())
 
 
-def test_a_channel_that_never_wakes_is_moved_by_no_more_than_the_limit():
-    factors = channel_factors(np.array([0.0, 0.0, 0.0, 1.0, 1.0]), Equalize(0.0, limit=100.0))
+def test_a_channel_that_never_wakes_is_left_alone():
+    factors = channel_factors(np.array([0.0, 0.0, 0.0, 1.0, 1.0]), Equalize(0.5))
     assert factors is not None
-    assert factors.tolist() == [100, 100, 100, 1, 1]
+    assert factors.tolist() == [1, 1, 1, 1, 1]
+
+
+def test_a_channel_that_hardly_wakes_is_moved_by_no_more_than_the_limit():
+    factors = channel_factors(np.array([1e-9, 1.0, 1.0]), Equalize(0.0, limit=100.0))
+    assert factors is not None
+    assert factors == pytest.approx([100, 1, 1])
 
 
 def test_a_tensor_that_is_always_zero_is_left_alone():

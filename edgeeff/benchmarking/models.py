@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeeff.accelerators.plan import Plan
-from edgeeff.benchmark.document import comparison_document
-from edgeeff.benchmark.normalisation import Normalisation
-from edgeeff.benchmark.run import Result, benchmark
-from edgeeff.benchmark.session import peak_memory
+from edgeeff.benchmarking.document import comparison_document
+from edgeeff.benchmarking.normalisation import Normalisation
+from edgeeff.benchmarking.run import Result, benchmark
+from edgeeff.benchmarking.session import peak_memory
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import Fidelity, image_errors, summary

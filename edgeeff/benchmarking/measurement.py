@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgeeff.accelerators.plan import Facts, Plan, Profile, Run
-from edgeeff.benchmark.intervals import Interval
-from edgeeff.benchmark.minutes import minutes_of, warnings_of_run
-from edgeeff.benchmark.statistics import (
+from edgeeff.benchmarking.intervals import Interval
+from edgeeff.benchmarking.minutes import minutes_of, warnings_of_run
+from edgeeff.benchmarking.statistics import (
     Latency,
     Shape,
     shape,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeeff.accelerators import find_target
 from edgeeff.accelerators.plan import Plan
-from edgeeff.benchmark.compare import compare_session
-from edgeeff.benchmark.comparison import Comparison
-from edgeeff.benchmark.document import benchmark_document
-from edgeeff.benchmark.environment import Environment
-from edgeeff.benchmark.measurement import Measurement
-from edgeeff.benchmark.session import Failure, Pass, Subject
-from edgeeff.benchmark.together import measure_all
+from edgeeff.benchmarking.compare import compare_session
+from edgeeff.benchmarking.comparison import Comparison
+from edgeeff.benchmarking.document import benchmark_document
+from edgeeff.benchmarking.environment import Environment
+from edgeeff.benchmarking.measurement import Measurement
+from edgeeff.benchmarking.session import Failure, Pass, Subject
+from edgeeff.benchmarking.together import measure_all
 from edgeeff.devices import connect
 from edgeeff.errors import UsageError
 from edgeeff.progress import Progress
@@ -98,7 +99,12 @@ def benchmark(
 
 
 def too_slow(result: Result, most_ms: float) -> str:
-    """What has a median above ``most_ms`` milliseconds, in words; ``""`` if nothing has."""
+    """What has a median above ``most_ms`` milliseconds, in words; ``""`` if nothing has.
+
+    Raises ``UsageError`` for a limit that is not a finite number: nothing is above NaN.
+    """
+    if not math.isfinite(most_ms):
+        raise UsageError(f"a latency of {most_ms} ms is not a finite number", "a limit is one")
     slow = [which for which in result.measurements if which.latency.median > most_ms]
     names = ", ".join(f"{which.model} ({which.latency.median:.3g} ms)" for which in slow)
     return f"slower than {most_ms:g} ms: {names}" if slow else ""

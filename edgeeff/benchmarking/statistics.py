@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeeff.benchmark.intervals import Interval, Values, repeats_interval
+from edgeeff.benchmarking.intervals import Interval, Values, repeats_interval
 
 DRIFT = 0.05
 """First third against last third of a run, as a share of the median."""

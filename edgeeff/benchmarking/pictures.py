@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-from edgeeff.benchmark.measurement import Stages
-from edgeeff.benchmark.normalisation import Normalisation
-from edgeeff.benchmark.session import Pass
+from edgeeff.benchmarking.measurement import Stages
+from edgeeff.benchmarking.normalisation import Normalisation
+from edgeeff.benchmarking.session import Pass
 from edgeeff.devices import Bench
 from edgeeff.devices.worker_bench import WorkerBench
 from edgeeff.errors import UsageError

@@ -1,6 +1,6 @@
 import pytest
 
-from edgeeff.benchmark.environment import Environment, differences
+from edgeeff.benchmarking.environment import Environment, differences
 
 MACHINE = {
     "processor": "A",

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass, field
 
 from edgeeff.accelerators.plan import Plan
-from edgeeff.benchmark.session import Outcome, Pass, Subject, measure
+from edgeeff.benchmarking.session import Outcome, Pass, Subject, measure
 from edgeeff.devices import Device
 from edgeeff.progress import Advance, Progress
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeeff import __version__
-from edgeeff.benchmark.comparison import Comparison
-from edgeeff.benchmark.environment import Environment
-from edgeeff.benchmark.measurement import Figure, Measurement
-from edgeeff.benchmark.session import Failure
+from edgeeff.benchmarking.comparison import Comparison
+from edgeeff.benchmarking.environment import Environment
+from edgeeff.benchmarking.measurement import Figure, Measurement
+from edgeeff.benchmarking.session import Failure
 from edgeeff.errors import InputError
 from edgeeff.files import document, read_document
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgeeff.benchmark.intervals import Interval
+from edgeeff.benchmarking.intervals import Interval
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeeff.accelerators.plan import Heat, Run, Samples
-from edgeeff.benchmark.statistics import DRIFT
+from edgeeff.benchmarking.statistics import DRIFT
 from edgeeff.devices.thermal import status_name
 
 MINUTE = 60

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgeeff.accelerators.plan import Facts, Plan, Run
-from edgeeff.benchmark.measurement import Measurement, measured
+from edgeeff.benchmarking.measurement import Measurement, measured
 
 
 def samples(

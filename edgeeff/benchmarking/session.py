@@ -12,9 +12,9 @@ from typing import Any
 
 from edgeeff.accelerators import find_target
 from edgeeff.accelerators.plan import Loaded, Plan, Run, Samples, WarmedUp
-from edgeeff.benchmark.environment import Environment
-from edgeeff.benchmark.measurement import Measurement, measured
-from edgeeff.benchmark.minutes import joined
+from edgeeff.benchmarking.environment import Environment
+from edgeeff.benchmarking.measurement import Measurement, measured
+from edgeeff.benchmarking.minutes import joined
 from edgeeff.devices import Bench, Device
 from edgeeff.errors import EdgeeffError
 from edgeeff.files import sha256

@@ -1,11 +1,11 @@
 import pytest
 
 from edgeeff.accelerators.machine import read_machine
-from edgeeff.benchmark.compare import compare_documents, compare_interleaved, compare_session
-from edgeeff.benchmark.document import benchmark_document, read_benchmark
-from edgeeff.benchmark.environment import Environment
+from edgeeff.benchmarking.compare import compare_documents, compare_interleaved, compare_session
+from edgeeff.benchmarking.document import benchmark_document, read_benchmark
+from edgeeff.benchmarking.environment import Environment
 from edgeeff.errors import InputError, UsageError
-from tests.benchmark.makers import measurement
+from tests.benchmarking.makers import measurement
 
 MACHINE = read_machine()
 

@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeeff.benchmark.statistics import (
+from edgeeff.benchmarking.statistics import (
     drift,
     modes,
     shape,
     summarise,
     warnings_of,
 )
-from tests.benchmark.makers import samples
+from tests.benchmarking.makers import samples
 
 
 @given(st.lists(st.lists(st.integers(1, 10**11), min_size=1, max_size=40), min_size=1, max_size=4))

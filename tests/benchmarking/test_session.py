@@ -1,12 +1,13 @@
 """Real measurements, and models that break down among others that do not."""
 
 import dataclasses
+import math
 
 import pytest
 
 from edgeeff.accelerators.plan import preset
-from edgeeff.benchmark.run import benchmark, too_slow
-from edgeeff.benchmark.session import Subject, measure, operator_profile, peak_memory
+from edgeeff.benchmarking.run import benchmark, too_slow
+from edgeeff.benchmarking.session import Subject, measure, operator_profile, peak_memory
 from edgeeff.devices.local import Local
 from edgeeff.errors import InputError, UsageError
 from edgeeff.progress import Progress
@@ -150,3 +151,5 @@ def test_slow_models_are_named():
     result = benchmark([tiny.FLOAT32], plan=PLAN)
     assert tiny.FLOAT32.name in too_slow(result, 1e-6)
     assert too_slow(result, 1e6) == ""
+    with pytest.raises(UsageError, match="finite"):
+        too_slow(result, math.nan)

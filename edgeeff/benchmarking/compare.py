@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeeff.accelerators.plan import HARDWARE
-from edgeeff.benchmark.comparison import Comparison
-from edgeeff.benchmark.document import Benchmark
-from edgeeff.benchmark.environment import differences
-from edgeeff.benchmark.intervals import Interval, ratio_interval, ratio_of_intervals
-from edgeeff.benchmark.measurement import Figure, Measurement
+from edgeeff.benchmarking.comparison import Comparison
+from edgeeff.benchmarking.document import Benchmark
+from edgeeff.benchmarking.environment import differences
+from edgeeff.benchmarking.intervals import Interval, ratio_interval, ratio_of_intervals
+from edgeeff.benchmarking.measurement import Figure, Measurement
 from edgeeff.errors import InputError, UsageError
 
 

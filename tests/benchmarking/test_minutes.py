@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from edgeeff.accelerators.plan import Heat, Samples
-from edgeeff.benchmark.minutes import joined, minute_medians, minutes_of, warnings_of_run
-from tests.benchmark.makers import run
+from edgeeff.benchmarking.minutes import joined, minute_medians, minutes_of, warnings_of_run
+from tests.benchmarking.makers import run
 
 MS = 1_000_000
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeeff.benchmark.intervals import (
+from edgeeff.benchmarking.intervals import (
     block_length,
     median_interval,
     ratio_interval,

@@ -6,13 +6,13 @@ import pytest
 
 from edgeeff.accelerators.machine import read_machine
 from edgeeff.accelerators.plan import OperatorTime, Profile
-from edgeeff.benchmark.compare import compare_session
-from edgeeff.benchmark.document import SCHEMA_FILE, benchmark_document, read_benchmark
-from edgeeff.benchmark.environment import Environment
-from edgeeff.benchmark.measurement import Stages
-from edgeeff.benchmark.session import Failure, Subject
+from edgeeff.benchmarking.compare import compare_session
+from edgeeff.benchmarking.document import SCHEMA_FILE, benchmark_document, read_benchmark
+from edgeeff.benchmarking.environment import Environment
+from edgeeff.benchmarking.measurement import Stages
+from edgeeff.benchmarking.session import Failure, Subject
 from edgeeff.errors import InputError, TargetUnavailable
-from tests.benchmark.makers import measurement
+from tests.benchmarking.makers import measurement
 
 STORED = Path(__file__).parent / "data" / "benchmark-1.json"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
@@ -98,7 +98,7 @@ def test_a_stored_document_of_version_1_is_read():
     ("content", "words"),
     [
         ("{", "not a JSON document"),
-        ('{"schema": "edgeeff.tflite.manifest/1"}', "not an edgeeff.benchmark document"),
+        ('{"schema": "edgeeff.manifest/1"}', "not an edgeeff.benchmark document"),
         ('{"schema": "edgeeff.benchmark/2"}', "edgeeff.benchmark/2"),
         ('{"schema": "edgeeff.benchmark/1"}', "not a whole benchmark"),
         (

@@ -1,0 +1,34 @@
+"""The optional parts of an installation: what each brings, and the error for one left out."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from edgeeff.errors import ExtraMissing
+
+_QUANTIZE = {"litert_quantizer": "litert-quantizer", "safetensors": "safetensors"}
+
+EXTRAS = {
+    "quantize": _QUANTIZE,
+    "convert": {**_QUANTIZE, "tensorflow": "tensorflow", "tf_keras": "tf-keras", "h5py": "h5py"},
+}
+"""Module to the package that has it, by the name of the extra in ``pip install edgeeff[NAME]``."""
+
+
+def require(extra: str, purpose: str) -> None:
+    """Raise ``ExtraMissing`` unless every package of an extra is installed; imports none of them.
+
+    Args:
+        extra: a name in ``EXTRAS``.
+        purpose: what needs it, as the subject of a sentence.
+    """
+    missing = [
+        package
+        for module, package in EXTRAS[extra].items()
+        if importlib.util.find_spec(module) is None
+    ]
+    if missing:
+        raise ExtraMissing(
+            f"{purpose} needs the extra {extra!r}: not installed are {', '.join(missing)}",
+            f"pip install 'edgeeff[{extra}]'",
+        )
