@@ -34,20 +34,26 @@ The same pictures, and a network in which single channels reach 256 times as far
 
 What accuracy is left: labelled ImageNet pictures, as `edgeeff evaluate --data` takes them and
 imagenet.py lists them. With --calibration, the quantizers that want pictures get 100 of those.
+
+Every row is printed as JSON when it is there (``results.py`` says what the fields mean). With
+``--save benchmarks/results/NAME.json`` it also goes into that document, from which ``publish.py``
+makes the tables of the documentation.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import functools
-import hashlib
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +61,7 @@ import numpy.typing as npt
 from quantizers import (
     CALIBRATION,
     LITERT_SETTINGS,
+    STOCK,
     Way,
     against_outliers,
     by_seed,
@@ -63,9 +70,9 @@ from quantizers import (
     shown,
     side_by_side,
 )
+from results import Results, Row, save
 from subjects import (
     FLOAT,
-    HELD_OUT_CROPS,
     PREPROCESSING,
     Pixels,
     Subject,
@@ -75,39 +82,36 @@ from subjects import (
     read_preprocessing,
     with_outliers,
 )
+from verdicts import (
+    Fields,
+    Labels,
+    Made,
+    Part,
+    Verdict,
+    accuracy_fields,
+    agreement_fields,
+    by_photograph_fields,
+    cost_fields,
+    fidelity_fields,
+    peak_fields,
+)
 
+from edgeeff.accelerators.machine import processor_name
 from edgeeff.accelerators.plan import preset
 from edgeeff.benchmarking.comparison import Comparison
 from edgeeff.benchmarking.run import benchmark
-from edgeeff.evaluation.accuracy import ranks, wilson
+from edgeeff.evaluation.accuracy import ranks
 from edgeeff.evaluation.classifier import Classifier
-from edgeeff.evaluation.fidelity import Fidelity, fidelity
-from edgeeff.evaluation.paired import drop
+from edgeeff.evaluation.fidelity import fidelity
 from edgeeff.pictures.preprocessing import Preprocessing
 
 HERE = Path(__file__).parent
 Logits = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
 
 PHOTOGRAPHS_GIVEN = 100
 
 SURE = 0.5
 """Probability of the float network's answer from which a picture counts as clear."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """An int8 .tflite and what it took."""
-
-    way: Way
-    path: Path
-    seconds: float
-    peak_bytes: int
-
-    @property
-    def sha256(self) -> str:
-        """Of the file."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
 class Bench:
@@ -168,113 +172,41 @@ class Judge:
         return ranks(self.truth, self.labels)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A model and how it was judged.
-
-    Attributes:
-        made: the model.
-        fidelity: to the float network.
-        ranks: of the labels, if the pictures have any.
-        same: whether the answer to each picture is the float network's.
-        sure: whether the float network gives its answer at least ``SURE``.
-    """
-
-    made: Made
-    fidelity: Fidelity
-    ranks: Labels | None
-    same: npt.NDArray[np.bool_]
-    sure: npt.NDArray[np.bool_]
+Rows = Iterator[Fields]
 
 
-Cell = Callable[[Verdict], str]
-Columns = Mapping[str, Cell]
-
-COLUMNS: Columns = {
-    "what": lambda it: it.made.way.name,
-    "data": lambda it: it.made.way.data,
-    "SQNR dB": lambda it: f"{it.fidelity.sqnr_db:.1f}",
-    "median picture": lambda it: f"{it.fidelity.median_image_sqnr_db:.1f}",
-    "agreement": lambda it: f"{it.fidelity.agreement:.1%} of {it.fidelity.images}",
-    "KL": lambda it: f"{it.fidelity.kl:.4f}",
-    "s": lambda it: f"{it.made.seconds:.1f}",
-    "MB": lambda it: f"{it.made.path.stat().st_size / 1e6:.2f}",
-}
-HELD_OUT: Columns = {
-    **COLUMNS,
-    "agreement": lambda it: agreement(it.same, HELD_OUT_CROPS),
-    "where float is sure": lambda it: f"{it.same[it.sure].mean():.1%} of {it.sure.sum()}",
-}
-PEAK: Columns = {"peak MB": lambda it: f"{it.made.peak_bytes / 1e6:.0f}"}
-
-
-LABELLED: Columns = {
-    name: COLUMNS[name] for name in ("what", "data", "SQNR dB", "median picture", "KL")
-} | {"agreement": lambda it: _with_interval(it.same)}
-
-
-def top1(float_ranks: Labels) -> Columns:
-    """Accuracy, and what is lost of the float network's, in points with 95% intervals."""
-
-    def accuracy(it: Verdict) -> str:
-        assert it.ranks is not None
-        return _with_interval(it.ranks == 0)
-
-    def lost(it: Verdict) -> str:
-        assert it.ranks is not None
-        found = drop(float_ranks, it.ranks)
-        low, high = found.interval
-        return f"{100 * found.value:.2f} ({100 * low:.2f} to {100 * high:.2f})"
-
-    return {"top-1": accuracy, "points lost": lost}
-
-
-def _with_interval(found: npt.NDArray[np.bool_]) -> str:
-    share = wilson(int(found.sum()), len(found))
-    return f"{share.value:.2%} ({share.low:.1%} to {share.high:.1%})"
-
-
-def latency(models: Sequence[Path]) -> Columns:
+def latency_fields(models: Sequence[Path]) -> Part:
     """Time per run as a ratio to the first model's."""
     found = benchmark(models, plan=preset("quick", threads=1))
     say(f"benchmark: {[failure.error.message for failure in found.failures] or 'all measured'}")
     by_model: dict[str, Comparison] = {it.model: it for it in found.comparisons}
 
-    def ratio(it: Verdict) -> str:
+    def fields(it: Verdict) -> Fields:
         if it.made.path == models[0]:
-            return "1"
+            return {"latency": {"ratio": 1.0}}
         against = by_model.get(it.made.path.name)
         if against is None or against.ratio is None or against.ci95 is None:
-            return "not measured"
-        low, high = against.ci95
-        return f"{against.ratio:.3f} ({low:.3f} to {high:.3f})"
+            return {}
+        return {"latency": {"ratio": against.ratio, "ci95": list(against.ci95)}}
 
-    return {"latency": ratio}
-
-
-DRAWS = 10_000
+    return fields
 
 
-def agreement(same: npt.NDArray[np.bool_], crops: int) -> str:
-    """With its 95% interval, by drawing photographs: crops of one succeed or fail together."""
-    by_photograph = same.reshape(-1, crops).mean(axis=1)
-    count = len(by_photograph)
-    drawn = np.random.default_rng(0).choice(by_photograph, (DRAWS, count)).mean(axis=1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return f"{same.mean():.1%} of {len(same)} ({low:.1%} to {high:.1%})"
+def row(bench: Bench, it: Verdict, *parts: Part) -> Fields:
+    """One row of the document; the fields of later parts replace those of earlier ones."""
+    way = it.made.way
+    fields: Fields = {"network": bench.name, "method": way.name}
+    if way.recipe:
+        fields["recipe"] = way.recipe
+    fields |= {"calibration": way.data, "date": datetime.date.today().isoformat()}
+    if way.seed is not None:
+        fields["seed"] = way.seed
+    for part in parts:
+        fields |= part(it)
+    return fields
 
 
-def print_head(columns: Iterable[str]) -> None:
-    names = ["network", *columns]
-    print(f"| {' | '.join(names)} |\n|{'-|' * len(names)}", flush=True)
-
-
-def print_row(bench: Bench, columns: Columns, it: Verdict) -> None:
-    cells = [bench.name, *(cell(it) for cell in columns.values())]
-    print(f"| {' | '.join(cells)} |", flush=True)
-
-
-def compare(bench: Bench) -> None:
+def compare(bench: Bench) -> Rows:
     """Everybody's int8 side by side, and whether edgeeff's is the same the second time."""
     seen = pictures(bench.subject, bench.preprocessing)
     np.save(bench.folder / CALIBRATION, seen.calibration)
@@ -282,43 +214,37 @@ def compare(bench: Bench) -> None:
     made = [bench.make(way) for way in side_by_side(bench.subject)]
     made.insert(2, best)
     judge = Judge(bench, seen.judged, seen.labels)
-    columns = {**COLUMNS, **PEAK}
+    parts: list[Part] = [fidelity_fields, cost_fields, peak_fields]
     if seen.labels is not None:
-        columns |= top1(judge.float_ranks())
+        parts.append(accuracy_fields(judge.float_ranks()))
     verdicts = [judge(one) for one in made]
-    columns |= latency([one.path for one in made])
-    print_head(columns)
+    parts.append(latency_fields([one.path for one in made]))
     for verdict in verdicts:
-        print_row(bench, columns, verdict)
-    print(f"\n{why}")
-    print(same_bytes(bench, made))
-    if seen.labels is not None:
-        print(f"The float network's top-1: {_with_interval(judge.float_ranks() == 0)}.")
-    print()
+        yield row(bench, verdict, *parts)
+    say(why)
+    say(same_bytes(bench, made))
 
 
-def stream(bench: Bench, judge: Judge, ways: Sequence[Way], columns: Columns) -> None:
+def stream(bench: Bench, judge: Judge, ways: Sequence[Way], *parts: Part) -> Rows:
     """A row for each way as soon as it is judged."""
     for way in ways:
-        print_row(bench, columns, judge(bench.make(way)))
+        yield row(bench, judge(bench.make(way)), *parts)
 
 
 ENOUGH = 2000
 """Pictures that tell the parts of a recipe apart; each judges twenty models."""
 
 
-def take_apart(bench: Bench) -> None:
+def take_apart(bench: Bench) -> Rows:
     """What each part of the default recipe contributes."""
     seen = pictures(bench.subject, bench.preprocessing)
     np.save(bench.folder / CALIBRATION, seen.calibration)
     labels = None if seen.labels is None else seen.labels[:ENOUGH]
     judge = Judge(bench, seen.judged[:ENOUGH], labels)
-    columns = dict(COLUMNS)
+    parts: list[Part] = [fidelity_fields, cost_fields]
     if seen.labels is not None:
-        columns |= top1(judge.float_ranks())
-    print_head(columns)
-    stream(bench, judge, contributions(bench.subject), columns)
-    print()
+        parts.append(accuracy_fields(judge.float_ranks()))
+    return stream(bench, judge, contributions(bench.subject), *parts)
 
 
 def _held_out_judge(bench: Bench) -> Judge:
@@ -327,57 +253,37 @@ def _held_out_judge(bench: Bench) -> Judge:
     return Judge(bench, held_out(bench.preprocessing))
 
 
-def show_held_out(bench: Bench) -> None:
+def show_held_out(bench: Bench) -> Rows:
     """The recipes on photographs that nothing was tuned on."""
-    judge = _held_out_judge(bench)
-    stream(bench, judge, shown(bench.subject), HELD_OUT)
+    ways = shown(bench.subject)
+    return stream(bench, _held_out_judge(bench), ways, *HELD_OUT)
 
 
-def show_labelled(bench: Bench, *, data: Path, calibration: Path | None) -> None:
+HELD_OUT: tuple[Part, ...] = (fidelity_fields, cost_fields, by_photograph_fields)
+
+
+def show_labelled(bench: Bench, *, data: Path, calibration: Path | None) -> Rows:
     """Fidelity and accuracy on labelled pictures that no quantizer has seen."""
     seen = pictures(bench.subject, bench.preprocessing).calibration
     if calibration is not None:
         seen, _ = labelled(calibration, bench.preprocessing, PHOTOGRAPHS_GIVEN)
     np.save(bench.folder / CALIBRATION, seen)
     judge = Judge(bench, *labelled(data, bench.preprocessing))
-    before = _with_interval(judge.float_ranks() == 0)
-    columns = {**LABELLED, "float top-1": lambda _: before, **top1(judge.float_ranks())}
-    print_head(columns)
-    stream(bench, judge, on_labelled(bench.subject), columns)
-    print()
+    parts = (fidelity_fields, cost_fields, agreement_fields, accuracy_fields(judge.float_ranks()))
+    return stream(bench, judge, on_labelled(bench.subject), *parts)
 
 
-def show_seeds(bench: Bench) -> None:
+def show_seeds(bench: Bench) -> Rows:
     """The default recipe with several seeds on the same photographs."""
     judge = _held_out_judge(bench)
-    for data, ways in by_seed(bench.subject).items():
-        found = [judge(bench.make(way)).fidelity for way in ways]
-        cells = [bench.name, data, *(cell(found) for cell in SEEDED.values())]
-        print(f"| {' | '.join(cells)} |", flush=True)
+    return stream(bench, judge, list(by_seed(bench.subject)), fidelity_fields)
 
 
-def _mean_of(name: str, form: str) -> Callable[[Sequence[Fidelity]], str]:
-    def cell(found: Sequence[Fidelity]) -> str:
-        values = [getattr(one, name) for one in found]
-        each = ", ".join(format(value, form) for value in values)
-        return f"{format(sum(values) / len(values), form)} ({each})"
-
-    return cell
-
-
-SEEDED: Mapping[str, Callable[[Sequence[Fidelity]], str]] = {
-    "SQNR dB, mean (each seed)": _mean_of("sqnr_db", ".1f"),
-    "median picture": _mean_of("median_image_sqnr_db", ".1f"),
-    "agreement": _mean_of("agreement", ".1%"),
-    "KL": _mean_of("kl", ".4f"),
-}
-
-
-def show_outliers(bench: Bench) -> None:
+def show_outliers(bench: Bench) -> Rows:
     """What single channels that reach 256 times as far cost."""
     judge = _held_out_judge(bench)
     for network in (bench, bench.with_outliers()):
-        stream(network, judge, against_outliers(bench.subject), HELD_OUT)
+        yield from stream(network, judge, against_outliers(bench.subject), *HELD_OUT)
 
 
 def best_setting(bench: Bench, choosing: Pixels) -> tuple[Made, str]:
@@ -419,12 +325,33 @@ def _alone(script: str, *arguments: str) -> str:
     return done.stdout
 
 
-MODES: Mapping[str, Callable[[Bench], None]] = {
+Mode = Callable[[Bench], Rows]
+MODES: Mapping[str, Mode] = {
     "--held-out": show_held_out,
     "--seeds": show_seeds,
     "--outliers": show_outliers,
     "--contributions": take_apart,
 }
+
+
+def document(rows: Sequence[Row]) -> Results:
+    """The rows with what is known of them; their pictures and notes are for a person to write."""
+    threads = len(os.sched_getaffinity(0))
+    words = ["python", Path(sys.argv[0]).as_posix(), *_without_save(sys.argv[1:])]
+    return Results(
+        command=shlex.join(words),
+        machine=f"{threads} cores of {processor_name()}",
+        notes=(),
+        rows=tuple(rows),
+        latency_to=STOCK.name if any("latency" in row for row in rows) else None,
+    )
+
+
+def _without_save(words: Sequence[str]) -> list[str]:
+    if "--save" not in words:
+        return list(words)
+    place = words.index("--save")
+    return [*words[:place], *words[place + 2 :]]
 
 
 def main() -> None:
@@ -438,6 +365,7 @@ def main() -> None:
         )
     modes.add_argument("--labelled", type=Path, metavar="DATA", help=show_labelled.__doc__)
     parser.add_argument("--calibration", type=Path, metavar="DATA", help="with --labelled")
+    parser.add_argument("--save", type=Path, metavar="FILE.json", help="put the rows into this")
     parser.add_argument("networks", nargs="+", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
     chosen = parser.parse_args()
     if chosen.labelled:
@@ -445,13 +373,12 @@ def main() -> None:
         chosen.mode = functools.partial(show_labelled, data=data, calibration=calibration)
     elif chosen.calibration:
         parser.error("--calibration goes with --labelled")
-    if chosen.mode is show_seeds:
-        print_head(["data", *SEEDED])
-    elif chosen.mode in (show_held_out, show_outliers):
-        print_head(HELD_OUT)
     for word in chosen.networks:
         with tempfile.TemporaryDirectory() as folder:
-            chosen.mode(Bench(Subject(word), Path(folder)))
+            for found in chosen.mode(Bench(Subject(word), Path(folder))):
+                print(json.dumps(found), flush=True)
+                if chosen.save:
+                    save(chosen.save, document([found]))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import importlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from edgeeff.quantization.recipes.recipe import (
     Round,
     Split,
     find_recipe,
+    named_recipes,
 )
 from edgeeff.tflite import rewrite, statistics
 
@@ -94,6 +95,8 @@ class Way:
     Attributes:
         name: for the table.
         data: ``NONE`` or ``PHOTOGRAPHS``.
+        recipe: the shipped recipe that it follows, if it does.
+        seed: where several are compared.
         quantize: gives the int8 .tflite and times what makes it of a float .tflite: no imports,
             no export, no reading of files.
     """
@@ -101,11 +104,14 @@ class Way:
     name: str
     data: str
     quantize: Callable[[Task, Watch], bytes]
+    recipe: str = ""
+    seed: int | None = None
 
     @property
     def key(self) -> str:
         """What tells it from the others."""
-        return f"{self.name}, {self.data}"
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"{self.name}, {self.data}{seed}"
 
 
 def edgeeff(
@@ -125,7 +131,8 @@ def edgeeff(
             seen = given or synthetic_set(SYNTHETIC_COUNT, preprocessing)
             return quantize_model(content, recipe, preprocessing, seen, seed=seed)
 
-    return Way(f"edgeeff {name}", data, quantize)
+    shipped = recipe.name if batchnorm and recipe == named_recipes().get(recipe.name) else ""
+    return Way(f"edgeeff {name}", data, quantize, shipped)
 
 
 def _as_set(pictures: Pixels) -> CalibrationSet:
@@ -260,15 +267,12 @@ def on_labelled(subject: Subject) -> list[Way]:
 SEEDS = 4
 
 
-def by_seed(subject: Subject) -> dict[str, list[Way]]:
-    """The default recipe with several seeds, by the data given."""
+def by_seed(subject: Subject) -> Iterator[Way]:
+    """The default recipe with several seeds, without data and with."""
     whole = default_recipe(subject)
-    return {
-        data: [
-            edgeeff(f"{whole.name} --seed {seed}", whole, data, seed=seed) for seed in range(SEEDS)
-        ]
-        for data in (NONE, PHOTOGRAPHS)
-    }
+    for data in (NONE, PHOTOGRAPHS):
+        for seed in range(SEEDS):
+            yield replace(edgeeff(whole.name, whole, data, seed=seed), seed=seed)
 
 
 def against_outliers(subject: Subject) -> list[Way]:
@@ -342,9 +346,7 @@ def _by_estimator(whole: Recipe, data: str) -> list[Way]:
 def known_ways(subject: Subject) -> dict[str, Way]:
     """All of the above by key."""
     ways = [*side_by_side(subject), *LITERT_SETTINGS.values(), *shown(subject)]
-    for seeded in by_seed(subject).values():
-        ways += seeded
-    return {way.key: way for way in [*ways, *contributions(subject)]}
+    return {way.key: way for way in [*ways, *by_seed(subject), *contributions(subject)]}
 
 
 def main(word: str, folder: str, key: str, model: str) -> None:

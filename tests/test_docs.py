@@ -1,12 +1,19 @@
 """The pages for people: links lead somewhere, and every page can be found."""
 
 import dataclasses
+import importlib
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from edgeeff.cli import COMMANDS
 from edgeeff.quantization.recipes.recipe import CORRECTIONS, ORDER, Ranges
+from edgeeff.tflite.runner import Runner, dequantize
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "artifacts/README.md"])
@@ -54,15 +61,15 @@ def row_of(page: str, name: str) -> str:
 
 @pytest.mark.parametrize("field", dataclasses.fields(Ranges), ids=lambda field: field.name)
 def test_the_page_of_recipes_has_the_default_of_each_key_of_ranges(field):
-    row = row_of((ROOT / "docs" / "quantization.md").read_text("utf-8"), field.name)
+    row = row_of((ROOT / "docs" / "recipes.md").read_text("utf-8"), field.name)
     default = field.default if isinstance(field.default, str) else f"{field.default:g}"
     assert default in re.findall(r"[\w.]+", row.split("|")[2])
 
 
 @pytest.mark.parametrize("kind", CORRECTIONS)
 def test_the_page_of_recipes_has_the_keys_and_defaults_of_each_correction(kind):
-    page = (ROOT / "docs" / "quantization.md").read_text("utf-8")
-    table = page[page.index("| `[[corrections]]`") :]
+    page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    table = page[page.index("| `[[corrections]]` | keys") :]
     said = row_of(table, kind).split("|")[2]
     for field in dataclasses.fields(CORRECTIONS[kind]):
         default = field.default if isinstance(field.default, str) else f"{field.default:g}"
@@ -70,6 +77,61 @@ def test_the_page_of_recipes_has_the_keys_and_defaults_of_each_correction(kind):
 
 
 def test_the_page_of_recipes_has_the_corrections_in_their_order():
-    page = (ROOT / "docs" / "quantization.md").read_text("utf-8")
-    table = page[page.index("| `[[corrections]]`") :].split("\n\n")[0]
+    page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    table = page[page.index("| `[[corrections]]` | keys") :].split("\n\n")[0]
     assert tuple(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == ORDER
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented(name):
+    pages = [page for page in PAGES if page.parent.name == "docs"]
+    assert any(re.search(rf"\bedgeeff {name}\b", page.read_text("utf-8")) for page in pages)
+
+
+def commands(page: Path) -> list[str]:
+    """The command lines of edgeeff in a page, those in code and in running text."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"^```(?:sh|console)?\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    inline = re.findall(r"`(?:\$ )?(edgeeff [^`\n]+)`", text)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [
+        found[1]
+        for line in [*lines, *inline]
+        if (found := re.match(r"\s*\$?\s*(edgeeff .+)", line))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_have_only_options_that_there_are(page):
+    wrong = []
+    for line in commands(page):
+        words = shlex.split(re.split(r"\s+#|[|>]", line)[0], comments=True)[1:]
+        if not words or words[0].startswith("-") or words[0].isupper():
+            continue
+        if words[0] not in COMMANDS:
+            wrong.append(line)
+            continue
+        command = importlib.import_module(COMMANDS[words[0]]).command
+        known = {name for option in command.params for name in option.opts} | {"--help"}
+        given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        if given - known:
+            wrong.append(line)
+    assert wrong == []
+
+
+def test_the_lines_for_python_give_the_models_answer(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("artifacts").mkdir()
+    model = Path("artifacts/efficientnet-lite0-int8.tflite")
+    model.write_bytes((ROOT / "tests/tflite/data/tiny-int8-metadata.tflite").read_bytes())
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    Image.fromarray(pixels).save("photo.jpg")
+    page = (ROOT / "docs" / "app.md").read_text("utf-8")
+    code = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(code[0], names)  # noqa: S102 - the page's own lines
+    runner = Runner(model)
+    (raw,) = runner.run(np.asarray(names["square"], np.uint8)[None])
+    expected = dequantize(raw, runner.outputs[0])[0]
+    np.testing.assert_allclose(names["probabilities"], expected, atol=1e-6)
+    assert capsys.readouterr().out.splitlines()[0].startswith(f"{expected.argmax()} ")

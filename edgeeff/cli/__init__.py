@@ -14,6 +14,7 @@ import click
 
 from edgeeff import __version__
 from edgeeff.cli.encoding import encode_anything
+from edgeeff.cli.layout import folded, width_of
 from edgeeff.cli.terminal import echo
 from edgeeff.errors import EdgeeffError, unknown_name
 
@@ -99,9 +100,10 @@ def _run(words: list[str]) -> int:
 
 
 def _fail(message: str, hint: str, status: int, as_json: bool) -> int:
-    echo(f"error: {message}", err=True)
+    width = width_of(sys.stderr)
+    echo(folded(f"error: {message}", width), err=True)
     if hint:
-        echo(f"hint: {hint}", err=True)
+        echo(folded(f"hint: {hint}", width), err=True)
     if as_json:
         fields = {"error": message, "hint": hint, "exit": status}
         echo(json.dumps({"schema": "edgeeff.error/1", **fields}))

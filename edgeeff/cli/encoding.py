@@ -6,7 +6,7 @@ import codecs
 import io
 from typing import TextIO
 
-PLAIN = {"→": "->", "…": "...", "°": " degrees ", "µ": "u", "±": "+-"}
+PLAIN = {"→": "->", "…": "...", "°": " degrees ", "µ": "u", "±": "+-", "─": "-"}
 """What says the same in ASCII."""
 
 _HANDLER = "edgeeff.plain"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,18 +10,10 @@ import click
 from edgeeff.cli.terminal import Terminal, common_options, echo
 
 if TYPE_CHECKING:
-    from edgeeff.quantization.recipes.measured import Measurements
+    from edgeeff.quantization.recipes.measured import Figures, Measurements
     from edgeeff.quantization.recipes.recipe import Recipe
 
-COLUMNS = (
-    "recipe",
-    ">MB",
-    ">SQNR dB",
-    ">same top-1",
-    ">seconds",
-    "integer only",
-    "what for",
-)
+FIGURES = ("recipe", ">MB", ">SQNR dB", "same top-1", ">seconds", "time per run")
 
 
 @click.command("recipes")
@@ -42,41 +35,66 @@ def command(terminal: Terminal, name: str | None) -> None:
 
     chosen = [find_recipe(name)] if name else list(named_recipes().values())
     measured = measurements()
+    basis = [
+        {key: getattr(each, key) for key in ("network", "pictures", "command")} for each in measured
+    ]
     listed = [_listed(recipe, measured) for recipe in chosen]
-    basis = {key: getattr(measured, key) for key in ("network", "pictures", "command")}
     terminal.document(document("edgeeff.recipes/1", {"measured_on": basis, "recipes": listed}))
     if name and not terminal.json:
         echo(chosen[0].text.removesuffix("\n"))
         return
-    title = f"cost and gain on {measured.network}, {measured.pictures} (- was not measured)"
-    terminal.table(COLUMNS, map(_row, listed), title=title)
-    terminal.say(f"figures of: {measured.command}")
-    terminal.say("more networks, and when to take which: docs/quantization.md")
+    _show(terminal, chosen, measured)
 
 
-def _listed(recipe: Recipe, measured: Measurements) -> dict[str, Any]:
+def _listed(recipe: Recipe, measured: Sequence[Measurements]) -> dict[str, Any]:
     from edgeeff.quantization.recipes.measured import integer_only
 
-    figures = measured.of(recipe)
+    figures = {each.network: found for each in measured if (found := each.of(recipe))}
     return {
         "name": recipe.name,
         "scheme": recipe.scheme,
         "summary": recipe.summary,
         "integer_only": integer_only(recipe),
-        "measured": figures.to_json() if figures else None,
+        "measured": {network: found.to_json() for network, found in figures.items()},
         "text": recipe.text,
     }
 
 
-def _row(listed: dict[str, Any]) -> list[str]:
-    found = listed["measured"]
-    figures = ["-"] * 4
-    if found:
-        figures = [
-            f"{found['megabytes']:.2f}",
-            f"{found['sqnr_db']:.1f}",
-            f"{found['agreement']:.1%}",
-            f"{found['seconds']:.1f}",
-        ]
-    integer = "yes" if listed["integer_only"] else "no"
-    return [listed["name"], *figures, integer, listed["summary"]]
+def _show(terminal: Terminal, recipes: Sequence[Recipe], measured: Sequence[Measurements]) -> None:
+    from edgeeff.quantization.recipes.measured import integer_only
+
+    terminal.table(
+        ("recipe", "integer only", "what it is for"),
+        [(each.name, "yes" if integer_only(each) else "no", each.summary) for each in recipes],
+    )
+    for each in measured:
+        found = [(recipe.name, each.of(recipe)) for recipe in recipes]
+        title = f"Measured on {each.network}: {each.pictures}"
+        rows = [_row(name, figures) for name, figures in found if figures]
+        terminal.table(FIGURES, rows, title=title)
+    terminal.say("")
+    terminal.say(
+        "same top-1: pictures whose first answer is that of the float network, with its 95% "
+        "interval; time per run: as a multiple of that of int8; seconds: of the quantization"
+    )
+    terminal.say("more networks, and how these were measured: docs/results.md")
+    terminal.say("which to take: docs/choosing.md")
+
+
+def _row(name: str, found: Figures) -> list[str]:
+    low, high = found.agreement_ci95
+    return [
+        name,
+        f"{found.megabytes:.2f}",
+        f"{found.sqnr_db:.1f}",
+        f"{found.agreement:.1%} ({low:.1%} to {high:.1%})",
+        f"{found.seconds:.1f}",
+        _times(found),
+    ]
+
+
+def _times(found: Figures) -> str:
+    if found.latency_ratio is None or found.latency_ci95 is None:
+        return ""
+    low, high = found.latency_ci95
+    return f"{found.latency_ratio:.2f} ({low:.2f} to {high:.2f})"

@@ -10,12 +10,13 @@ import contextlib
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from edgeeff.cli import layout
 from edgeeff.cli.encoding import encodable
 from edgeeff.progress import Advance, Progress
 
@@ -46,34 +47,51 @@ class Terminal:
             echo(text.removesuffix("\n"))
 
     def say(self, text: str) -> None:
-        """Print a line for people (rich markup is not interpreted)."""
+        """Print a line for people."""
         if not self.quiet:
-            echo(text, err=self.json)
+            echo(layout.folded(text, self._width), err=self.json)
 
     def warn(self, text: str) -> None:
         """Print a line that must not be missed, on standard error."""
-        echo(text, err=True)
+        echo(layout.folded(text, layout.width_of(sys.stderr)), err=True)
 
     def table(
         self, columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None
     ) -> None:
-        """Print a table; a column whose heading starts with ``>`` is right-aligned."""
-        if self.quiet:
-            return
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
+        """Print a table; a column whose heading starts with ``>`` holds figures."""
+        cells = [[self._shown(str(cell)) for cell in row] for row in rows]
+        self._block(layout.table(columns, cells, self._width), title)
 
-        stream = sys.stderr if self.json else sys.stdout
-        shown = functools.partial(encodable, stream=stream)
-        title = None if title is None else shown(title)
-        table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-        for column in columns:
-            name = column.removeprefix(">")
-            table.add_column(name, justify="right" if name != column else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(shown(str(cell))) for cell in row))
-        _console(stderr=self.json).print(table)
+    def pairs(self, rows: Iterable[tuple[str, str]], title: str | None = None) -> None:
+        """Print a list of names and values, below a title."""
+        told = [(name, self._shown(value)) for name, value in rows]
+        self._block(layout.pairs(told, self._width), title)
+
+    def command(self, *parts: str) -> None:
+        """Print a command to copy, broken between its parts where the terminal is narrow."""
+        whole = "  " + " ".join(parts)
+        width = self._width
+        fits = width is None or len(whole) <= width
+        if not self.quiet:
+            echo(whole if fits else "  " + " \\\n      ".join(parts), err=self.json)
+
+    def _block(self, lines: Sequence[str], title: str | None) -> None:
+        """Print lines that belong together, apart from others."""
+        if not self.quiet:
+            head = [layout.folded(self._shown(title), self._width), ""] if title else []
+            echo("\n" + "\n".join([*head, *lines]), err=self.json)
+
+    def _shown(self, text: str) -> str:
+        """As the stream will show it, so that its length is known before."""
+        return encodable(text, self._stream)
+
+    @property
+    def _stream(self) -> TextIO:
+        return sys.stderr if self.json else sys.stdout
+
+    @property
+    def _width(self) -> int | None:
+        return layout.width_of(self._stream)
 
     def progress(self) -> Progress:
         """Progress on standard error: bars on a terminal, silent otherwise or with ``-q``."""
@@ -89,7 +107,7 @@ class DrawnProgress(Progress):
     Stages of several threads share one display: a console has room for one.
     """
 
-    console: Console = field(default_factory=lambda: _console(stderr=True))
+    console: Console = field(default_factory=lambda: _console())
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _bars: Bars | None = None
 
@@ -136,9 +154,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def _console(*, stderr: bool) -> Console:
+def _console() -> Console:
     from rich.console import Console
 
-    # A pipe has no width: tables would be folded to 80 columns and become unreadable in logs.
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else 160, highlight=False)
+    return Console(stderr=True, highlight=False)

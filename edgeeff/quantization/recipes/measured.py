@@ -1,7 +1,6 @@
 """What each shipped recipe costs and gives: figures measured once, kept as data.
 
-``calibration/measured.toml`` holds them; ``benchmarks/recipe_figures.py`` takes them from the
-table of ``docs/quantization.md``.
+``benchmarks/publish.py`` makes ``calibration/measured.toml`` from the documents of the benchmarks.
 """
 
 from __future__ import annotations
@@ -31,6 +30,9 @@ class Figures:
         kl: mean divergence of the probabilities in nats.
         seconds: of the quantization step.
         megabytes: of the file, 10^6 bytes.
+        agreement_ci95: the 95% interval of the agreement.
+        latency_ratio: time per run as a multiple of that of ``int8``.
+        latency_ci95: the 95% interval of that.
     """
 
     sqnr_db: float
@@ -39,19 +41,22 @@ class Figures:
     kl: float
     seconds: float
     megabytes: float
+    agreement_ci95: tuple[float, float]
+    latency_ratio: float | None = None
+    latency_ci95: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
+        """The fields as JSON values; what was not measured is null."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """The figures of all recipes that were measured together.
+    """The figures of all recipes that were measured together, on one network.
 
     Attributes:
-        network: such as ``lite0``.
-        pictures: how many judged, and what they show.
+        network: such as ``lite0``, with its training if that is not ImageNet's.
+        pictures: how many judged, what they show, and what calibrated.
         command: makes the figures.
         recipes: by recipe name.
     """
@@ -68,12 +73,20 @@ class Measurements:
         return self.recipes.get(recipe.name) if unchanged else None
 
 
-def measurements() -> Measurements:
-    """The figures that edgeeff ships."""
+def measurements() -> tuple[Measurements, ...]:
+    """The figures that edgeeff ships, network by network."""
     file = shipped.folder() / MEASURED
-    table = tomllib.loads(file.read_text("utf-8"))
-    recipes = {name: Figures(**fields) for name, fields in table.pop("recipes").items()}
+    return tuple(map(_measurements, tomllib.loads(file.read_text("utf-8"))["measured"]))
+
+
+def _measurements(table: dict[str, Any]) -> Measurements:
+    recipes = {name: _figures(fields) for name, fields in table.pop("recipes").items()}
     return Measurements(**table, recipes=recipes)
+
+
+def _figures(fields: dict[str, Any]) -> Figures:
+    pairs = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return Figures(**{**fields, **pairs})
 
 
 def integer_only(recipe: Recipe) -> bool:

@@ -231,10 +231,9 @@ class Recipe:
 def named_recipes() -> dict[str, Recipe]:
     """The recipes that edgeeff ships, by name."""
     folder = shipped.folder()
-    names = {entry.name for entry in folder.iterdir() if entry.name.endswith(".toml")}
-    found = sorted(names - {MEASURED})
-    recipes = (parse(name[:-5], (folder / name).read_text("utf-8")) for name in found)
-    return {recipe.name: recipe for recipe in recipes}
+    files = {entry.name: entry for entry in folder.iterdir() if entry.name.endswith(".toml")}
+    texts = {name[:-5]: file.read_text("utf-8") for name, file in files.items() if name != MEASURED}
+    return {name: parse(name, texts[name]) for name in sorted(texts)}
 
 
 def find_recipe(name: str) -> Recipe:
