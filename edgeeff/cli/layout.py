@@ -23,7 +23,7 @@ def width_of(stream: TextIO) -> int | None:
     return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else None
 
 
-def table(
+def table_lines(
     columns: Iterable[str], rows: Iterable[Iterable[object]], width: int | None = None
 ) -> list[str]:
     """The lines of a table.
@@ -48,7 +48,7 @@ def table(
     return lines
 
 
-def pairs(rows: Iterable[tuple[str, str]], width: int | None = None) -> list[str]:
+def pair_lines(rows: Iterable[tuple[str, str]], width: int | None = None) -> list[str]:
     """The lines of a list of names, each with a value that is folded beside it."""
     listed = list(rows)
     beside = max((_cells(name) for name, _ in listed), default=0) + len(GAP)
@@ -125,7 +125,7 @@ def _stacked(names: Sequence[str], rows: Sequence[Sequence[str]], width: int | N
     left = None if width is None else width - len(GAP)
     for first, *others in rows:
         told = [(name, cell) for name, cell in zip(names[1:], others, strict=True) if cell]
-        lines += [first, *(GAP + line for line in pairs(told, left))]
+        lines += [first, *(GAP + line for line in pair_lines(told, left))]
     return lines
 
 

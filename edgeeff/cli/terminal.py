@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from edgeeff.cli import layout
 from edgeeff.cli.encoding import encodable
+from edgeeff.cli.layout import folded, pair_lines, table_lines, width_of
 from edgeeff.progress import Advance, Progress
 
 if TYPE_CHECKING:
@@ -49,23 +49,23 @@ class Terminal:
     def say(self, text: str) -> None:
         """Print a line for people."""
         if not self.quiet:
-            echo(layout.folded(text, self._width), err=self.json)
+            echo(folded(text, self._width), err=self.json)
 
     def warn(self, text: str) -> None:
         """Print a line that must not be missed, on standard error."""
-        echo(layout.folded(text, layout.width_of(sys.stderr)), err=True)
+        echo(folded(text, width_of(sys.stderr)), err=True)
 
     def table(
         self, columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None
     ) -> None:
         """Print a table; a column whose heading starts with ``>`` holds figures."""
         cells = [[self._shown(str(cell)) for cell in row] for row in rows]
-        self._block(layout.table(columns, cells, self._width), title)
+        self._block(table_lines(columns, cells, self._width), title)
 
     def pairs(self, rows: Iterable[tuple[str, str]], title: str | None = None) -> None:
         """Print a list of names and values, below a title."""
         told = [(name, self._shown(value)) for name, value in rows]
-        self._block(layout.pairs(told, self._width), title)
+        self._block(pair_lines(told, self._width), title)
 
     def command(self, *parts: str) -> None:
         """Print a command to copy, broken between its parts where the terminal is narrow."""
@@ -78,7 +78,7 @@ class Terminal:
     def _block(self, lines: Sequence[str], title: str | None) -> None:
         """Print lines that belong together, apart from others."""
         if not self.quiet:
-            head = [layout.folded(self._shown(title), self._width), ""] if title else []
+            head = [folded(self._shown(title), self._width), ""] if title else []
             echo("\n" + "\n".join([*head, *lines]), err=self.json)
 
     def _shown(self, text: str) -> str:
@@ -91,7 +91,7 @@ class Terminal:
 
     @property
     def _width(self) -> int | None:
-        return layout.width_of(self._stream)
+        return width_of(self._stream)
 
     def progress(self) -> Progress:
         """Progress on standard error: bars on a terminal, silent otherwise or with ``-q``."""
