@@ -58,7 +58,9 @@ def compare_session(measurements: Sequence[Measurement]) -> list[Comparison]:
     return found
 
 
-def compare_documents(first: Benchmark, second: Benchmark, *, anyway: bool) -> list[Comparison]:
+def compare_documents(
+    first: Benchmark, second: Benchmark, *, anyway: bool = False
+) -> list[Comparison]:
     """Compare the figures of two documents, pair by pair.
 
     With one figure each, those two; otherwise figures of the same model name and target.

@@ -72,7 +72,7 @@ class ModelComparison:
         return rows
 
 
-def compare_models(
+def compare(
     first: Path,
     second: Path,
     *,

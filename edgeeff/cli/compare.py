@@ -53,12 +53,12 @@ def command(
     suffixes = {first.suffix, second.suffix}
     if suffixes == {".tflite"}:
         from edgeeff.accelerators.plan import preset
-        from edgeeff.benchmarking.models import compare_models
+        from edgeeff.benchmarking.models import compare
         from edgeeff.benchmarking.normalisation import normalisation
 
         _show_models(
             terminal,
-            compare_models(
+            compare(
                 first,
                 second,
                 target=target,
