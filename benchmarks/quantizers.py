@@ -22,7 +22,9 @@ from subjects import FLOAT, Pixels, Subject, read_preprocessing
 
 from edgeeff.accelerators.machine import peak_bytes
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pipeline.conversion import DEFAULT_RECIPES, SYNTHETIC_COUNT
+from edgeeff.pipeline import policy
+from edgeeff.pipeline.conversion import SYNTHETIC_COUNT
+from edgeeff.pipeline.settings import Settings
 from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set
 from edgeeff.quantization.recipes.recipe import (
     CHOICES,
@@ -236,7 +238,7 @@ LITERT_SETTINGS = {
 
 def default_recipe(subject: Subject) -> Recipe:
     """What ``edgeeff convert --int8`` takes for the network."""
-    return find_recipe(DEFAULT_RECIPES["int8"].get(subject.variant.family, "int8"))
+    return policy.plan(Settings(), policy.expected_of(subject.variant))
 
 
 def side_by_side(subject: Subject) -> list[Way]:

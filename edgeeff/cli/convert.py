@@ -70,10 +70,10 @@ def _describe(terminal: Terminal, name: str, settings: Any) -> None:
     """What ``convert`` would do with these settings."""
     from edgeeff.architectures.variants import find_variant
     from edgeeff.files import document
-    from edgeeff.pipeline.conversion import plan
+    from edgeeff.pipeline import policy
 
     variant = find_variant(name)
-    recipe = plan(variant, settings)
+    recipe = policy.plan(settings, policy.expected_of(variant))
     file = settings.output / f"efficientnet-{variant.name}-{recipe.scheme}.tflite"
     fields = {
         "variant": variant.name,

@@ -69,7 +69,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("quantize")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--recipe", default="int8", show_default=True, help="Name or FILE.toml.")
+@click.option("--recipe", help="Name (edgeeff recipes) or FILE.toml; default: the best for it.")
 @click.option("--mean", help="Of the pixels, 0..255: one number or R,G,B.")
 @click.option("--std", help="Likewise; the model takes (pixel - mean) / std.")
 @click.option("--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875.")
@@ -78,20 +78,19 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def command(
     terminal: Terminal,
     model: Path,
-    recipe: str,
     mean: str | None,
     std: str | None,
     resize: str | None,
     **options: Any,
 ) -> None:
-    """Quantize MODEL, a float32 .tflite classifier, by a recipe.
+    """Quantize MODEL, a float32 .tflite classifier, by the recipe that suits it or a named one.
 
     How pictures become its input is read from its manifest or metadata; a file that has
     neither needs --mean and --std. TensorFlow is not needed.
 
     \b
     Example:
-      edgeeff quantize efficientnet-lite0-float32.tflite --recipe int8
+      edgeeff quantize efficientnet-lite0-float32.tflite
       edgeeff quantize other.tflite --recipe int8 --mean 127.5 --std 127.5 --calibration photos/
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.evaluation.inputs import input_resolution
@@ -105,7 +104,7 @@ def command(
         preprocessing = from_options(input_resolution(model), mean, std, resize or "bilinear")
     settings = conversion.Settings(**options)
     with trials_shown(terminal):
-        made = conversion.quantize(model, recipe, settings, preprocessing, terminal.progress())
+        made = conversion.quantize(model, settings, preprocessing, terminal.progress())
     summary(terminal, made)
 
 

@@ -16,13 +16,6 @@ from edgeeff.evaluation.evaluate import Evaluation
 from edgeeff.evaluation.fidelity import Fidelity
 from edgeeff.evaluation.paired import Drop, fewest_images
 
-LADDERS: dict[str, tuple[str, ...]] = {
-    "b": ("int8-bias", "int8-swish"),
-    "lite": ("int8-bias", "int8", "int8-split"),
-    "edgetpu": ("int8-bias", "int8"),
-}
-"""Full-integer recipes to try by family, from cheap to costly."""
-
 
 @dataclass(frozen=True)
 class Limits:

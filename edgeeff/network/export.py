@@ -38,17 +38,10 @@ def export(
     logits: bool = False,
     force: bool = False,
 ) -> None:
-    """Write a network as a float32 .tflite.
-
-    The file has the signature ``serving_default`` from ``image``, float32 [batch, height,
-    width, 3] normalised, to ``probabilities`` (or ``logits``), float32 [batch, classes].
-    Every activation is named after the Keras layer that makes it, and if a layer takes more
-    than one operator, the earlier ones after layer and operator (``stem_activation/logistic``).
-    Constants are ``layer/kernel`` and ``layer/bias``, BatchNorm folded in. The statistics of
-    the activations are attached as metadata ``statistics.METADATA_NAME``.
+    """Write a network as a float32 .tflite: what ``exported`` gives.
 
     Args:
-        model: gives logits, as ``network.builder.build`` makes it.
+        model: as ``exported`` takes it, and ``preprocessing``, ``batch``, ``logits`` too.
         path: of the file.
         preprocessing: how the network's pictures are normalised.
         batch: pictures per run.
@@ -59,9 +52,34 @@ def export(
         UsageError: a batch below 1.
         OutputError: the file cannot be written.
     """
+    files.refuse_existing(path, force=force)
+    content = exported(model, preprocessing=preprocessing, batch=batch, logits=logits)
+    files.write_bytes(path, content, force=force)
+
+
+def exported(
+    model: tf_keras.Model, *, preprocessing: Preprocessing, batch: int = 1, logits: bool = False
+) -> bytes:
+    """A network as a float32 .tflite.
+
+    The file has the signature ``serving_default`` from ``image``, float32 [batch, height,
+    width, 3] normalised, to ``probabilities`` (or ``logits``), float32 [batch, classes].
+    Every activation is named after the Keras layer that makes it, and if a layer takes more
+    than one operator, the earlier ones after layer and operator (``stem_activation/logistic``).
+    Constants are ``layer/kernel`` and ``layer/bias``, BatchNorm folded in. The statistics of
+    the activations are attached as metadata ``statistics.METADATA_NAME``.
+
+    Args:
+        model: gives logits, as ``network.builder.build`` makes it.
+        preprocessing: how the network's pictures are normalised.
+        batch: pictures per run.
+        logits: leave out the softmax at the end.
+
+    Raises:
+        UsageError: a batch below 1.
+    """
     if batch < 1:
         raise UsageError(f"a batch of {batch} pictures", "it is at least 1")
-    files.refuse_existing(path, force=force)
     output = LOGITS if logits else PROBABILITIES
     flat = rewrite.unpack(_convert(model, batch, softmax=not logits))
     name_tensors(flat, model, INPUT, output)
@@ -70,7 +88,7 @@ def export(
     known = batchnorm_statistics(model, preprocessing)
     tensors = {name: found for name, found in known.tensors.items() if name in names}
     statistics.attach(flat, Statistics(known.source, known.count, tensors))
-    files.write_bytes(path, rewrite.pack(flat), force=force)
+    return rewrite.pack(flat)
 
 
 def batchnorm_statistics(model: tf_keras.Model, preprocessing: Preprocessing) -> Statistics:

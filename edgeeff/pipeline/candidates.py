@@ -15,7 +15,6 @@ from edgeeff.evaluation.evaluate import evaluate
 from edgeeff.evaluation.fidelity import Fidelity, fidelity
 from edgeeff.evaluation.gate import AccuracyGateFailed, Trial, judge
 from edgeeff.pictures.images import read_images
-from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline.mixed_precision import Search, search
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
@@ -23,6 +22,7 @@ from edgeeff.quantization.calibration.coverage import Coverage
 from edgeeff.quantization.calibration.pictures import CalibrationPair, CalibrationSet
 from edgeeff.quantization.quantize import Ends, default_ends, quantize_model
 from edgeeff.quantization.recipes.recipe import Recipe
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import Manifest, describe, path_of
 
 
@@ -48,19 +48,17 @@ class Job:
     """What all recipes that are tried on one network share.
 
     Attributes:
-        reference: the float .tflite.
-        preprocessing: of the network.
+        network: the float model.
+        reference: its file.
         calibration: pictures to calibrate with, and others to verify on.
         settings: of the user.
-        known: what the manifest is to say of the network.
         progress: told of every stage.
     """
 
+    network: FloatModel
     reference: Path
-    preprocessing: Preprocessing
     calibration: CalibrationPair
     settings: Settings
-    known: dict[str, Any]
     progress: Progress
 
 
@@ -116,9 +114,9 @@ def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
 
 def _search(job: Job, recipe: Recipe) -> Search:
     return search(
-        files.read_bytes(job.reference),
+        job.network.content,
         recipe,
-        job.preprocessing,
+        job.network.preprocessing,
         job.calibration.used,
         job.settings.mixed,
         ends=_ends(job, recipe),
@@ -133,21 +131,15 @@ def _explained(job: Job, found: Search, scratch: Path) -> dict[str, Any]:
     whole = scratch / "whole.tflite"
     files.write_bytes(whole, found.whole, force=True)
     held_out = None
-    if _comparable(job):
+    if not job.network.untrained:
         judged = job.calibration.held_out
-        held_out = _fidelity(job.reference, whole, job.preprocessing, judged).to_json()
+        held_out = _fidelity(job.network, whole, judged).to_json()
     return {**found.to_json(), "full_integer": {"bytes": len(found.whole), "fidelity": held_out}}
 
 
 def _ends(job: Job, recipe: Recipe) -> Ends:
     usual, settings = default_ends(recipe), job.settings
     return Ends(settings.input_type or usual.input, settings.output_type or usual.output)
-
-
-def _comparable(job: Job) -> bool:
-    """Not an untrained network: its answers are noise, and nothing can agree with them."""
-    weights = job.known.get("weights")
-    return not weights or bool(weights["trained"])
 
 
 def _coverage_notes(manifest: Manifest) -> tuple[str, ...]:
@@ -161,9 +153,9 @@ def _quantized(job: Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:
     """The model, and how far the user's pictures reach."""
     found: list[Coverage | None] = []
     content = quantize_model(
-        files.read_bytes(job.reference),
+        job.network.content,
         recipe,
-        job.preprocessing,
+        job.network.preprocessing,
         job.calibration.used,
         ends=_ends(job, recipe),
         seed=job.settings.seed,
@@ -180,9 +172,9 @@ def _verify(
     """Measure a model on pictures that calibration did not see."""
     settings, measured, held_out, found = job.settings, {}, None, None
     with job.progress.stage("verify"):
-        if model != job.reference and _comparable(job):
+        if model != job.reference and not job.network.untrained:
             pictures = job.calibration.held_out
-            held_out = _fidelity(job.reference, model, job.preprocessing, pictures)
+            held_out = _fidelity(job.network, model, pictures)
             measured["fidelity"] = {
                 **held_out.to_json(),
                 "pictures": pictures.source,
@@ -190,21 +182,20 @@ def _verify(
             }
         if settings.eval_data is not None:
             images = read_images(settings.eval_data, labels=settings.labels)
-            found = evaluate(
-                model, images, reference=job.reference, preprocessing=job.preprocessing
-            )
+            how = job.network.preprocessing
+            found = evaluate(model, images, reference=job.reference, preprocessing=how)
             measured["accuracy"] = {**found.to_json(), "model": model.name}
     if recipe.calibrated:
         measured["calibration"] = _listed(job.calibration.used, coverage)
     manifest = describe(
         model,
         recipe.scheme,
-        job.preprocessing.to_json(),
+        job.network,
+        seed=settings.seed,
         recipe={"name": recipe.name, "text": recipe.text},
-        float_bytes=job.reference.stat().st_size,
+        float_bytes=len(job.network.content),
         seconds={name: round(value, 3) for name, value in job.progress.seconds.items()},
         **measured,
-        **job.known,
     )
     if not settings.limits.set:
         return manifest, None
@@ -222,12 +213,10 @@ def _listed(used: CalibrationSet, coverage: Coverage | None) -> dict[str, Any]:
     }
 
 
-def _fidelity(
-    reference: Path, model: Path, preprocessing: Preprocessing, held_out: CalibrationSet
-) -> Fidelity:
+def _fidelity(network: FloatModel, model: Path, held_out: CalibrationSet) -> Fidelity:
     answers = []
-    for path in (reference, model):
-        classifier = Classifier(path, preprocessing)
+    for one in (network.content, model):
+        classifier = Classifier(one, network.preprocessing)
         pictures = held_out.pictures
         starts = range(0, len(pictures), classifier.batch)
         parts = [classifier(pictures[i : i + classifier.batch]).logits for i in starts]

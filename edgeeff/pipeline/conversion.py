@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edgeeff import extras, files
 from edgeeff.architectures.variants import Variant, find_variant
 from edgeeff.errors import InputError, OutputError, UsageError
-from edgeeff.evaluation.gate import LADDERS
-from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.pictures.images import read_images, read_labels
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pipeline import policy, sources
 from edgeeff.pipeline.candidates import Conversion, Job, make
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
@@ -25,58 +23,16 @@ from edgeeff.quantization.calibration.pictures import (
     folder_pair,
     synthetic_pair,
 )
+from edgeeff.quantization.graph import Graph
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
-from edgeeff.state_dicts.reading import StateDict, is_state_dict
-from edgeeff.state_dicts.reading import read as read_state_dict
-from edgeeff.tflite import rewrite, statistics
-from edgeeff.tflite.manifest import describe, path_of, read_manifest, refuse_foreign
-from edgeeff.tflite.probe import probe
-from edgeeff.tflite.reader import read_model
+from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.manifest import describe, path_of, refuse_foreign
 
-__all__ = [
-    "DEFAULT_RECIPES",
-    "SYNTHETIC_COUNT",
-    "Conversion",
-    "Settings",
-    "convert",
-    "plan",
-    "quantize",
-]
-
-DEFAULT_RECIPES = {
-    "int8": {"b": "int8-swish", "lite": "int8", "edgetpu": "int8"},
-    "int16x8": {},
-    "dynamic": {},
-    "float16": {},
-    "float32": {},
-}
-"""The best measured recipe of a precision by family; the precision's own name elsewhere."""
-
-NAMED_WEIGHTS = ("auto", "imagenet", "none")
-"""What ``Settings.weights`` may be other than a file."""
+__all__ = ["SYNTHETIC_COUNT", "Conversion", "Settings", "convert", "quantize"]
 
 SYNTHETIC_COUNT = 48
 """Made-up pictures that calibrate; a few seconds even for B7 would buy nothing more."""
-
-
-def plan(variant: Variant, settings: Settings) -> Recipe:
-    """The recipe a conversion takes. Raises ``UsageError`` if options contradict."""
-    name = settings.recipe
-    if name is None:
-        name = DEFAULT_RECIPES[settings.precision].get(variant.family, settings.precision)
-    recipe = find_recipe(name)
-    if settings.recipe is None and recipe.scheme != settings.precision:
-        raise UsageError(f"recipe {name} gives {recipe.scheme}, not {settings.precision}")
-    return recipe
-
-
-def _ladder(variant: Variant, settings: Settings, recipe: Recipe) -> list[Recipe]:
-    """The recipes to try: with limits and no recipe named, from cheap to costly."""
-    chosen = settings.recipe is not None or settings.mixed is not None
-    if settings.limits.set and not chosen and recipe.scheme == "int8":
-        return [find_recipe(name) for name in LADDERS[variant.family]]
-    return [recipe]
 
 
 def convert(
@@ -98,45 +54,34 @@ def convert(
     """
     settings, progress = settings or Settings(), progress or Progress()
     variant = find_variant(name)
-    recipe = plan(variant, settings)
+    expected = policy.plan(settings, policy.expected_of(variant))
     extras.require("convert", "convert")
-    _check_weights(settings.weights)
-    state = _state_dict(variant, settings)
-    network = variant if state is None else state.variant
-    usual = _preprocessing(network, state, settings)
-    labels = _labels(settings, network)
+    weighted = sources.find(variant, settings)
+    usual = weighted.preprocessing
+    labels = _labels(settings, weighted.variant)
     _check_eval_data(settings)
-    model = _target(settings, variant, recipe.scheme, trained=True)
-    _refuse(settings, model, _target(settings, variant, recipe.scheme, trained=False))
     for trained in (True, False):
+        _refuse(settings, _target(settings, variant, expected.scheme, trained=trained))
         # A float model that is there already stays if it is the same one.
         refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     _refuse_full(settings.output)
-    calibration = _pictures(settings, recipe, usual, progress)
-    with files.scratch_folder(settings.output) as scratch:
-        exported = scratch / "float32.tflite"
-        weights, preprocessing = _export(network, state, settings, usual, exported, progress)
-        if preprocessing.crop != usual.crop:
-            calibration = _pictures(settings, recipe, preprocessing, progress)
-        trained = bool(weights["trained"])
-        known = {
-            "variant": variant.name,
-            "weights": weights,
-            "seed": settings.seed,
-            "labels": labels,
-        }
-        reference = _target(settings, variant, "float32", trained=trained)
-        model = _target(settings, variant, recipe.scheme, trained=trained)
-        _keep_reference(exported, reference, preprocessing, known, settings)
-    job = Job(reference, preprocessing, calibration, settings, known, progress)
-    made = make(job, _ladder(variant, settings, recipe), model)
-    notes = (*weights["notes"], *calibration.used.warnings(), *made.notes)
-    return replace(made, notes=notes)
+    calibration = _pictures(settings, expected, usual, progress)
+    network = sources.from_variant(weighted, settings, labels, progress)
+    if network.preprocessing.crop != usual.crop:
+        calibration = _pictures(settings, expected, network.preprocessing, progress)
+    reference, model = (
+        _target(settings, variant, scheme, trained=not network.untrained)
+        for scheme in ("float32", expected.scheme)
+    )
+    _keep_reference(network, reference, settings)
+    recipes = policy.to_try(settings, policy.held_by(Graph(network.content)))
+    made = make(Job(network, reference, calibration, settings, progress), recipes, model)
+    said = network.weights.notes if network.weights else ()
+    return replace(made, notes=(*said, *calibration.used.warnings(), *made.notes))
 
 
 def quantize(
     source: Path,
-    recipe_name: str,
     settings: Settings | None = None,
     preprocessing: Preprocessing | None = None,
     progress: Progress | None = None,
@@ -145,8 +90,8 @@ def quantize(
 
     Args:
         source: the float model.
-        recipe_name: name or file.
-        settings: calibration, types, seed, output, force; the rest is of the network.
+        settings: recipe, calibration, types, limits, seed, output, force; the rest is of the
+            network.
         preprocessing: of the model; ``None``: as its manifest or metadata says.
         progress: told of every stage.
 
@@ -158,12 +103,14 @@ def quantize(
         AccuracyGateFailed: no recipe reaches the limits; the best model was written.
     """
     settings, progress = settings or Settings(), progress or Progress()
-    recipe = find_recipe(recipe_name)
+    if settings.recipe is not None:
+        # Miss a recipe before the source is looked at.
+        find_recipe(settings.recipe)
     extras.require("quantize", "quantize")
-    probe(source)
-    preprocessing = preprocessing or find_preprocessing(source)
-    known = _known_of(source)
-    check_network(files.read_bytes(source), recipe)
+    network = sources.from_tflite(source, preprocessing)
+    recipes = policy.to_try(settings, policy.held_by(Graph(network.content)))
+    recipe = recipes[-1]
+    check_network(network.content, recipe)
     stem = source.stem.removesuffix("-float32")
     model = settings.output / f"{stem}-{recipe.scheme}.tflite"
     if model.resolve() == source.resolve():
@@ -171,10 +118,9 @@ def quantize(
     _check_eval_data(settings)
     _refuse(settings, model)
     _refuse_full(settings.output)
-    calibration = _pictures(settings, recipe, preprocessing, progress)
-    job = Job(source, preprocessing, calibration, settings, known, progress)
-    made = make(job, [recipe], model)
-    notes = (*_outdated(source), *calibration.used.warnings(), *made.notes)
+    calibration = _pictures(settings, recipe, network.preprocessing, progress)
+    made = make(Job(network, source, calibration, settings, progress), recipes, model)
+    notes = (*_outdated(source, network), *calibration.used.warnings(), *made.notes)
     return replace(made, notes=notes)
 
 
@@ -195,16 +141,6 @@ def _pictures(
     )
 
 
-def _check_weights(weights: str) -> None:
-    """Miss a weight file before TensorFlow's import and the building of a network, not after."""
-    files_of_it = (Path(weights), Path(f"{weights}.index"))
-    if weights not in NAMED_WEIGHTS and not any(path.exists() for path in files_of_it):
-        raise InputError(
-            f"{weights}: no such weight file",
-            f"give the path of one, or {', '.join(NAMED_WEIGHTS)}",
-        )
-
-
 def _check_eval_data(settings: Settings) -> None:
     """Miss pictures or labels that will judge the model before it is made, not after."""
     images = read_images(settings.eval_data, labels=settings.labels) if settings.eval_data else None
@@ -212,80 +148,17 @@ def _check_eval_data(settings: Settings) -> None:
         raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
 
 
-def _state_dict(variant: Variant, settings: Settings) -> StateDict | None:
-    """PyTorch's weights, read before TensorFlow's import; ``None`` for any others."""
-    path = Path(settings.weights)
-    named = settings.weights in NAMED_WEIGHTS
-    if named or not path.is_file() or not is_state_dict(path):
-        return None
-    return read_state_dict(path, variant, settings.weights_from)
-
-
-def _preprocessing(network: Variant, state: StateDict | None, settings: Settings) -> Preprocessing:
-    usual = Preprocessing.of(network, settings.resolution)
-    if state is not None:
-        usual = state.preprocessing(settings.resolution)
-    return usual.resized(settings.resize) if settings.resize else usual
-
-
-def _export(
-    variant: Variant,
-    state: StateDict | None,
-    settings: Settings,
-    preprocessing: Preprocessing,
-    path: Path,
-    progress: Progress,
-) -> tuple[dict[str, Any], Preprocessing]:
-    """Write the float model; what its weights are, and the preprocessing these ask for."""
-    with progress.stage("import TensorFlow"):
-        import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
-        from edgeeff.network.builder import build
-        from edgeeff.network.export import export
-        from edgeeff.network.weights import load
-    with progress.stage("build network"):
-        network = build(variant, classes=settings.classes, resolution=settings.resolution)
-    with progress.stage("load weights"):
-        named = settings.weights in NAMED_WEIGHTS
-        file = None if named else Path(settings.weights)
-        loaded = load(network, variant, state or file or settings.weights)
-    notes = loaded.notes
-    if loaded.scaling is not None:
-        mean, std = loaded.scaling.mean, loaded.scaling.std
-        preprocessing = replace(preprocessing, mean=mean, std=std)
-        if settings.resize is None:
-            # Not trained as the variant was: neither was its border cut off.
-            preprocessing = replace(preprocessing, crop=1.0)
-            notes = (*notes, "pictures are taken whole, not cropped: --resize changes that")
-    with progress.stage("export"):
-        export(
-            network,
-            path,
-            preprocessing=preprocessing,
-            batch=settings.batch,
-            logits=settings.logits,
-            force=True,
-        )
-    fields = {"source": loaded.source, "sha256": loaded.sha256, "trained": loaded.trained}
-    return {**fields, "notes": list(notes)}, preprocessing
-
-
-def _keep_reference(
-    exported: Path,
-    reference: Path,
-    preprocessing: Preprocessing,
-    known: dict[str, Any],
-    settings: Settings,
-) -> None:
-    """Move the float model to its place; one that is there and the same stays."""
+def _keep_reference(network: FloatModel, reference: Path, settings: Settings) -> None:
+    """Write the float model to its place; one that is there and the same stays."""
     if reference.exists() and not settings.force:
-        if files.sha256(reference) != files.sha256(exported):
+        if files.read_bytes(reference) != network.content:
             raise OutputError(
                 f"{reference} exists already and is another network",
                 "--force replaces it, --output DIR goes elsewhere",
             )
         return
-    files.write_bytes(reference, files.read_bytes(exported), force=True)
-    manifest = describe(reference, "float32", preprocessing.to_json(), **known)
+    files.write_bytes(reference, network.content, force=True)
+    manifest = describe(reference, "float32", network, seed=settings.seed)
     files.write_bytes(path_of(reference), manifest.document().encode(), force=True)
 
 
@@ -306,7 +179,7 @@ def _refuse_full(folder: Path) -> None:
         files.write_bytes(scratch / "probe", b"\0")
 
 
-def _labels(settings: Settings, variant: Variant) -> list[str] | None:
+def _labels(settings: Settings, variant: Variant) -> tuple[str, ...] | None:
     if settings.labels is None:
         return None
     names = read_labels(settings.labels)
@@ -317,28 +190,15 @@ def _labels(settings: Settings, variant: Variant) -> list[str] | None:
             f"{settings.labels} has {len(names)} names, the network {classes} classes{off}",
             f"give one name per line for each class, or --classes {len(names)}",
         )
-    return list(names)
+    return tuple(names)
 
 
-def _outdated(source: Path) -> tuple[str, ...]:
+def _outdated(source: Path, network: FloatModel) -> tuple[str, ...]:
     """A note if a float file was changed after edgeeff exported it."""
-    if not statistics.outdated(rewrite.unpack(files.read_bytes(source))):
+    known = network.statistics
+    if known is None or not known.outdated:
         return ()
     return (
         f"{source.name} was changed since edgeeff exported it: its BatchNorm statistics count only "
         "for channels that pictures show to be as they were",
     )
-
-
-def _known_of(source: Path) -> dict[str, Any]:
-    """What the source's manifest says of the network, if it has one."""
-    manifest = read_manifest(source)
-    if manifest is None:
-        read_model(source)
-        return {}
-    return {
-        "variant": manifest.variant,
-        "weights": manifest.weights,
-        "labels": manifest.labels,
-        "seed": manifest.seed,
-    }

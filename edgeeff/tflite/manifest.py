@@ -13,6 +13,7 @@ from typing import Any
 
 from edgeeff import __version__, files
 from edgeeff.errors import InputError, OutputError
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.model import Model, Tensor
 from edgeeff.tflite.reader import read_model
 
@@ -93,8 +94,15 @@ def path_of(model: Path) -> Path:
     return model.with_suffix(".json")
 
 
-def describe(model: Path, precision: str, preprocessing: dict[str, Any], **known: Any) -> Manifest:
-    """The manifest of a model file, its measurable fields read from the file."""
+def describe(model: Path, precision: str, network: FloatModel, **measured: Any) -> Manifest:
+    """The manifest of a model file, what can be read from the file read from it.
+
+    Args:
+        model: the file.
+        precision: of its recipe, such as ``int8``.
+        network: the float model that it is or was made from.
+        measured: further fields of ``Manifest``.
+    """
     found = read_model(model)
     image, result = found.inputs[0], found.outputs[0]
     return Manifest(
@@ -104,14 +112,17 @@ def describe(model: Path, precision: str, preprocessing: dict[str, Any], **known
         precision=precision,
         resolution=image.shape[1],
         classes=result.shape[-1],
-        preprocessing=preprocessing,
+        preprocessing=network.preprocessing.to_json(),
+        variant=network.variant,
+        weights=network.weights.to_json() if network.weights else None,
+        labels=list(network.labels) if network.labels else None,
         integer_only=found.integer_only,
         operators=_counts(found),
         input=_end(image),
         output=_end(result),
         versions=versions(),
         peak_memory_bytes=peak_memory(),
-        **known,
+        **measured,
     )
 
 

@@ -7,8 +7,9 @@ Two sources give the same value: the trained network's BatchNorm layers, which
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -48,17 +49,20 @@ class Statistics:
     """The activations of one network by tensor name.
 
     Attributes:
-        source: ``"batchnorm"`` or ``"pictures"``.
+        source: one of ``SOURCES``.
         count: pictures seen; 0 for BatchNorm, whose training set is not known.
         tensors: only those about which something is known.
+        outdated: the weights are no longer those that they describe.
     """
 
     source: str
     count: int = 0
     tensors: Mapping[str, TensorStatistics] = field(default_factory=dict)
+    outdated: bool = False
 
 
 PARTS = ("mean", "deviation", "minimum", "maximum")
+SOURCES = ("batchnorm", "pictures")
 
 
 def to_bytes(statistics: Statistics) -> bytes:
@@ -94,7 +98,20 @@ def from_bytes(content: bytes) -> Statistics:
     incomplete = [name for name, found in parts.items() if "mean" not in found]
     if incomplete:
         raise InputError(f"the embedded activation statistics lack the mean of {incomplete[0]!r}")
-    return Statistics("batchnorm", 0, {name: TensorStatistics(**p) for name, p in parts.items()})
+    tensors = {name: TensorStatistics(**found) for name, found in parts.items()}
+    return Statistics(_source(content), 0, tensors)
+
+
+def _source(content: bytes) -> str:
+    """The source that safetensors with a valid header name, which its reader leaves out."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    source = json.loads(content[8:end]).get("__metadata__", {}).get("source")
+    if source not in SOURCES:
+        raise InputError(
+            f"the embedded activation statistics come from {source!r}, which is not known here",
+            f"this edgeeff knows {', '.join(SOURCES)}; convert the network again",
+        )
+    return str(source)
 
 
 def attach(model: ModelObject, statistics: Statistics) -> None:
@@ -106,13 +123,11 @@ def attach(model: ModelObject, statistics: Statistics) -> None:
 def attached(model: ModelObject) -> Statistics | None:
     """The statistics in a float model, if it has any. Raises ``InputError`` if damaged."""
     embedded = rewrite.metadata(model, METADATA_NAME)
-    return from_bytes(embedded) if embedded else None
-
-
-def outdated(model: ModelObject) -> bool:
-    """Whether a model's weights are not those that its statistics describe."""
+    if not embedded:
+        return None
     described = rewrite.metadata(model, WEIGHTS_NAME)
-    return attached(model) is not None and described != weights_sha256(model).encode()
+    outdated = described != weights_sha256(model).encode()
+    return replace(from_bytes(embedded), outdated=outdated)
 
 
 def detach(model: ModelObject) -> None:

@@ -12,6 +12,7 @@ from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import describe, path_of
 
 TINY = of_family("imagenet", 32)
@@ -23,7 +24,7 @@ def models(tiny_float: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     folder = tmp_path_factory.mktemp("models")
     reference = folder / "tiny-float32.tflite"
     reference.write_bytes(tiny_float.read_bytes())
-    manifest = describe(reference, "float32", TINY.to_json())
+    manifest = describe(reference, "float32", FloatModel(reference.read_bytes(), TINY))
     path_of(reference).write_text(manifest.document())
     made = folder / "tiny-int8.tflite"
     calibration = synthetic_set(4, TINY)

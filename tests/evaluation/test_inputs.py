@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
 from edgeeff.files import document
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.tflite import manifest
+from edgeeff.tflite.float_model import FloatModel
 from tests.tflite import tiny
 
 
@@ -22,7 +24,9 @@ def model(tmp_path) -> Path:
 
 
 def write_manifest(model: Path, preprocessing: dict[str, Any]) -> None:
-    text = manifest.describe(model, "int8", preprocessing).document()
+    network = FloatModel(model.read_bytes(), of_family("lite", 32))
+    found = replace(manifest.describe(model, "int8", network), preprocessing=preprocessing)
+    text = found.document()
     model.with_suffix(".json").write_text(text)
 
 

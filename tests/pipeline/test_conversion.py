@@ -14,14 +14,18 @@ import pytest
 from PIL import Image
 
 from edgeeff import files
+from edgeeff.architectures.variants import find_variant
 from edgeeff.errors import EdgeeffError, InputError, OutputError, UsageError
-from edgeeff.evaluation.gate import LADDERS, AccuracyGateFailed, Limits
+from edgeeff.evaluation.gate import AccuracyGateFailed, Limits
 from edgeeff.pictures.preprocessing import of_family
-from edgeeff.pipeline import conversion
+from edgeeff.pipeline import conversion, policy
 from edgeeff.quantization.calibration.pictures import HELD_OUT
 from edgeeff.quantization.graph import Graph
+from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.manifest import describe, path_of, read_manifest
 from edgeeff.tflite.reader import read_model
+
+LADDER = policy.choice(policy.expected_of(find_variant("lite0"))).ladder
 
 
 def edgeeff(*words: str, **options) -> subprocess.CompletedProcess:
@@ -41,7 +45,8 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def quantize(source: Path, output: Path, **settings) -> conversion.Conversion:
-    return conversion.quantize(source, "int8", conversion.Settings(output=output, **settings))
+    settings = {"recipe": "int8", **settings}
+    return conversion.quantize(source, conversion.Settings(output=output, **settings))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,7 @@ def source(tiny_float: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny network with the manifest that `convert` would leave beside it."""
     copy = tmp_path_factory.mktemp("source") / "tiny-float32.tflite"
     copy.write_bytes(tiny_float.read_bytes())
-    manifest = describe(copy, "float32", of_family("imagenet", 32).to_json())
+    manifest = describe(copy, "float32", FloatModel(copy.read_bytes(), of_family("imagenet", 32)))
     path_of(copy).write_text(manifest.document())
     return copy
 
@@ -78,6 +83,34 @@ def test_the_manifest_says_what_the_file_is(made):
     assert manifest.calibration["source"] == "synthetic"
     assert manifest.fidelity is not None
     assert manifest.fidelity["images"] == HELD_OUT
+
+
+def test_without_a_recipe_the_network_itself_chooses_one(source, tmp_path):
+    made = quantize(source, tmp_path, recipe=None)
+    assert made.manifest.recipe is not None
+    assert made.manifest.recipe["name"] == "int8-swish"
+
+
+def test_the_seed_in_the_manifest_is_the_one_that_was_used(source, tmp_path):
+    assert quantize(source, tmp_path, recipe="int8-plain", seed=7).manifest.seed == 7
+
+
+def test_what_the_source_said_of_its_network_goes_with_it(source, tmp_path):
+    """Weights, labels and variant are the float file's, whatever is made of it."""
+    copy = tmp_path / source.name
+    copy.write_bytes(source.read_bytes())
+    network = FloatModel(
+        copy.read_bytes(),
+        of_family("imagenet", 32),
+        "tiny",
+        Provenance("tiny.h5", "0" * 64, True, ("a note",)),
+        tuple("abcdefghij"),
+    )
+    path_of(copy).write_text(describe(copy, "float32", network).document())
+    manifest = quantize(copy, tmp_path / "out", recipe="dynamic").manifest
+    assert manifest.variant == "tiny"
+    assert Provenance.from_json(manifest.weights) == network.weights
+    assert manifest.labels == list("abcdefghij")
 
 
 def test_a_manifest_of_another_file_is_not_believed(made, tmp_path):
@@ -213,9 +246,9 @@ def test_a_dry_run_writes_nothing(tmp_path):
 
 
 def test_bytes_into_a_float_network_are_refused(source, tmp_path):
-    settings = conversion.Settings(output=tmp_path / "out", input_type="uint8")
+    settings = conversion.Settings(recipe="dynamic", output=tmp_path / "out", input_type="uint8")
     with pytest.raises(UsageError, match="float32"):
-        conversion.quantize(source, "dynamic", settings)
+        conversion.quantize(source, settings)
 
 
 def test_few_pictures_are_said_not_to_be_enough(source, tmp_path, pictures):
@@ -268,7 +301,7 @@ def test_the_gate_climbs_from_cheap_to_costly_recipes(tmp_path):
     settings = conversion.Settings(output=tmp_path, limits=Limits(min_sqnr=200.0))
     with pytest.raises(AccuracyGateFailed) as failed:
         conversion.convert("lite0", settings)
-    assert tuple(trial.recipe for trial in failed.value.trials) == LADDERS["lite"]
+    assert tuple(trial.recipe for trial in failed.value.trials) == LADDER
     assert (tmp_path / "efficientnet-lite0-int8.tflite").exists()
 
 
@@ -282,7 +315,7 @@ def test_the_gate_climbs_no_further_where_pictures_are_too_few_for_any_recipe(tm
     )
     with pytest.raises(AccuracyGateFailed, match="4 pictures prove no drop") as failed:
         conversion.convert("lite0", settings)
-    assert [trial.recipe for trial in failed.value.trials] == [LADDERS["lite"][0]]
+    assert [trial.recipe for trial in failed.value.trials] == [LADDER[0]]
     assert (tmp_path / "out" / "efficientnet-lite0-int8.tflite").exists()
 
 
@@ -335,6 +368,8 @@ def test_every_family_becomes_integer_only(variant, tmp_path):
     assert made.manifest.integer_only
     assert "-untrained" in made.model.name
     assert made.manifest.input["dtype"] == "uint8"
+    held = policy.held_by(Graph(made.reference.read_bytes()))
+    assert held == policy.expected_of(find_variant(variant))
 
 
 def test_a_float_file_that_was_changed_since_its_export_is_told_of(source, tmp_path):
@@ -344,5 +379,5 @@ def test_a_float_file_that_was_changed_since_its_export_is_told_of(source, tmp_p
     changed = tmp_path / "changed.tflite"
     changed.write_bytes(graph.content())
     settings = conversion.Settings(output=tmp_path / "out", calibration_count=4)
-    made = conversion.quantize(changed, "int8", settings, of_family("imagenet", 32))
+    made = conversion.quantize(changed, settings, of_family("imagenet", 32))
     assert any("was changed since edgeeff exported it" in note for note in made.notes)

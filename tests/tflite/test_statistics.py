@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,14 @@ def test_nothing_stays_of_what_was_detached(model) -> None:
 
 
 def test_an_exported_file_is_up_to_date(model) -> None:
-    assert statistics.attached(model) is not None
-    assert not statistics.outdated(model)
+    known = statistics.attached(model)
+    assert known is not None
+    assert not known.outdated
 
 
 def test_other_metadata_does_not_outdate_them(model) -> None:
     rewrite.add_metadata(model, "labels", b"cat, dog")
-    assert not statistics.outdated(rewrite.unpack(rewrite.pack(model)))
+    assert not statistics.attached(rewrite.unpack(rewrite.pack(model))).outdated
 
 
 def test_one_changed_weight_outdates_them(tiny_float: Path) -> None:
@@ -49,17 +51,23 @@ def test_one_changed_weight_outdates_them(tiny_float: Path) -> None:
     weights = graph.weights(layer)
     weights.flat[0] += np.float32(1e-3)
     graph.set_weights(layer, weights)
-    assert statistics.outdated(rewrite.unpack(graph.content()))
+    assert statistics.attached(rewrite.unpack(graph.content())).outdated
 
 
 def test_those_that_do_not_say_whose_they_are_are_outdated(model) -> None:
     rewrite.remove_metadata(model, statistics.WEIGHTS_NAME)
-    assert statistics.outdated(model)
+    assert statistics.attached(model).outdated
 
 
-def test_a_file_without_any_is_not_outdated(model) -> None:
-    statistics.detach(model)
-    assert not statistics.outdated(model)
+@pytest.mark.parametrize("source", statistics.SOURCES)
+def test_their_source_is_kept(source: str) -> None:
+    written = statistics.to_bytes(replace(KNOWN, source=source))
+    assert statistics.from_bytes(written).source == source
+
+
+def test_those_of_a_source_that_is_not_known_are_refused() -> None:
+    with pytest.raises(InputError, match="come from 'dreams'"):
+        statistics.from_bytes(statistics.to_bytes(replace(KNOWN, source="dreams")))
 
 
 def test_damaged_ones_are_refused(model) -> None:

@@ -225,10 +225,11 @@ def calibration_coverage(
     batches = (preprocessing.normalised(pictures[few]) for few in places.reshape(-1, size))
     with (progress or Progress()).stage("calibrate", len(places) // size) as advance:
         observed = observe(graph, batches, histograms=False, threads=threads, advance=advance)
-    said = ranges.described(graph, statistics.attached(graph.model))
+    attached = statistics.attached(graph.model)
+    said = ranges.described(graph, attached)
     batchnorm: Mapping[int, TensorStatistics] = {}
     if recipe is not None:
-        outdated = statistics.outdated(graph.model)
+        outdated = attached is not None and attached.outdated
         credible = ranges.credible(said, observed, outdated=outdated)
         batchnorm = ranges.trusted(credible, recipe.ranges, synthetic=calibration.synthetic)
     return of_observation(graph, observed, batchnorm, len(pictures))

@@ -179,7 +179,7 @@ def _by_batchnorm(
         return False
     return (
         operator.activation == "RELU6"
-        or _is_swish(graph, operator)
+        or is_swish(graph, operator)
         or (said.deviation is not None and operator.kind in LINEAR)
     )
 
@@ -206,7 +206,7 @@ def _range(
         return ESTIMATORS[rule.estimator](observed, rule)
     if operator.activation == "RELU6" or operator.kind == "MEAN":
         return 0.0, 6.0
-    if _is_swish(graph, operator):
+    if is_swish(graph, operator):
         low, high = found[operator.inputs[0]]
         return _swish(max(low, SWISH_LOWEST)), _swish(high)
     said = batchnorm[operator.output]
@@ -225,7 +225,7 @@ def _swish(x: float) -> float:
     return x / (1 + math.exp(-x))
 
 
-def _is_swish(graph: Graph, operator: Operator) -> bool:
+def is_swish(graph: Graph, operator: Operator) -> bool:
     """Whether it is the MUL of x · sigmoid(x), with x as its first operand."""
     if operator.kind != "MUL":
         return False

@@ -126,8 +126,9 @@ def correct_network(
     """
     graph.refuse_several_outputs()
     progress = progress or Progress()
-    said = ranges.described(graph, statistics.attached(graph.model))
-    outdated = statistics.outdated(graph.model)
+    attached = statistics.attached(graph.model)
+    said = ranges.described(graph, attached)
+    outdated = attached is not None and attached.outdated
     statistics.detach(graph.model)
     batches = _batches(graph, preprocessing, calibration)
     trust = functools.partial(ranges.trusted, rule=recipe.ranges, synthetic=calibration.synthetic)

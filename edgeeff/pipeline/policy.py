@@ -1,0 +1,98 @@
+"""Which recipe a network gets, and which ones an accuracy gate tries: said here and nowhere else.
+
+What decides is what the network holds, not its name: a graph from elsewhere is treated as the
+variant of its kind is. The choices are measured (docs/quantization.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgeeff.architectures.variants import Variant
+from edgeeff.errors import UsageError
+from edgeeff.pipeline.settings import Settings
+from edgeeff.quantization.calibration.ranges import is_swish
+from edgeeff.quantization.corrections.splitting import first_chain
+from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
+
+SWISH = "swish"
+"""Activations x · sigmoid(x), whose ranges no ReLU6 bounds."""
+
+SPLITTABLE_STEM = "splittable stem"
+"""A first convolution whose channels ``splitting`` can copy."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Full-integer recipes for one kind of network.
+
+    Attributes:
+        holds: what a network of this kind holds.
+        recipe: the best measured one.
+        ladder: what an accuracy gate tries, from cheap to costly.
+    """
+
+    holds: frozenset[str]
+    recipe: str
+    ladder: tuple[str, ...]
+
+
+CHOICES = (
+    Choice(frozenset({SWISH}), "int8-swish", ("int8-bias", "int8-swish")),
+    Choice(frozenset({SPLITTABLE_STEM}), "int8", ("int8-bias", "int8", "int8-split")),
+    Choice(frozenset(), "int8", ("int8-bias", "int8")),
+)
+"""The first one of which a network holds everything is its own."""
+
+
+def held_by(graph: Graph) -> frozenset[str]:
+    """What decides about recipes in a float network."""
+    found = {
+        SWISH: any(is_swish(graph, operator) for operator in graph.operators),
+        SPLITTABLE_STEM: first_chain(graph) is not None,
+    }
+    return frozenset(name for name, present in found.items() if present)
+
+
+def expected_of(variant: Variant) -> frozenset[str]:
+    """What the graph of a variant will hold, before there is one."""
+    clipped = variant.activation in ("relu", "relu6")
+    found = {
+        SWISH: variant.activation == "swish",
+        SPLITTABLE_STEM: clipped and not variant.blocks[0].fused,
+    }
+    return frozenset(name for name, present in found.items() if present)
+
+
+def choice(holds: frozenset[str]) -> Choice:
+    """The full-integer recipes for a network that holds these."""
+    return next(candidate for candidate in CHOICES if candidate.holds <= holds)
+
+
+def plan(settings: Settings, holds: frozenset[str]) -> Recipe:
+    """The recipe to take: the user's, else the best for the network in the user's precision.
+
+    Raises:
+        UsageError: no such recipe, or another precision's.
+    """
+    if settings.recipe is not None:
+        return find_recipe(settings.recipe)
+    int8 = settings.precision == "int8"
+    recipe = find_recipe(choice(holds).recipe if int8 else settings.precision)
+    if recipe.scheme != settings.precision:
+        raise UsageError(f"recipe {recipe.name} gives {recipe.scheme}, not {settings.precision}")
+    return recipe
+
+
+def to_try(settings: Settings, holds: frozenset[str]) -> list[Recipe]:
+    """The recipes to try until one is within the limits: with limits and none named, the ladder.
+
+    Raises:
+        UsageError: as ``plan``.
+    """
+    recipe = plan(settings, holds)
+    chosen = settings.recipe is not None or settings.mixed is not None
+    if settings.limits.set and not chosen and recipe.scheme == "int8":
+        return [find_recipe(name) for name in choice(holds).ladder]
+    return [recipe]

@@ -1,0 +1,140 @@
+"""Where a float network comes from: a variant and its weights, or a .tflite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgeeff import files
+from edgeeff.architectures.variants import Variant
+from edgeeff.errors import InputError
+from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pipeline.settings import Settings
+from edgeeff.progress import Progress
+from edgeeff.state_dicts.reading import StateDict, is_state_dict, read
+from edgeeff.tflite.float_model import FloatModel, Provenance
+from edgeeff.tflite.manifest import read_manifest
+from edgeeff.tflite.probe import probe
+from edgeeff.tflite.reader import read_model
+
+NAMED_WEIGHTS = ("auto", "imagenet", "none")
+"""What ``Settings.weights`` may be other than a file."""
+
+
+@dataclass(frozen=True)
+class WeightedVariant:
+    """A variant and what is known of its weights without TensorFlow.
+
+    Attributes:
+        variant: the network, built as its weights want it.
+        weights: one of ``NAMED_WEIGHTS``, a file, or a state dict that was read already.
+        preprocessing: of the network; a Keras file may turn out to ask for another one.
+    """
+
+    variant: Variant
+    weights: str | Path | StateDict
+    preprocessing: Preprocessing
+
+
+def find(variant: Variant, settings: Settings) -> WeightedVariant:
+    """Look at a variant's weights before TensorFlow's import and the building of a network.
+
+    Args:
+        variant: as its name says.
+        settings: weights, weights_from, resolution, resize.
+
+    Raises:
+        InputError: no such weight file, or one that is damaged or does not fit.
+        UsageError: an unknown origin.
+    """
+    weights: str | Path | StateDict = settings.weights
+    preprocessing = Preprocessing.of(variant, settings.resolution)
+    if settings.weights not in NAMED_WEIGHTS:
+        weights = _existing(settings.weights)
+        if weights.is_file() and is_state_dict(weights):
+            weights = read(weights, variant, settings.weights_from)
+            variant = weights.variant
+            preprocessing = weights.preprocessing(settings.resolution)
+    if settings.resize:
+        preprocessing = preprocessing.resized(settings.resize)
+    return WeightedVariant(variant, weights, preprocessing)
+
+
+def _existing(weights: str) -> Path:
+    """A weight file, or what the files of a TensorFlow checkpoint have in common."""
+    if not any(path.exists() for path in (Path(weights), Path(f"{weights}.index"))):
+        raise InputError(
+            f"{weights}: no such weight file",
+            f"give the path of one, or {', '.join(NAMED_WEIGHTS)}",
+        )
+    return Path(weights)
+
+
+def from_variant(
+    source: WeightedVariant,
+    settings: Settings,
+    labels: tuple[str, ...] | None,
+    progress: Progress,
+) -> FloatModel:
+    """Build a variant, load its weights and export it.
+
+    Args:
+        source: the network, as ``find`` gives it.
+        settings: classes, resolution, resize, batch, logits.
+        labels: of its classes.
+        progress: told of every stage.
+
+    Raises:
+        InputError: weights that do not fit.
+    """
+    with progress.stage("import TensorFlow"):
+        import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
+        from edgeeff.network.builder import build
+        from edgeeff.network.export import exported
+        from edgeeff.network.weights import load
+    variant, preprocessing = source.variant, source.preprocessing
+    with progress.stage("build network"):
+        network = build(variant, classes=settings.classes, resolution=settings.resolution)
+    with progress.stage("load weights"):
+        loaded = load(network, variant, source.weights)
+    notes = loaded.notes
+    if loaded.scaling is not None:
+        mean, std = loaded.scaling.mean, loaded.scaling.std
+        preprocessing = replace(preprocessing, mean=mean, std=std)
+        if settings.resize is None:
+            # Not trained as the variant was: neither was its border cut off.
+            preprocessing = replace(preprocessing, crop=1.0)
+            notes = (*notes, "pictures are taken whole, not cropped: --resize changes that")
+    with progress.stage("export"):
+        content = exported(
+            network, preprocessing=preprocessing, batch=settings.batch, logits=settings.logits
+        )
+    weights = Provenance(loaded.source, loaded.sha256, loaded.trained, notes)
+    return FloatModel(content, preprocessing, variant.name, weights, labels)
+
+
+def from_tflite(path: Path, preprocessing: Preprocessing | None = None) -> FloatModel:
+    """Read a float .tflite and what its manifest says of it, if it has one.
+
+    Args:
+        path: the file.
+        preprocessing: of the network; ``None``: as its manifest or metadata says.
+
+    Raises:
+        InputError: a file that is damaged or crashes the runtime, or one that says no
+            preprocessing.
+    """
+    probe(path)
+    preprocessing = preprocessing or find_preprocessing(path)
+    manifest, content = read_manifest(path), files.read_bytes(path)
+    if manifest is None:
+        read_model(path)
+        return FloatModel(content, preprocessing)
+    return FloatModel(
+        content,
+        preprocessing,
+        manifest.variant,
+        Provenance.from_json(manifest.weights) if manifest.weights else None,
+        tuple(manifest.labels) if manifest.labels else None,
+    )

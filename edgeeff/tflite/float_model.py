@@ -1,0 +1,78 @@
+"""The float network between its source and everything that is made of it; needs no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from edgeeff.errors import InputError
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a network's weights come from.
+
+    Attributes:
+        source: a package, a file's name, or ``none``.
+        sha256: of the file, hex; ``None`` without one.
+        trained: every layer has its weights from the source. False for an untrained network
+            and for one whose head was dropped: its predictions mean nothing yet.
+        notes: what the user must be told, one sentence each.
+    """
+
+    source: str
+    sha256: str | None = None
+    trained: bool = False
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self) | {"notes": list(self.notes)}
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> Provenance:
+        """Read what ``to_json`` gave. Raises ``InputError`` if a field is not there."""
+        try:
+            return Provenance(
+                str(fields["source"]),
+                fields["sha256"],
+                bool(fields["trained"]),
+                tuple(fields.get("notes", ())),
+            )
+        except KeyError as missing:
+            raise InputError(f"weights without {missing.args[0]}") from missing
+
+
+@dataclass(frozen=True)
+class FloatModel:
+    """A float32 classifier, whatever it came from.
+
+    Attributes:
+        content: the .tflite, checked by ``tflite.reader``. It takes normalised pictures, float32
+            [batch, size, size, 3].
+        preprocessing: how its pictures are made.
+        variant: its name; ``None`` for a network from elsewhere.
+        weights: where they come from; ``None`` if that is not known.
+        labels: class names in the order of the outputs; ``None`` if not given.
+    """
+
+    content: bytes
+    preprocessing: Preprocessing
+    variant: str | None = None
+    weights: Provenance | None = None
+    labels: tuple[str, ...] | None = None
+
+    @cached_property
+    def statistics(self) -> Statistics | None:
+        """What its source knows of its activations; ``None`` if nothing. ``InputError``."""
+        return statistics.attached(rewrite.unpack(self.content))
+
+    @property
+    def untrained(self) -> bool:
+        """Whether its answers are known to be noise, with which nothing can agree."""
+        return self.weights is not None and not self.weights.trained

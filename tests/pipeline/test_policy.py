@@ -1,0 +1,69 @@
+"""Which recipe a network gets is decided by what it holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edgeeff.architectures.variants import VARIANTS
+from edgeeff.errors import UsageError
+from edgeeff.evaluation.gate import Limits
+from edgeeff.pipeline import policy
+from edgeeff.pipeline.mixed_precision import Budget
+from edgeeff.pipeline.settings import Settings
+from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.recipes.recipe import named_recipes
+
+GATED = Settings(limits=Limits(min_sqnr=20.0))
+OTHERS = ("int16x8", "dynamic", "float16", "float32")
+SPLITTABLE = policy.expected_of(VARIANTS["lite0"])
+
+
+def names(settings: Settings, holds: frozenset[str]) -> list[str]:
+    return [recipe.name for recipe in policy.to_try(settings, holds)]
+
+
+def test_a_swish_network_gets_the_recipe_for_swish(tiny_float):
+    holds = policy.held_by(Graph(tiny_float.read_bytes()))
+    assert holds == policy.expected_of(VARIANTS["b0"])
+    assert policy.plan(Settings(), holds).name == "int8-swish"
+
+
+def test_a_stem_that_can_be_split_is_on_the_ladder(lite0_float):
+    holds = policy.held_by(Graph(lite0_float.read_bytes()))
+    assert holds == SPLITTABLE
+    assert names(GATED, holds) == ["int8-bias", "int8", "int8-split"]
+
+
+def test_a_network_that_holds_nothing_special_gets_the_default():
+    assert names(Settings(), frozenset()) == ["int8"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_the_ladder_of_every_variant_is_of_full_integer_recipes_and_holds_its_best(variant):
+    choice = policy.choice(policy.expected_of(variant))
+    ladder = [named_recipes()[name] for name in choice.ladder]
+    assert choice.recipe in choice.ladder
+    assert all(recipe.scheme == "int8" and not recipe.exceptions for recipe in ladder)
+
+
+@pytest.mark.parametrize("precision", OTHERS)
+@pytest.mark.parametrize("choice", policy.CHOICES, ids=lambda choice: choice.recipe)
+def test_other_precisions_have_one_recipe_whatever_the_network_holds(precision, choice):
+    settings = replace(GATED, precision=precision)
+    assert names(settings, choice.holds) == [precision]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [replace(GATED, recipe="int8"), replace(GATED, mixed=Budget())],
+    ids=["named", "mixed"],
+)
+def test_a_recipe_that_is_settled_is_the_only_one_tried(settings):
+    assert names(settings, SPLITTABLE) == ["int8"]
+
+
+def test_an_unknown_recipe_is_refused():
+    with pytest.raises(UsageError, match="int9"):
+        policy.plan(Settings(recipe="int9"), frozenset())
