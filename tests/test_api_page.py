@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import edgeeff
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import describe, path_of
 from tests import networks
 
@@ -48,9 +49,10 @@ def folder(tmp_path_factory, tiny_float, photographs):
     source = place / "float32.tflite"
     source.write_bytes(tiny_float.read_bytes())
     preprocessing = edgeeff.Preprocessing.of(networks.tiny_variant())
-    manifest = describe(source, "float32", preprocessing.to_json())
+    network = FloatModel(source.read_bytes(), preprocessing)
+    manifest = describe(source, "float32", network)
     path_of(source).write_text(manifest.document())
-    made = edgeeff.quantize(source, "int8", edgeeff.Settings(output=place / "made"))
+    made = edgeeff.quantize(source, edgeeff.Settings(recipe="int8", output=place / "made"))
     for file in (made.model, path_of(made.model)):
         file.rename(place / f"int8{file.suffix}")
     return place
