@@ -50,10 +50,11 @@ def main(path: Path) -> None:
             found = [fidelity(truth, answers(made, judged, preprocessing)) for made, _ in drawn]
             widened = [reach.widened for _, reach in drawn]
             enough = sum(reach.enough for _, reach in drawn)
+            divergences = sorted(f.kl for f in found if f.kl is not None)
             print(
                 f"| {name} | {count} | {min(widened):.1%} to {max(widened):.1%} "
                 f"| {enough} of {DRAWS} | {np.mean([f.sqnr_db for f in found]):.1f} "
-                f"| {', '.join(f'{kl:.3f}' for kl in sorted(f.kl for f in found))} |",
+                f"| {', '.join(f'{kl:.3f}' for kl in divergences)} |",
                 flush=True,
             )
 

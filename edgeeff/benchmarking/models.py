@@ -66,10 +66,14 @@ class ModelComparison:
             ]
         if self.fidelity is not None:
             rows += [
-                ("same top-1", "", f"{self.fidelity.agreement:.1%} of {self.pictures}"),
+                ("same top-1", "", _agreement(self.fidelity, self.pictures)),
                 ("SQNR of the logits", "", f"{self.fidelity.sqnr_db:.1f} dB"),
             ]
         return rows
+
+
+def _agreement(found: Fidelity, pictures: str) -> str:
+    return found.note or f"{found.agreement:.1%} of {pictures}"
 
 
 def compare(
@@ -125,12 +129,12 @@ def _fidelity(first: Path, second: Path, data: Path | None, said: Normalisation 
     otherwise = said.of(first) if said else None
     reference = Classifier(first, find_preprocessing(first, otherwise=otherwise))
     tested = Classifier(second, find_preprocessing(second, otherwise=reference.preprocessing))
-    errors = []
+    exclusive, errors = reference.exclusive and tested.exclusive, []
     for picture in _pictures(data, reference.preprocessing):
         one, two = (
             which(np.asarray(picture[None], np.uint8)).logits for which in (reference, tested)
         )
-        errors.append(image_errors(one, two))
+        errors.append(image_errors(one, two, exclusive=exclusive))
     return summary(errors)
 
 

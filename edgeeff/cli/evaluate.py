@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeeff.cli.figures import nats, share
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
@@ -106,11 +107,13 @@ def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) 
         rows.append(["top-1 points below the reference", points])
     if evaluation.fidelity is not None:
         shown = evaluation.fidelity
-        rows.append(["same top-1 as the reference", f"{shown.agreement:.1%}"])
+        rows.append(["same top-1 as the reference", share(shown.agreement)])
         rows.append(["SQNR of the logits", _decibels(shown.sqnr_db)])
         rows.append(["SQNR of the median picture", _decibels(shown.median_image_sqnr_db)])
-        rows.append(["KL divergence", f"{shown.kl:.4f} nats"])
+        rows.append(["KL divergence", nats(shown.kl)])
     terminal.table(["measure", ">value"], rows, title=evaluation.model.name)
+    if evaluation.fidelity is not None and evaluation.fidelity.note:
+        terminal.say(evaluation.fidelity.note)
     if evaluation.skipped:
         first = evaluation.skipped[0]
         several = f"{len(evaluation.skipped)} files skipped, the first"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.figures import nats, share
 from edgeeff.cli.numbers import FINITE, PERCENT
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
@@ -125,7 +126,7 @@ def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:
         [
             trial["recipe"],
             _megabytes(trial["bytes"]),
-            f"{trial['agreement']:.1%}",
+            share(trial["agreement"]),
             "exact" if trial["sqnr_db"] is None else f"{trial['sqnr_db']:.1f} dB",
             _drop(trial["drop"]),
             ", ".join(trial["failed"]) or "passed",
@@ -166,6 +167,8 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ["peak memory", _megabytes(manifest.peak_memory_bytes)],
     ]
     terminal.table([str(made.model), "value"], rows)
+    if manifest.fidelity and manifest.fidelity["note"]:
+        terminal.say(manifest.fidelity["note"])
     if manifest.mixed:
         _kept(terminal, manifest.mixed)
     if manifest.tried:
@@ -247,8 +250,8 @@ def _fidelity(found: dict[str, Any] | None) -> list[list[str]]:
     where = f"on {found['images']} held-out pictures ({found['pictures']})"
     ratio = "exact" if found["sqnr_db"] is None else f"{found['sqnr_db']:.1f} dB"
     return [
-        ["same top-1 as float", f"{found['agreement']:.1%} {where}"],
-        ["SQNR of the logits", f"{ratio}, KL {found['kl']:.4f}"],
+        ["same top-1 as float", f"{share(found['agreement'])} {where}"],
+        ["SQNR of the logits", f"{ratio}, KL {nats(found['kl'])}"],
     ]
 
 

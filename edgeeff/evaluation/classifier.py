@@ -27,9 +27,10 @@ class Answers:
     """What a classifier says of a batch of pictures.
 
     Attributes:
-        outputs: raw values of its output, as an app gets them, [pictures, classes].
-        logits: real values before its softmax, float32 [pictures, classes]; those of its output
-            if it does not end in one.
+        outputs: raw values of its output, as an app gets them, [pictures, classes]; of one
+            sigmoid 0.5 and its real value, so that the larger one is the answer.
+        logits: real values before its softmax or sigmoid, float32 [pictures, outputs]; those of
+            its output if it ends in neither.
     """
 
     outputs: NDArray[Any]
@@ -42,7 +43,10 @@ class Classifier:
     Attributes:
         preprocessing: how its pictures are made.
         batch: how many pictures the file takes at once.
-        classes: how many classes it tells apart.
+        classes: how many classes it tells apart: 2 by one sigmoid.
+        activation: as of ``tflite.rewrite.final_activation``.
+        exclusive: whether one class excludes the others: not those of one output, or of
+            independent sigmoids.
     """
 
     def __init__(
@@ -62,7 +66,11 @@ class Classifier:
         name = str(model) if isinstance(model, Path) else "the model"
         content = files.read_bytes(model) if isinstance(model, Path) else model
         self._runner = Runner(_with_logits(content, name), threads=threads)
-        self.batch, resolution, self.classes = _dimensions(self._runner, name)
+        self.batch, resolution, self._values = _dimensions(self._runner, name)
+        self.activation = rewrite.final_activation(content)
+        self.exclusive = excludes(self._values, self.activation)
+        self._binary = self._values == 1 and self.activation == "LOGISTIC"
+        self.classes = 2 if self._binary else self._values
         self.preprocessing = preprocessing
         if preprocessing.resolution != resolution:
             found = f"{name} takes {resolution} pixels"
@@ -75,8 +83,31 @@ class Classifier:
         # The file's batch is fixed: the last pictures are repeated and their answers dropped.
         full = np.concatenate([pixels, np.repeat(pixels[-1:], self.batch - count, axis=0)])
         raw = self._runner.run(self._feed(full))
-        flat = [values.reshape(self.batch, self.classes)[:count] for values in raw]
-        return Answers(flat[0], dequantize(flat[-1], self._runner.outputs[-1]))
+        flat = [values.reshape(self.batch, self._values)[:count] for values in raw]
+        logits = dequantize(flat[-1], self._runner.outputs[-1])
+        if self._binary:
+            share = dequantize(flat[0], self._runner.outputs[0])
+            return Answers(np.hstack([np.full_like(share, 0.5), share]), logits)
+        return Answers(flat[0], logits)
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What logits say of each class, 0..1: their sigmoids or softmax, [pictures, classes]."""
+        values = logits.astype(np.float64)
+        if self.activation == "LOGISTIC":
+            shares = 0.5 * (1 + np.tanh(values / 2))
+            return np.hstack([1 - shares, shares]) if self._binary else shares
+        powers = np.exp(values - values.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def excludes(outputs: int, activation: str | None) -> bool:
+    """Whether one class excludes the others.
+
+    Args:
+        outputs: of the model.
+        activation: as of ``tflite.rewrite.final_activation``.
+    """
+    return outputs > 1 and activation != "LOGISTIC"
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -87,7 +118,7 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _with_logits(content: bytes, name: str) -> bytes:
-    """The same model, with the tensor before its softmax as a second output."""
+    """The same model, with the tensor before its softmax or sigmoid as a second output."""
     parsed = parse_model(content, name)
     if len(parsed.inputs) != 1 or len(parsed.outputs) != 1:
         found = f"{len(parsed.inputs)} inputs and {len(parsed.outputs)} outputs"

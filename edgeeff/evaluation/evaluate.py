@@ -31,7 +31,7 @@ class Prediction:
     Attributes:
         path: of the picture.
         classes: their indices.
-        probabilities: the softmax of the logits, 0..1.
+        probabilities: as ``Classifier.probabilities`` has them.
     """
 
     path: Path
@@ -89,6 +89,8 @@ class Evaluation:
 class _Judge:
     """Collects a few numbers of each picture, so that memory does not grow with logits."""
 
+    tested: Classifier
+    exclusive: bool
     top: int
     ranks: list[NDArray[np.int64]] = field(default_factory=list)
     reference_ranks: list[NDArray[np.int64]] = field(default_factory=list)
@@ -104,9 +106,11 @@ class _Judge:
             if truth is not None:
                 self.reference_ranks.append(ranks(truth.outputs, labels))
         if truth is not None:
-            self.errors.append(image_errors(truth.logits, found.logits))
+            self.errors.append(image_errors(truth.logits, found.logits, exclusive=self.exclusive))
         if self.top:
-            self.predictions += _predictions(pictures, found.logits, self.top)
+            self.predictions += _predictions(
+                pictures, self.tested.probabilities(found.logits), self.top
+            )
 
 
 def evaluate(
@@ -138,8 +142,9 @@ def evaluate(
         hint = "sort the pictures into one folder per class, or give --reference FLOAT.tflite"
         raise UsageError("the pictures have no labels and there is no reference", hint)
     tested, compared = _load(model, reference, preprocessing, threads)
-    check_classes(images, tested.classes)
-    judge, skipped = _Judge(top), list(images.skipped)
+    _check_labels(images, tested)
+    exclusive = tested.exclusive and (compared is None or compared.exclusive)
+    judge, skipped = _Judge(tested, exclusive, top), list(images.skipped)
     with (progress or Progress()).stage("evaluation", len(images.pictures)) as advance:
         stream = pixels(images, tested.preprocessing, skipped=skipped, advance=advance)
         for pictures, found, truth in _answers(stream, tested, compared):
@@ -155,6 +160,16 @@ def evaluate(
         predictions=tuple(judge.predictions),
         drop=_drop(judge),
     )
+
+
+def _check_labels(images: ImageSet, tested: Classifier) -> None:
+    if images.labelled and tested.classes == 1:
+        raise InputError(
+            "the model has one output and no sigmoid behind it: which class its value means "
+            "is not known",
+            "--ignore-labels measures the fidelity to --reference alone",
+        )
+    check_classes(images, tested.classes)
 
 
 def _load(
@@ -197,11 +212,9 @@ def _in_batches(classifier: Classifier, arrays: NDArray[np.uint8]) -> Answers:
 
 
 def _predictions(
-    pictures: list[Picture], logits: NDArray[np.float32], top: int
+    pictures: list[Picture], probabilities: NDArray[np.float64], top: int
 ) -> Iterator[Prediction]:
-    for picture, row in zip(pictures, logits.astype(np.float64), strict=True):
-        shares = np.exp(row - row.max())
-        shares /= shares.sum()
+    for picture, shares in zip(pictures, probabilities, strict=True):
         best = np.argsort(-shares, kind="stable")[:top]
         yield Prediction(picture.path, tuple(best.tolist()), tuple(shares[best].tolist()))
 

@@ -53,7 +53,7 @@ class Trial:
     Attributes:
         recipe: its name.
         bytes: of the model.
-        agreement: 0..1.
+        agreement: 0..1; ``None`` where classes do not exclude each other.
         sqnr_db: of the logits; infinite if equal.
         drop: top-1 below float in points, with its 95% interval; ``None`` without labels.
         failed: which limits are missed, in words.
@@ -65,7 +65,7 @@ class Trial:
 
     recipe: str
     bytes: int
-    agreement: float
+    agreement: float | None
     sqnr_db: float
     drop: tuple[float, float, float] | None
     failed: tuple[str, ...]
@@ -104,6 +104,16 @@ class AccuracyGateFailed(GateFailed):
         self.trials = tuple(trials)
 
 
+def check_agreement(limits: Limits, *, exclusive: bool) -> None:
+    """Raise ``UsageError`` for a limit on agreement where no class excludes another."""
+    if limits.min_agreement is not None and not exclusive:
+        raise UsageError(
+            "--min-agreement compares the most likely class: a model of one output or of "
+            "independent sigmoids has none",
+            "--min-sqnr limits the error of its logits, --max-drop that of its accuracy",
+        )
+
+
 def judge(
     recipe: str,
     size: int,
@@ -134,8 +144,10 @@ def judge(
         why, proof = _missed_drop(found, limits.max_drop)
         failed += why
         hopeless = proof is not None and found.images < _fewest(limits.max_drop)
-    if limits.min_agreement is not None and 100 * fidelity.agreement < limits.min_agreement:
-        failed.append(f"agreement {fidelity.agreement:.1%} under {limits.min_agreement:g}%")
+    check_agreement(limits, exclusive=fidelity.agreement is not None)
+    least, agreement = limits.min_agreement, fidelity.agreement
+    if least is not None and agreement is not None and 100 * agreement < least:
+        failed.append(f"agreement {agreement:.1%} under {least:g}%")
     if limits.min_sqnr is not None and fidelity.sqnr_db < limits.min_sqnr:
         failed.append(f"SQNR {fidelity.sqnr_db:.1f} under {limits.min_sqnr:g} dB")
     return Trial(

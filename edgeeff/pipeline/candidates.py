@@ -215,10 +215,10 @@ def _listed(used: CalibrationSet, coverage: Coverage | None) -> dict[str, Any]:
 
 def _fidelity(network: FloatModel, model: Path, held_out: CalibrationSet) -> Fidelity:
     answers = []
-    for one in (network.content, model):
-        classifier = Classifier(one, network.preprocessing)
+    classifiers = [Classifier(one, network.preprocessing) for one in (network.content, model)]
+    for classifier in classifiers:
         pictures = held_out.pictures
         starts = range(0, len(pictures), classifier.batch)
         parts = [classifier(pictures[i : i + classifier.batch]).logits for i in starts]
         answers.append(np.concatenate(parts))
-    return fidelity(*answers)
+    return fidelity(*answers, exclusive=all(it.exclusive for it in classifiers))

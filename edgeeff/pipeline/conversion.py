@@ -11,6 +11,8 @@ from pathlib import Path
 from edgeeff import extras, files
 from edgeeff.architectures.variants import Variant, find_variant
 from edgeeff.errors import InputError, OutputError, UsageError
+from edgeeff.evaluation.classifier import excludes
+from edgeeff.evaluation.gate import check_agreement
 from edgeeff.pictures.images import read_images, read_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline import policy, sources
@@ -26,8 +28,10 @@ from edgeeff.quantization.calibration.pictures import (
 from edgeeff.quantization.graph import Graph
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
+from edgeeff.tflite import rewrite
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import describe, path_of, refuse_foreign
+from edgeeff.tflite.reader import parse_model
 
 __all__ = ["SYNTHETIC_COUNT", "Conversion", "Settings", "convert", "quantize"]
 
@@ -111,6 +115,7 @@ def quantize(
     recipes = policy.to_try(settings, policy.held_by(Graph(network.content)))
     recipe = recipes[-1]
     check_network(network.content, recipe)
+    _check_limits(network.content, settings)
     stem = source.stem.removesuffix("-float32")
     model = settings.output / f"{stem}-{recipe.scheme}.tflite"
     if model.resolve() == source.resolve():
@@ -146,6 +151,14 @@ def _check_eval_data(settings: Settings) -> None:
     images = read_images(settings.eval_data, labels=settings.labels) if settings.eval_data else None
     if settings.limits.max_drop is not None and not (images and images.labelled):
         raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
+
+
+def _check_limits(content: bytes, settings: Settings) -> None:
+    """Miss a limit that this network's answers cannot be held against before the work."""
+    if settings.limits.min_agreement is not None:
+        outputs = parse_model(content).outputs[0].shape[-1]
+        exclusive = excludes(outputs, rewrite.final_activation(content))
+        check_agreement(settings.limits, exclusive=exclusive)
 
 
 def _keep_reference(network: FloatModel, reference: Path, settings: Settings) -> None:

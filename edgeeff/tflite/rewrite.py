@@ -41,6 +41,10 @@ OPERATOR_NAMES: Mapping[int, str] = {
 }
 
 
+FINAL_ACTIVATIONS = ("SOFTMAX", "LOGISTIC")
+"""Operators that turn logits into probabilities of classes, or of each class by itself."""
+
+
 class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]
     """Aligns byte vectors as the schema asks; the object API leaves that out."""
 
@@ -169,28 +173,43 @@ def expose(model: ModelObject, tensors: Iterable[int]) -> None:
 
 
 def logits_model(content: bytes) -> bytes:
-    """The same model, cut before its final softmax; as it is if there is none.
+    """The same model, cut before its final softmax or sigmoid; as it is if there is neither.
 
-    A quantized model that converts its softmax to another type for its caller (an output
+    A quantized model that converts its answer to another type for its caller (an output
     QUANTIZE or DEQUANTIZE) is cut before the softmax as well.
     """
     model = unpack(content)
+    graph = model.subgraphs[0]
+    passed = _ending(model)
+    if not passed:
+        return content
+    graph.operators = [op for op in graph.operators if not _any_is(op, passed)]
+    expose(model, [int(passed[-1].inputs[0])])
+    return pack(model)
+
+
+def final_activation(content: bytes) -> str | None:
+    """``SOFTMAX`` or ``LOGISTIC``, what makes a model's answer of its logits; ``None``: neither."""
+    model = unpack(content)
+    passed = _ending(model)
+    return operator_name(model, passed[-1]) if passed else None
+
+
+def _ending(model: ModelObject) -> list[OperatorObject]:
+    """The operators from the output back to the final softmax or sigmoid; none without either."""
     graph = model.subgraphs[0]
     producers = {int(out): op for op in graph.operators for out in op.outputs}
     tensor = int(graph.outputs[0])
     passed = []
     while tensor in producers:
-        operator = producers[tensor]
-        passed.append(operator)
-        tensor = int(operator.inputs[0])
-        name = operator_name(model, operator)
-        if name == "SOFTMAX":
-            graph.operators = [op for op in graph.operators if not _any_is(op, passed)]
-            expose(model, [tensor])
-            return pack(model)
+        passed.append(producers[tensor])
+        name = operator_name(model, passed[-1])
+        if name in FINAL_ACTIVATIONS:
+            return passed
         if name not in ("QUANTIZE", "DEQUANTIZE"):
             break
-    return content
+        tensor = int(passed[-1].inputs[0])
+    return []
 
 
 def _any_is(operator: OperatorObject, others: list[OperatorObject]) -> bool:

@@ -77,6 +77,7 @@ def test_of_itself_is_perfect_and_null_in_json(folder):
         "sqnr_db": None,
         "median_image_sqnr_db": None,
         "kl": 0.0,
+        "note": None,
     }
 
 
