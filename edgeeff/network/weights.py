@@ -25,6 +25,7 @@ from edgeeff.network.keras_imagenet import WeightsUnavailable
 from edgeeff.network.named_tensors import NamedTensors, Scaling, as_float32
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.state_dicts.reading import SUFFIXES, StateDict, is_state_dict, read, read_safetensors
+from edgeeff.tflite.float_model import Provenance
 
 HEAD = "logits"
 STEM_KERNEL = "stem_conv/kernel"
@@ -35,23 +36,14 @@ SAFETENSORS_FORMAT = "edgeeff.weights/1"
 
 
 @dataclass(frozen=True)
-class Weights:
-    """What ``load`` put into a network.
+class Weights(Provenance):
+    """What ``load`` put into a network: where it comes from, and what it asks for.
 
     Attributes:
-        source: a package, a file's name, or ``none``.
-        sha256: of the file; ``None`` without one.
-        trained: every layer has its weights from the source. False for an untrained network
-            and for one whose head was dropped: its predictions mean nothing yet.
-        notes: what the user must be told, one sentence each.
         scaling: mean and std that the weights ask for in place of the variant's; ``None``
             where those fit.
     """
 
-    source: str
-    sha256: str | None = None
-    trained: bool = False
-    notes: tuple[str, ...] = ()
     scaling: Scaling | None = None
 
 

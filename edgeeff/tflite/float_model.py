@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -32,7 +32,12 @@ class Provenance:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return asdict(self) | {"notes": list(self.notes)}
+        return {
+            "source": self.source,
+            "sha256": self.sha256,
+            "trained": self.trained,
+            "notes": list(self.notes),
+        }
 
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> Provenance:
