@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import edgeeff
-from edgeeff import cli
+from edgeeff import cli, extras
 
 PACKAGE = Path(edgeeff.__file__).parent
 ROOT = PACKAGE.parent
@@ -208,6 +208,23 @@ print(json.dumps(sorted(sys.modules)))
     assert names
     assert set(names) <= loaded
     assert loaded.isdisjoint(TENSORFLOW)
+
+
+def test_the_base_install_imports_every_room_but_that_of_networks():
+    left_out = [module for modules in extras.EXTRAS.values() for module in modules]
+    names = [
+        f"edgeeff.{name}"
+        for path, name in modules()
+        if name and name.split(".")[0] not in MAKES_NETWORKS and path.stem != "__main__"
+    ]
+    program = f"""
+import importlib, sys
+sys.modules.update(dict.fromkeys({[*left_out, "scipy"]!r}))
+for name in {names!r}:
+    importlib.import_module(name)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

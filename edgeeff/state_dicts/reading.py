@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-import safetensors
-import safetensors.numpy
 
 from edgeeff import files
 from edgeeff.architectures.variants import Variant
@@ -136,6 +134,8 @@ def _common_prefix(names: Collection[str]) -> str | None:
 
 def read_safetensors(path: Path) -> Arrays:
     """All tensors of a .safetensors file by name. Raises ``InputError``."""
+    import safetensors.numpy
+
     content = files.read_bytes(path)
     try:
         return safetensors.numpy.load(content)

@@ -7,6 +7,7 @@ take the process down. ``probe`` turns that into an ``InputError``; what passes 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -80,7 +81,9 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = physical if hard == resource.RLIM_INFINITY else min(physical, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    # macOS refuses any limit below what its own libraries have mapped.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def _package_path() -> str:

@@ -83,6 +83,11 @@ class Channel:
         self.timeout = timeout
         self.crash_hint = crash_hint
         self.greeting: dict[str, Any] = {}
+        if sys.platform == "win32":
+            raise TargetUnavailable(
+                f"{name}: Windows has no process groups and no waiting on pipes, which it needs",
+                "run edgeeff in WSL, or on Linux or macOS",
+            )
         self._buffer = bytearray()
         self._resources = contextlib.ExitStack()
         captured = tempfile.TemporaryFile()  # noqa: SIM115 - the exit stack closes it
