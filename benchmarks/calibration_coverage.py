@@ -30,7 +30,8 @@ from edgeeff.quantization.calibration.coverage import Coverage
 from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
-from edgeeff.tflite import rewrite
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import cut_at_logits
 
 COUNTS = (2, 4, 8, 16, 32, 64, 100)
 DRAWS = 4
@@ -39,7 +40,7 @@ RECIPE = "int8-plain"
 
 
 def main(path: Path) -> None:
-    content = rewrite.logits_model(path.read_bytes())
+    content = cut_at_logits(Graph.of(path.read_bytes())).content()
     preprocessing = find_preprocessing(path)
     print("| pictures of | number | widened by the last half | enough | SQNR dB | KL: each draw |")
     print("|-|-|-|-|-|-|")

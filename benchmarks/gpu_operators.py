@@ -182,7 +182,7 @@ def compare(path: Path, name: str) -> bool:
     predicted = check(model)
     said = asked(path)
     same = bool(predicted.mapped == said["delegated"])
-    names = " ".join(f"{operator.name}/{operator.version}" for operator in model.operators)
+    names = " ".join(f"{operator.kind}/{operator.version}" for operator in model.operators)
     mark = "  " if same else "! "
     print(
         f"{mark}{name:<30} predicted {predicted.mapped}, taken {said['delegated']} of "

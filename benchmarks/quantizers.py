@@ -39,7 +39,8 @@ from edgeeff.quantization.recipes.recipe import (
     find_recipe,
     named_recipes,
 )
-from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite import statistics
+from edgeeff.tflite.graph import Graph
 
 CALIBRATION = "calibration.npy"
 NONE, PHOTOGRAPHS = "none", "photographs"
@@ -143,9 +144,9 @@ def _as_set(pictures: Pixels) -> CalibrationSet:
 
 
 def _without_statistics(content: bytes) -> bytes:
-    model = rewrite.unpack(content)
-    statistics.detach(model)
-    return rewrite.pack(model)
+    graph = Graph.of(content)
+    statistics.detach(graph)
+    return graph.content()
 
 
 def _stock(task: Task, watch: Watch) -> bytes:

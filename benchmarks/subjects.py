@@ -27,7 +27,7 @@ from edgeeff.architectures.variants import Variant, find_variant
 from edgeeff.pictures.images import pixels, read_images
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.quantization.corrections.equalization import scalable_groups, scale_channels
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -160,7 +160,7 @@ def with_outliers(content: bytes) -> bytes:
     Two channels of every group of tensors that are only added up until weights read them: scaled
     up where they are made, and down where they are read.
     """
-    graph, random = Graph(content), np.random.default_rng(0)
+    graph, random = float_graph(content), np.random.default_rng(0)
     for group in scalable_groups(graph):
         factor = np.ones(graph.shape(group[0])[-1])
         factor[random.choice(len(factor), 2, replace=False)] = OUTLIER

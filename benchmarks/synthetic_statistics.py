@@ -24,7 +24,8 @@ from PIL import Image
 from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
 from edgeeff.pictures.preprocessing import Preprocessing, of_family
 from edgeeff.pictures.synthetic import synthetic_pictures
-from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite import statistics
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 
 COUNT = 64
@@ -94,19 +95,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, help="a float .tflite that edgeeff exported")
     path = parser.parse_args().model
-    model = rewrite.unpack(path.read_bytes())
-    embedded = statistics.attached(model)
+    graph = Graph.of(path.read_bytes())
+    embedded = statistics.attached(graph)
     if embedded is None:
         parser.error(f"{path} carries no statistics: was it exported by edgeeff?")
     known = embedded.tensors
     # Outputs without activation: means can be told in deviations, and no ReLU6 bounds the rest.
     linear = {
-        rewrite.tensor_name(tensor): index
-        for index, tensor in enumerate(model.subgraphs[0].tensors)
-        if rewrite.tensor_name(tensor) in known and is_linear(rewrite.tensor_name(tensor))
+        tensor.name: tensor.index
+        for tensor in graph.tensors
+        if tensor.name in known and is_linear(tensor.name)
     }
-    rewrite.expose(model, linear.values())
-    runner = Runner(rewrite.pack(model))
+    graph.expose(list(linear.values()))
+    runner = Runner(graph.content())
     resolution = input_resolution(path)
     preprocessing = find_preprocessing(path, otherwise=of_family("lite", resolution))
     kinds = {

@@ -35,7 +35,7 @@ ROOMS = (
     "quantization",
     "quantization.grid",
     "quantization.input_grid",
-    "quantization.graph",
+    "quantization.float_graph",
     "quantization.recipes",
     "quantization.calibration",
     "quantization.corrections",

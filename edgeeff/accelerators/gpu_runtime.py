@@ -14,6 +14,7 @@ from typing import Any
 
 from edgeeff.accelerators.plan import HARDWARE
 from edgeeff.errors import TargetUnavailable
+from edgeeff.tflite.graph import Graph
 
 NO_ADAPTER_FIX = (
     "install your GPU's Vulkan driver (vulkaninfo --summary lists what is there); to try the "
@@ -129,30 +130,11 @@ def _between(printed: str) -> str:
 
 def tiny_model() -> bytes:
     """A model of one ADD, enough to make LiteRT look for a GPU."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    from edgeeff.tflite.rewrite import pack
-
-    def tensor(name: str, buffer: int) -> schema.TensorT:
-        made = schema.TensorT()
-        made.name, made.shape, made.buffer = name, [1, 4, 4, 4], buffer
-        made.type = schema.TensorType.FLOAT32
-        return made
-
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.ADD
-    code.version = 1
-    operator = schema.OperatorT()
-    operator.inputs, operator.outputs, operator.opcodeIndex = [0, 0], [1], 0
-    operator.builtinOptionsType = schema.BuiltinOptions.AddOptions
-    operator.builtinOptions = schema.AddOptionsT()
-    graph = schema.SubGraphT()
-    graph.tensors = [tensor("input", 1), tensor("output", 2)]
-    graph.operators, graph.inputs, graph.outputs, graph.name = [operator], [0], [1], "main"
-    model = schema.ModelT()
-    model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
-    model.buffers = [schema.BufferT() for _ in range(3)]
-    return pack(model)
+    graph = Graph.empty()
+    source, result = (graph.add_tensor(name, (1, 4, 4, 4)) for name in ("input", "output"))
+    graph.add_operator("ADD", [source, source], [result], {"fused_activation_function": "NONE"})
+    graph.cut(inputs=[source], outputs=[result])
+    return graph.content()
 
 
 def api() -> str:

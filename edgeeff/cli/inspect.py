@@ -154,17 +154,17 @@ def _described(tensor: TensorMetadata) -> str:
 
 
 def _show_operators(terminal: Terminal, inspection: Inspection) -> None:
-    by_name: dict[str, list[Layer]] = {}
+    by_kind: dict[str, list[Layer]] = {}
     for layer in inspection.layers:
-        by_name.setdefault(layer.operator.name, []).append(layer)
+        by_kind.setdefault(layer.operator.kind, []).append(layer)
     rows = [
         (
-            _printable(name),
+            _printable(kind),
             count,
-            f"{sum(layer.parameter_bytes for layer in by_name.get(name, ())):,}",
-            f"{sum(layer.macs for layer in by_name.get(name, ())) / 1e6:,.1f}",
+            f"{sum(layer.parameter_bytes for layer in by_kind.get(kind, ())):,}",
+            f"{sum(layer.macs for layer in by_kind.get(kind, ())) / 1e6:,.1f}",
         )
-        for name, count in inspection.model.operator_counts.items()
+        for kind, count in inspection.model.operator_counts.items()
     ]
     terminal.table(("operator", ">count", ">parameter bytes", ">M MACs"), rows)
 
@@ -172,14 +172,14 @@ def _show_operators(terminal: Terminal, inspection: Inspection) -> None:
 def _show_layers(terminal: Terminal, inspection: Inspection) -> None:
     rows = [
         (
-            layer.operator.index,
-            _printable(layer.operator.name),
+            index,
+            _printable(layer.operator.kind),
             _printable(layer.output.name) if layer.output else "",
             *(_type_cells(layer.output) if layer.output else ("", "", "")),
             f"{layer.parameter_bytes:,}",
             f"{layer.macs / 1e6:,.2f}",
         )
-        for layer in inspection.layers
+        for index, layer in enumerate(inspection.layers)
     ]
     terminal.table(
         (">#", "operator", "output", *_TYPE_COLUMNS, ">parameter bytes", ">M MACs"),

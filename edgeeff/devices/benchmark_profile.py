@@ -105,6 +105,6 @@ def _layers(rows: Sequence[Row], model: Model) -> list[str]:
     tensors = model.graphs[0].tensors
     outputs = [tensors[operator.outputs[0]].name for operator in model.operators]
     matched = layer_names(
-        [row.operator for row in rows], [operator.name for operator in model.operators], outputs
+        [row.operator for row in rows], [operator.kind for operator in model.operators], outputs
     )
     return [found["tensors"] if found else name for found, name in zip(own, matched, strict=True)]

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from edgeeff import files
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.tflite import rewrite
 from edgeeff.tflite.feeding import feeding
-from edgeeff.tflite.reader import parse_model
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import final_activation
+from edgeeff.tflite.model import Operator
 from edgeeff.tflite.runner import Runner, dequantize
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ class Classifier:
         preprocessing: how its pictures are made.
         batch: how many pictures the file takes at once.
         classes: how many classes it tells apart: 2 by one sigmoid.
-        activation: as of ``tflite.rewrite.final_activation``.
+        activation: the kind of ``tflite.logits.final_activation``, or ``None``.
         exclusive: whether one class excludes the others: not those of one output, or of
             independent sigmoids.
     """
@@ -65,9 +66,11 @@ class Classifier:
         """
         name = str(model) if isinstance(model, Path) else "the model"
         content = files.read_bytes(model) if isinstance(model, Path) else model
-        self._runner = Runner(_with_logits(content, name), threads=threads)
+        graph = Graph.of(content, name)
+        last = final_activation(graph)
+        self._runner = Runner(_with_logits(graph, last, name) or content, threads=threads)
         self.batch, resolution, self._values = _dimensions(self._runner, name)
-        self.activation = rewrite.final_activation(content)
+        self.activation = last.kind if last else None
         self.exclusive = excludes(self._values, self.activation)
         self._binary = self._values == 1 and self.activation == "LOGISTIC"
         self.classes = 2 if self._binary else self._values
@@ -105,7 +108,7 @@ def excludes(outputs: int, activation: str | None) -> bool:
 
     Args:
         outputs: of the model.
-        activation: as of ``tflite.rewrite.final_activation``.
+        activation: the kind of ``tflite.logits.final_activation``, or ``None``.
     """
     return outputs > 1 and activation != "LOGISTIC"
 
@@ -117,19 +120,15 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _with_logits(content: bytes, name: str) -> bytes:
-    """The same model, with the tensor before its softmax or sigmoid as a second output."""
-    parsed = parse_model(content, name)
-    if len(parsed.inputs) != 1 or len(parsed.outputs) != 1:
-        found = f"{len(parsed.inputs)} inputs and {len(parsed.outputs)} outputs"
+def _with_logits(graph: Graph, last: Operator | None, name: str) -> bytes | None:
+    """The same model, with the tensor before its last operator, if given, as a second output."""
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        found = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
         raise InputError(f"{name} has {found}", "a classifier has one of each")
-    cut = rewrite.logits_model(content)
-    if cut is content:
-        return content
-    logits = int(rewrite.unpack(cut).subgraphs[0].outputs[0])
-    model = rewrite.unpack(content)
-    rewrite.expose(model, [int(model.subgraphs[0].outputs[0]), logits])
-    return rewrite.pack(model)
+    if last is None:
+        return None
+    graph.expose([graph.output, last.inputs[0]])
+    return graph.content()
 
 
 def _dimensions(runner: Runner, name: str) -> tuple[int, int, int]:

@@ -19,14 +19,16 @@ import tf_keras
 from edgeeff import files
 from edgeeff.errors import UsageError
 from edgeeff.network.batchnorm import Moments, moments
-from edgeeff.network.export_names import name_tensors, sign
+from edgeeff.network.export_names import name_tensors
 from edgeeff.pictures.preprocessing import FAMILIES, Preprocessing
-from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite import statistics
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.statistics import Statistics, TensorStatistics
 
 INPUT = "image"
 PROBABILITIES = "probabilities"
 LOGITS = "logits"
+SIGNATURE = "serving_default"
 
 
 def export(
@@ -62,7 +64,7 @@ def exported(
 ) -> bytes:
     """A network as a float32 .tflite.
 
-    The file has the signature ``serving_default`` from ``image``, float32 [batch, height,
+    The file has the signature ``SIGNATURE`` from ``image``, float32 [batch, height,
     width, 3] normalised, to ``probabilities`` (or ``logits``), float32 [batch, classes].
     Every activation is named after the Keras layer that makes it, and if a layer takes more
     than one operator, the earlier ones after layer and operator (``stem_activation/logistic``).
@@ -81,14 +83,14 @@ def exported(
     if batch < 1:
         raise UsageError(f"a batch of {batch} pictures", "it is at least 1")
     output = LOGITS if logits else PROBABILITIES
-    flat = rewrite.unpack(_convert(model, batch, softmax=not logits))
-    name_tensors(flat, model, INPUT, output)
-    sign(flat, INPUT, output)
-    names = {rewrite.tensor_name(tensor) for tensor in flat.subgraphs[0].tensors}
+    graph = Graph.of(_convert(model, batch, softmax=not logits))
+    name_tensors(graph, model, INPUT, output)
+    graph.sign(SIGNATURE, {INPUT: graph.input}, {output: graph.output})
+    names = {tensor.name for tensor in graph.tensors}
     known = batchnorm_statistics(model, preprocessing)
     tensors = {name: found for name, found in known.tensors.items() if name in names}
-    statistics.attach(flat, Statistics(known.source, known.count, tensors))
-    return rewrite.pack(flat)
+    statistics.attach(graph, Statistics(known.source, known.count, tensors))
+    return graph.content()
 
 
 def batchnorm_statistics(model: tf_keras.Model, preprocessing: Preprocessing) -> Statistics:

@@ -25,13 +25,13 @@ from edgeeff.quantization.calibration.pictures import (
     folder_pair,
     synthetic_pair,
 )
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
-from edgeeff.tflite import rewrite
 from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import final_activation
 from edgeeff.tflite.manifest import describe, path_of, refuse_foreign
-from edgeeff.tflite.reader import parse_model
 
 __all__ = ["SYNTHETIC_COUNT", "Conversion", "Settings", "convert", "quantize"]
 
@@ -78,7 +78,7 @@ def convert(
         for scheme in ("float32", expected.scheme)
     )
     _keep_reference(network, reference, settings)
-    recipes = policy.to_try(settings, policy.held_by(Graph(network.content)))
+    recipes = policy.to_try(settings, policy.held_by(float_graph(network.content)))
     made = make(Job(network, reference, calibration, settings, progress), recipes, model)
     said = network.weights.notes if network.weights else ()
     return replace(made, notes=(*said, *calibration.used.warnings(), *made.notes))
@@ -112,7 +112,7 @@ def quantize(
         find_recipe(settings.recipe)
     extras.require("quantize", "quantize")
     network = sources.from_tflite(source, preprocessing)
-    recipes = policy.to_try(settings, policy.held_by(Graph(network.content)))
+    recipes = policy.to_try(settings, policy.held_by(float_graph(network.content)))
     recipe = recipes[-1]
     check_network(network.content, recipe)
     _check_limits(network.content, settings)
@@ -156,8 +156,10 @@ def _check_eval_data(settings: Settings) -> None:
 def _check_limits(content: bytes, settings: Settings) -> None:
     """Miss a limit that this network's answers cannot be held against before the work."""
     if settings.limits.min_agreement is not None:
-        outputs = parse_model(content).outputs[0].shape[-1]
-        exclusive = excludes(outputs, rewrite.final_activation(content))
+        graph = Graph.of(content)
+        last = final_activation(graph)
+        outputs = graph.shape(graph.output)[-1]
+        exclusive = excludes(outputs, last.kind if last else None)
         check_agreement(settings.limits, exclusive=exclusive)
 
 

@@ -26,11 +26,12 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.corrections.corrected import Corrected, correct_network
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import Ends, assemble, needs_normalization, normalizing
 from edgeeff.quantization.recipes.recipe import HigherPrecision, Recipe
-from edgeeff.tflite import rewrite
 from edgeeff.tflite.feeding import feeding
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.runner import Runner, dequantize
 
 LONGEST = 3
@@ -169,7 +170,7 @@ def search(
         )
     progress = progress or Progress()
     network = correct_network(
-        Graph(content), recipe, preprocessing, calibration, seed=seed, threads=threads,
+        float_graph(content), recipe, preprocessing, calibration, seed=seed, threads=threads,
         progress=progress,
     )  # fmt: skip
     pictures, ends = _few(calibration.pictures, preprocessing), ends or Ends()
@@ -241,10 +242,9 @@ class _Trial:
         self.recipe, self.preprocessing, self.budget = recipe, preprocessing, budget
         self.pictures, self.ends = pictures, Ends(ends.input, "float32")
         self.blocks = blocks_of(network.graph)
-        with network.in_float(network.unrounded) as graph:
-            content = rewrite.logits_model(graph.content())
-            self.truth = outputs(content, pictures, preprocessing)
-        cut = network.moved(rewrite.logits_model(network.graph.content()), {})
+        content = cut_at_logits(network.in_float(network.unrounded)).content()
+        self.truth = outputs(content, pictures, preprocessing)
+        cut = replace(network, graph=cut_at_logits(network.graph))
         if needs_normalization(preprocessing, ends):
             cut = normalizing(cut, preprocessing)
         self.network = cut

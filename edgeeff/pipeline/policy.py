@@ -13,8 +13,8 @@ from edgeeff.errors import UsageError
 from edgeeff.pipeline.settings import Settings
 from edgeeff.quantization.calibration.ranges import is_swish
 from edgeeff.quantization.corrections.splitting import first_chain
-from edgeeff.quantization.graph import Graph
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
+from edgeeff.tflite.graph import Graph
 
 SWISH = "swish"
 """Activations x · sigmoid(x), whose ranges no ReLU6 bounds."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeeff.errors import unknown_name
-from edgeeff.tflite.model import Graph, Model
+from edgeeff.tflite.model import Model, Subgraph
 
 PROVENANCE = "predicted"
 
@@ -106,7 +106,7 @@ def check_model(target: str, model: Model) -> Check:
     return check
 
 
-def partition(graph: Graph, supported: Sequence[bool]) -> list[int]:
+def partition(graph: Subgraph, supported: Sequence[bool]) -> list[int]:
     """Cut a graph into the pieces in which LiteRT hands it to a delegate.
 
     LiteRT's own greedy rule (``PartitionGraphIntoIndependentNodeSubsets``): a piece takes, in
@@ -143,21 +143,21 @@ def partition(graph: Graph, supported: Sequence[bool]) -> list[int]:
     return piece
 
 
-def verdicts(graph: Graph, reasons: Sequence[str]) -> tuple[Verdict, ...]:
+def verdicts(graph: Subgraph, reasons: Sequence[str]) -> tuple[Verdict, ...]:
     """One verdict for every operator; an empty reason means that it is taken."""
     return tuple(
         Verdict(
-            operator.index,
-            operator.name,
+            index,
+            operator.kind,
             graph.tensors[operator.outputs[0]].name if operator.outputs else "",
             not reason,
             reason,
         )
-        for operator, reason in zip(graph.operators, reasons, strict=True)
+        for index, (operator, reason) in enumerate(zip(graph.operators, reasons, strict=True))
     )
 
 
-def parameter_bytes(graph: Graph, taken: Sequence[bool]) -> int:
+def parameter_bytes(graph: Subgraph, taken: Sequence[bool]) -> int:
     """Bytes of the constants that the taken operators read, each counted once."""
     used = {
         index

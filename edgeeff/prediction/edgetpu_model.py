@@ -34,7 +34,7 @@ def require_compiled(model: Model) -> None:
     Raises:
         InputError: it has no ``edgetpu-custom-op``, or one without Google's program in it.
     """
-    if not any(operator.name == CUSTOM_OPERATOR for operator in model.operators):
+    if not any(operator.kind == CUSTOM_OPERATOR for operator in model.operators):
         raise InputError(
             f"{model.name} is not compiled for the Edge TPU: it has no {CUSTOM_OPERATOR}",
             f"compile it first: edgeeff compile {model.name}",
@@ -83,7 +83,7 @@ def check(model: Model, runtime: int = RUNTIMES[-1]) -> Check:
 
 
 def _reason(node: Node, runtime: int) -> str:
-    name = node.operator.name
+    name = node.operator.kind
     if name == CUSTOM_OPERATOR:
         return ""
     rule = RULES.get(name)
@@ -98,9 +98,9 @@ def _reason(node: Node, runtime: int) -> str:
 def _refusals(nodes: list[Node]) -> list[str]:
     """What makes the compiler refuse the whole file."""
     newer = {
-        (node.operator.name, node.operator.version)
+        (node.operator.kind, node.operator.version)
         for node in nodes
-        if node.operator.version > NEWEST_VERSIONS.get(node.operator.name, node.operator.version)
+        if node.operator.version > NEWEST_VERSIONS.get(node.operator.kind, node.operator.version)
     }
     return [
         f"compiler 16.0 refuses the file: {name} has version {version}, "
@@ -110,7 +110,7 @@ def _refusals(nodes: list[Node]) -> list[str]:
 
 
 def _notes(model: Model, nodes: list[Node], size: int) -> list[str]:
-    names = {node.operator.name for node in nodes}
+    names = {node.operator.kind for node in nodes}
     notes = [
         f"{name}: {RULES[name].uncertain}"
         for name in sorted(names & RULES.keys())

@@ -44,7 +44,7 @@ def check(model: Model) -> Check:
 
 
 def _reason(node: Node) -> str:
-    name, version = node.operator.name, node.operator.version
+    name, version = node.operator.kind, node.operator.version
     if name in REFUSED:
         return "the delegate does not take this operator"
     if name not in TAKEN:

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from edgeeff.tflite.model import Graph, Operator, Tensor
+from edgeeff.tflite.model import Operator, Subgraph, Tensor
 
 
 @dataclass(frozen=True)
 class Node:
     """An operator together with the graph it stands in."""
 
-    graph: Graph
+    graph: Subgraph
     operator: Operator
 
     @property

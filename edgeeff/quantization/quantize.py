@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeeff.errors import UsageError
 from edgeeff.pictures.preprocessing import Preprocessing
@@ -11,11 +11,12 @@ from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import coverage
 from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.corrections.corrected import Corrected, correct_network
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph, refuse_several_outputs
 from edgeeff.quantization.input_grid import RAW, normalised_grid, pixel_grid
 from edgeeff.quantization.recipes.recipe import FLOATING, Recipe, kept_precisions
 from edgeeff.quantization.writing import boundary, writer
 from edgeeff.tflite import statistics
+from edgeeff.tflite.graph import Graph
 
 WHOLE = ("int8", "int16x8")
 
@@ -70,13 +71,13 @@ def quantize_model(
     ends = ends or default_ends(recipe)
     if recipe.scheme == "float32":
         return _refuse_bytes(content, recipe, ends)
-    graph = Graph(content)
+    graph = float_graph(content)
     kept_precisions(recipe, {operator.name: operator.kind for operator in graph.operators})
     if not recipe.static:
         _refuse_bytes(content, recipe, ends)
     if not recipe.calibrated:
         with progress.stage("quantize"):
-            statistics.detach(graph.model)
+            statistics.detach(graph)
             return writer.write(graph, recipe, {})
     if calibration is None:
         raise UsageError(f"recipe {recipe.name} needs calibration pictures")
@@ -104,9 +105,9 @@ def check_network(content: bytes, recipe: Recipe) -> None:
     Raises:
         InputError: names the operator.
     """
-    graph = Graph(content)
+    graph = float_graph(content)
     if recipe.calibrated:
-        graph.refuse_several_outputs()
+        refuse_several_outputs(graph)
 
 
 def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, ends: Ends) -> bytes:
@@ -127,9 +128,10 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
         network, inside = normalizing(network, preprocessing), RAW
     layers = {operator.name: operator.kind for operator in network.graph.operators}
     kept = kept_precisions(recipe, layers)
-    with network.in_float({name for name, precision in kept.items() if precision in FLOATING}):
-        written = writer.write(network.graph, recipe, network.grids)
-    return boundary.wrap(written, ends.input, ends.output, inside)
+    in_float = network.in_float({name for name in kept if kept[name] in FLOATING})
+    written = Graph.of(writer.write(in_float, recipe, network.grids))
+    boundary.wrap(written, ends.input, ends.output, inside)
+    return written.content()
 
 
 def needs_normalization(preprocessing: Preprocessing, ends: Ends) -> bool:
@@ -141,13 +143,10 @@ def normalizing(network: Corrected, preprocessing: Preprocessing) -> Corrected:
     """The network with the normalization operator in front; itself if it has it already."""
     if boundary.NORMALISED in (operator.name for operator in network.graph.operators):
         return network
-    return network.moved(
-        boundary.add_normalization(network.graph.content(), preprocessing),
-        {
-            boundary.NORMALISED: normalised_grid(preprocessing),
-            network.graph.name(network.graph.input): RAW,
-        },
-    )
+    graph = network.graph.copy()
+    normalised = boundary.add_normalization(graph, preprocessing)
+    grids = {**network.grids, normalised: normalised_grid(preprocessing), graph.input: RAW}
+    return replace(network, graph=graph, grids=grids)
 
 
 def _refuse_bytes(content: bytes, recipe: Recipe, ends: Ends) -> bytes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ MOST_NUMBERS = 5_000_000
 """Numbers in vectors that are not bytes (shapes, scales, indices) in one file: readers turn them
 into objects many times their size. B7 has about 200,000."""
 
-_SCALARS: dict[str, np.dtype[Any]] = {
+SCALARS: Mapping[str, np.dtype[Any]] = {
     "bool": np.dtype(np.bool_),
     "i8": np.dtype("i1"),
     "u8": np.dtype("u1"),
@@ -44,11 +45,13 @@ _SCALARS: dict[str, np.dtype[Any]] = {
     "u64": np.dtype("<u8"),
     "f32": np.dtype("<f4"),
 }
-_FORMATS = {
+"""Types of numbers by their name in a schema."""
+
+FORMATS = {
     name: struct.Struct("<" + code)
-    for name, code in zip(_SCALARS, ("?", "b", "B", "H", "i", "I", "q", "Q", "f"), strict=True)
+    for name, code in zip(SCALARS, ("?", "b", "B", "H", "i", "I", "q", "Q", "f"), strict=True)
 }
-_OFFSET = _FORMATS["u32"]
+_OFFSET = FORMATS["u32"]
 _VTABLE = struct.Struct("<HH")
 _SHARED_SLACK = 65_536
 
@@ -61,6 +64,11 @@ class Field:
     type: str
     vector: bool
     default: int | float | bool | None
+
+    @property
+    def scalar(self) -> bool:
+        """Whether its value is a number in the table itself."""
+        return not self.vector and self.type in SCALARS
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ class _Decoder:
     def table(self, kind: str, at: int) -> Table:
         """The table that the offset stored ``at`` points to."""
         position = self._follow(at)
-        (back,) = self._unpack(_FORMATS["i32"], position)
+        (back,) = self._unpack(FORMATS["i32"], position)
         vtable = position - back
         vtable_size, table_size = self._unpack(_VTABLE, vtable)
         if vtable_size < 4 or vtable_size % 2 or table_size < 4:
@@ -154,8 +162,8 @@ class _Decoder:
     def _field(self, described: Field, at: int, siblings: Table) -> Any:
         if described.vector:
             return self._vector(described.type, at)
-        if described.type in _FORMATS:
-            return _FORMATS[described.type].unpack_from(self.content, at)[0]
+        if described.type in FORMATS:
+            return FORMATS[described.type].unpack_from(self.content, at)[0]
         if described.type == "string":
             return self._string(at)
         if described.type in self.schema.unions:
@@ -170,12 +178,12 @@ class _Decoder:
         (length,) = self._unpack(_OFFSET, start)
         start += 4
         self._count(start, length * _size(kind), parts=0)
-        if kind in _SCALARS:
+        if kind in SCALARS:
             self.numbers += length if _size(kind) > 2 else 0
             if self.numbers > MOST_NUMBERS:
                 raise self._damaged(f"its vectors hold more than {MOST_NUMBERS:,} numbers")
             # Through uint8: a byte that is neither 0 nor 1 must not become a numpy bool.
-            stored = _SCALARS["u8" if kind == "bool" else kind]
+            stored = SCALARS["u8" if kind == "bool" else kind]
             numbers: NDArray[Any] = np.frombuffer(self.content, stored, length, start)
             return numbers.astype(np.bool_) if kind == "bool" else numbers
         read = self._string if kind == "string" else functools.partial(self.table, kind)
@@ -218,7 +226,7 @@ class _Decoder:
 
 
 def _size(kind: str) -> int:
-    return _SCALARS[kind].itemsize if kind in _SCALARS else 4
+    return SCALARS[kind].itemsize if kind in SCALARS else 4
 
 
 def _field(member: str) -> Field | None:
@@ -228,7 +236,7 @@ def _field(member: str) -> Field | None:
     kind, _, default = rest.partition("=")
     element = kind.strip("[]")
     vector = kind != element
-    if vector or element not in _SCALARS:
+    if vector or element not in SCALARS:
         return Field(name, element, vector, None)
     return Field(name, element, vector, _default(element, default))
 

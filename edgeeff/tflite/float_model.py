@@ -9,7 +9,8 @@ from typing import Any
 
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite import statistics
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.statistics import Statistics
 
 
@@ -75,7 +76,7 @@ class FloatModel:
     @cached_property
     def statistics(self) -> Statistics | None:
         """What its source knows of its activations; ``None`` if nothing. ``InputError``."""
-        return statistics.attached(rewrite.unpack(self.content))
+        return statistics.attached(Graph.of(self.content))
 
     @property
     def untrained(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeeff.tflite.metadata import ModelMetadata, associated_files, read_metadata
-from edgeeff.tflite.model import Graph, Model, Operator, Tensor
+from edgeeff.tflite.model import Model, Operator, Subgraph, Tensor
 from edgeeff.tflite.reader import read_model
 
 SCHEMA = "edgeeff.inspection/1"
@@ -65,7 +65,7 @@ class Inspection:
     def custom_operators(self) -> tuple[str, ...]:
         """Operators that are not LiteRT's own, such as ``edgetpu-custom-op``."""
         graphs = self.model.graphs
-        return tuple(sorted({op.name for graph in graphs for op in graph.operators if op.custom}))
+        return tuple(sorted({op.kind for graph in graphs for op in graph.operators if op.custom}))
 
     @property
     def open_shapes(self) -> tuple[Tensor, ...]:
@@ -93,7 +93,7 @@ class Inspection:
             "minimum_runtime": self.minimum_runtime,
             "signatures": [asdict(signature) for signature in model.signatures],
             "tensors": [_tensor_fields(tensor) for tensor in model.tensors],
-            "layers": [_layer_fields(layer) for layer in self.layers],
+            "layers": [_layer_fields(*each) for each in enumerate(self.layers)],
             "metadata": {
                 "entries": {name: len(content) for name, content in model.metadata.items()},
                 "model": None if self.metadata is None else asdict(self.metadata),
@@ -151,7 +151,7 @@ _KERNEL_AXES = {
 
 
 def _macs(operator: Operator, output: Tensor, tensors: tuple[Tensor, ...]) -> int:
-    axes = _KERNEL_AXES.get(operator.name)
+    axes = _KERNEL_AXES.get(operator.kind)
     if axes is None or len(operator.inputs) < 2 or operator.inputs[1] < 0:
         return 0
     kernel = tensors[operator.inputs[1]].shape
@@ -164,25 +164,25 @@ def _size(shape: tuple[int, ...]) -> int:
     return math.prod(max(1, size) for size in shape)
 
 
-def _most_alive(graph: Graph) -> int:
+def _most_alive(graph: Subgraph) -> int:
     """Bytes of activations alive at once, the most of all moments of running in order."""
     last_use = {index: len(graph.operators) for index in graph.outputs}
-    for operator in reversed(graph.operators):
+    for step, operator in reversed(list(enumerate(graph.operators))):
         for index in (*operator.inputs, *operator.outputs):
-            last_use.setdefault(index, operator.index)
+            last_use.setdefault(index, step)
     ending: dict[int, list[int]] = {}
-    for index, step in last_use.items():
-        ending.setdefault(step, []).append(index)
+    for index, last in last_use.items():
+        ending.setdefault(last, []).append(index)
 
     alive = {index for index in graph.inputs if not graph.tensors[index].constant}
     now = sum(graph.tensors[index].bytes for index in alive)
     most = now
-    for operator in graph.operators:
+    for step, operator in enumerate(graph.operators):
         for index in set(operator.outputs) - alive:
             alive.add(index)
             now += graph.tensors[index].bytes
         most = max(most, now)
-        for index in ending.get(operator.index, ()):
+        for index in ending.get(step, ()):
             if index in alive:
                 alive.remove(index)
                 now -= graph.tensors[index].bytes
@@ -218,11 +218,11 @@ def _tensor_fields(tensor: Tensor) -> dict[str, Any]:
     }
 
 
-def _layer_fields(layer: Layer) -> dict[str, Any]:
+def _layer_fields(index: int, layer: Layer) -> dict[str, Any]:
     operator = layer.operator
     return {
-        "index": operator.index,
-        "operator": operator.name,
+        "index": index,
+        "operator": operator.kind,
         "version": operator.version,
         "inputs": list(operator.inputs),
         "outputs": list(operator.outputs),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgeeff.tflite.flatbuffer import Table
 
 BITS = {
     "float32": 32, "float16": 16, "float64": 64, "bfloat16": 16, "complex64": 64,
@@ -22,6 +26,9 @@ FLOATS = frozenset({"float32", "float16", "float64", "bfloat16", "complex64", "c
 """Types that need floating-point arithmetic."""
 
 _PACKED = frozenset({"bfloat16", "int4", "uint4", "int2"})
+
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+"""Operators with weights that are quantized per output channel."""
 
 
 @dataclass(frozen=True)
@@ -36,24 +43,37 @@ class Tensor:
         scales: real value of a step: none, one, or one per channel.
         zero_points: raw value of 0.0, for each scale.
         quantized_dimension: the axis of the channels, if there are several scales.
-        constant: its values are in the file.
-        bytes: what it holds: of a constant as stored, otherwise as its shape and type say (open
-            sizes counted as 1), 0 if the type has no fixed size.
         buffer: number of the stored bytes; equal for constants that share them.
         content: the stored bytes of a constant, ``None`` if they are not in this file.
+        table: as it is in the file, with what the other attributes do not say.
     """
 
     index: int
     name: str
     shape: tuple[int, ...]
     dtype: str
-    scales: tuple[float, ...]
-    zero_points: tuple[int, ...]
-    quantized_dimension: int
-    constant: bool
-    bytes: int
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    quantized_dimension: int = 0
     buffer: int = 0
     content: memoryview | None = field(repr=False, compare=False, default=None)
+    table: Table = field(repr=False, compare=False, default_factory=dict)
+
+    @property
+    def constant(self) -> bool:
+        """Whether its values are in the file, or in another one that belongs to it."""
+        return self.content is not None or self.table.get("external_buffer", 0) != 0
+
+    @property
+    def bytes(self) -> int:
+        """What it holds: a constant as it is stored, any other as its shape and type say.
+
+        Open sizes count as 1; 0 if the type has no fixed size.
+        """
+        if self.content is not None:
+            return len(self.content)
+        values = math.prod(1 if size < 0 else size for size in self.shape)
+        return -(-values * BITS.get(self.dtype, 0) // 8)
 
     @property
     def per_channel(self) -> bool:
@@ -74,31 +94,50 @@ class Operator:
     """One operator of a graph.
 
     Attributes:
-        index: its place in the order of execution.
-        name: such as ``"CONV_2D"``; a custom operator's own name.
+        kind: such as ``"CONV_2D"``; a custom operator's own name.
+        name: of the first tensor it makes, ``""`` without one.
         custom: not one of LiteRT's own.
         version: of the operator's definition.
         inputs: tensor numbers, -1 for an optional one left out.
         outputs: tensor numbers.
         options: such as ``{"stride_w": 2, "padding": "SAME"}``; enumerations by name.
+        table: as it is in the file, with what the other attributes do not say.
     """
 
-    index: int
+    kind: str
     name: str
     custom: bool
     version: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    table: Table = field(repr=False, compare=False, default_factory=dict)
+
+    @property
+    def output(self) -> int:
+        """The first tensor it makes. Raises ``IndexError`` if it makes none."""
+        return self.outputs[0]
+
+    @property
+    def activation(self) -> str:
+        """The function it applies to its result, such as ``RELU6``; ``NONE`` for none."""
+        return str(self.options.get("fused_activation_function", "NONE"))
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it has weights that are quantized per channel."""
+        return self.kind in WEIGHTED
 
 
 @dataclass(frozen=True)
-class Graph:
-    """A subgraph: the model's main one, or the body of a condition, a loop, another signature.
+class Subgraph:
+    """The model's main graph, or the body of a condition, a loop, another signature.
 
     Attributes:
+        operators: in order of execution.
         inputs: tensor numbers.
         outputs: tensor numbers.
+        table: as it is in the file, with what the other attributes do not say.
     """
 
     name: str
@@ -106,6 +145,7 @@ class Graph:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    table: Table = field(repr=False, compare=False, default_factory=dict)
 
     @property
     def float_tensors(self) -> tuple[Tensor, ...]:
@@ -117,9 +157,9 @@ class Graph:
         inputs, outputs = set(self.inputs), set(self.outputs)
         used: set[int] = set()
         for operator in self.operators:
-            if operator.name != "QUANTIZE" or not inputs.issuperset(operator.inputs):
+            if operator.kind != "QUANTIZE" or not inputs.issuperset(operator.inputs):
                 used.update(operator.inputs)
-            if operator.name != "DEQUANTIZE" or not outputs.issuperset(operator.outputs):
+            if operator.kind != "DEQUANTIZE" or not outputs.issuperset(operator.outputs):
                 used.update(operator.outputs)
         used.discard(-1)
         return tuple(self.tensors[i] for i in sorted(used) if self.tensors[i].dtype in FLOATS)
@@ -136,28 +176,57 @@ class Signature:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """Bytes attached to a model by name, which the file format calls metadata.
+
+    Attributes:
+        buffer: number of the stored bytes.
+        content: empty if they are not in this file.
+    """
+
+    name: str
+    buffer: int
+    content: memoryview = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Model:
     """A ``.tflite`` file.
 
     Attributes:
         name: how errors call it: its path.
-        bytes: size of the file, what is appended to the model included.
-        sha256: of the file, 64 hexadecimal digits.
+        content: the whole file, what is appended to the model included.
         version: of the file format (3).
         description: what its maker wrote into it.
         graphs: the first is the model proper.
         signatures: may be none.
-        metadata: the bytes attached to the model, by name.
+        attachments: may be none.
+        table: as it is in the file, with what the other attributes do not say.
     """
 
     name: str
-    bytes: int
-    sha256: str
+    content: memoryview = field(repr=False)
     version: int
     description: str
-    graphs: tuple[Graph, ...]
+    graphs: tuple[Subgraph, ...]
     signatures: tuple[Signature, ...]
-    metadata: Mapping[str, memoryview] = field(repr=False)
+    attachments: tuple[Attachment, ...]
+    table: Table = field(repr=False, compare=False, default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the file, what is appended to the model included."""
+        return len(self.content)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file, 64 hexadecimal digits."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def metadata(self) -> Mapping[str, memoryview]:
+        """The bytes attached to the model, by name."""
+        return {attachment.name: attachment.content for attachment in self.attachments}
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -181,7 +250,7 @@ class Model:
 
     @property
     def float_tensors(self) -> tuple[Tensor, ...]:
-        """Float tensors that operators of any graph work on (see ``Graph.float_tensors``)."""
+        """Float tensors that operators of any graph work on (see ``Subgraph.float_tensors``)."""
         return tuple(tensor for graph in self.graphs for tensor in graph.float_tensors)
 
     @property
@@ -195,6 +264,6 @@ class Model:
 
     @property
     def operator_counts(self) -> dict[str, int]:
-        """How many operators of each name, of all graphs, the most frequent first."""
-        names = Counter(operator.name for graph in self.graphs for operator in graph.operators)
-        return dict(sorted(names.items(), key=lambda item: (-item[1], item[0])))
+        """How many operators of each kind, of all graphs, the most frequent first."""
+        kinds = Counter(operator.kind for graph in self.graphs for operator in graph.operators)
+        return dict(sorted(kinds.items(), key=lambda item: (-item[1], item[0])))

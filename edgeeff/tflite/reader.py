@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,15 @@ from numpy.typing import NDArray
 from edgeeff.errors import InputError
 from edgeeff.files import read_bytes
 from edgeeff.tflite.flatbuffer import Table, decode, read_schema
-from edgeeff.tflite.model import BITS, Graph, Model, Operator, Signature, Tensor
+from edgeeff.tflite.model import (
+    BITS,
+    Attachment,
+    Model,
+    Operator,
+    Signature,
+    Subgraph,
+    Tensor,
+)
 
 IDENTIFIER = b"TFL3"
 MOST_BYTES = 2**32
@@ -93,24 +100,25 @@ class _ModelReader:
             raise self._inconsistent("it holds no graph")
         return Model(
             self.name,
-            len(self.content),
-            hashlib.sha256(self.content).hexdigest(),
+            self.content,
             self.root["version"],
             self.root["description"] or "",
             graphs,
             tuple(self._signature(table, graphs) for table in self.root["signature_defs"] or ()),
-            {
-                entry["name"] or "": self._buffer(entry["buffer"]) or memoryview(b"")
-                for entry in self.root["metadata"] or ()
-            },
+            tuple(self._attachment(table) for table in self.root["metadata"] or ()),
+            self.root,
         )
 
-    def _graph(self, table: Table) -> Graph:
+    def _attachment(self, table: Table) -> Attachment:
+        content = self._buffer(table["buffer"])
+        return Attachment(table["name"] or "", table["buffer"], content or memoryview(b""))
+
+    def _graph(self, table: Table) -> Subgraph:
         tensors = tuple(
             self._tensor(index, described) for index, described in enumerate(table["tensors"] or ())
         )
         operators = tuple(
-            self._operator(index, described, len(tensors))
+            self._operator(index, described, tensors)
             for index, described in enumerate(table["operators"] or ())
         )
         inputs = self._tensor_numbers(table["inputs"], len(tensors), "the graph's inputs", 0)
@@ -119,7 +127,7 @@ class _ModelReader:
             index for index, tensor in enumerate(table["tensors"] or ()) if tensor["is_variable"]
         }
         self._check_order(tensors, operators, {*inputs, *variables})
-        return Graph(table["name"] or "", tensors, operators, inputs, outputs)
+        return Subgraph(table["name"] or "", tensors, operators, inputs, outputs, table)
 
     def _check_order(
         self, tensors: tuple[Tensor, ...], operators: tuple[Operator, ...], set_before: set[int]
@@ -128,86 +136,69 @@ class _ModelReader:
         known = {-1} | set_before
         known |= {tensor.index for tensor in tensors if tensor.constant or tensor.bytes == 0}
         written: set[int] = set()
-        for operator in operators:
-            early = [index for index in operator.inputs if index not in known]
+        for index, operator in enumerate(operators):
+            early = [read for read in operator.inputs if read not in known]
             if early:
-                where = f"operator {operator.index} {operator.name}"
+                where = f"operator {index} {operator.kind}"
                 raise self._inconsistent(f"{where} reads tensor {early[0]} before it is written")
-            for index in operator.outputs:
-                if index in written or index in set_before or tensors[index].constant:
-                    raise self._inconsistent(f"tensor {index} is written twice")
-                written.add(index)
+            for made in operator.outputs:
+                if made in written or made in set_before or tensors[made].constant:
+                    raise self._inconsistent(f"tensor {made} is written twice")
+                written.add(made)
             known.update(operator.outputs)
 
     def _tensor(self, index: int, table: Table) -> Tensor:
         name = table["name"] or ""
         where = f"tensor {index} {name[:80]!r}"
-        shape = _integers(table["shape"])
+        shape = integers(table["shape"])
         if len(shape) > MOST_DIMENSIONS:
             raise self._inconsistent(f"{where} has {len(shape)} dimensions")
         if any(size < 0 for size in shape):
             raise self._inconsistent(f"{where} has shape {list(shape)}")
-        signature = _integers(table["shape_signature"])
         dtype = _member("TensorType", table["type"]).lower()
         content = self._buffer(table["buffer"])
-        constant = content is not None or table["external_buffer"] != 0
-        expected = math.prod(shape) * BITS.get(dtype, 0)
         if content is not None and not table["sparsity"] and dtype in BITS:
-            self._check_size(where, len(content), -(-expected // 8))
-        scales, zero_points, axis = self._quantization(table["quantization"], where)
+            self._check_size(where, len(content), -(-math.prod(shape) * BITS[dtype] // 8))
+        scales, zero_points, axis = grid_in(table)
+        if not np.isfinite(scales).all():
+            raise self._inconsistent(f"{where} has a scale that is not a number")
         return Tensor(
             index,
             name,
-            signature if len(signature) == len(shape) else shape,
+            shape_in(table),
             dtype,
             scales,
             zero_points,
             axis,
-            constant,
-            len(content) if content is not None else -(-expected // 8),
             table["buffer"],
             content,
+            table,
         )
 
     def _check_size(self, where: str, found: int, expected: int) -> None:
         if found != expected:
             raise self._inconsistent(f"{where} holds {found} bytes, its shape needs {expected}")
 
-    def _quantization(
-        self, table: Table | None, where: str
-    ) -> tuple[tuple[float, ...], tuple[int, ...], int]:
-        if table is None or table["scale"] is None or len(table["scale"]) == 0:
-            return (), (), 0
-        scales = table["scale"]
-        if not np.isfinite(scales).all():
-            raise self._inconsistent(f"{where} has a scale that is not a number")
-        zero_points = _integers(table["zero_point"])
-        if len(zero_points) != len(scales):
-            # Older writers leave zero points of 0 out, or give one for all channels.
-            zero_points = (zero_points[0] if len(zero_points) == 1 else 0,) * len(scales)
-        axis = table["quantized_dimension"]
-        return tuple(float(scale) for scale in scales), zero_points, axis
-
-    def _operator(self, index: int, table: Table, tensors: int) -> Operator:
+    def _operator(self, index: int, table: Table, tensors: tuple[Tensor, ...]) -> Operator:
         codes = self.root["operator_codes"] or ()
         if table["opcode_index"] >= len(codes):
             raise self._inconsistent(f"operator {index} has an unknown code")
         code = codes[table["opcode_index"]]
-        # Codes up to 126 are also in the field that old readers know; the larger one counts.
-        number = max(code["builtin_code"], code["deprecated_builtin_code"])
-        name = _member("BuiltinOperator", number)
-        custom = name == "CUSTOM"
+        kind, custom = kind_in(code)
+        where = f"operator {index} {kind}"
+        outputs = self._tensor_numbers(table["outputs"], len(tensors), where, 0)
         return Operator(
-            index,
-            (code["custom_code"] or "CUSTOM") if custom else name,
+            kind,
+            tensors[outputs[0]].name if outputs else "",
             custom,
             code["version"],
-            self._tensor_numbers(table["inputs"], tensors, f"operator {index} {name}", -1),
-            self._tensor_numbers(table["outputs"], tensors, f"operator {index} {name}", 0),
+            self._tensor_numbers(table["inputs"], len(tensors), where, -1),
+            outputs,
             _options(table["builtin_options"] or table["builtin_options2"] or {}),
+            table,
         )
 
-    def _signature(self, table: Table, graphs: tuple[Graph, ...]) -> Signature:
+    def _signature(self, table: Table, graphs: tuple[Subgraph, ...]) -> Signature:
         key, graph = table["signature_key"] or "", table["subgraph_index"]
         if graph >= len(graphs):
             raise self._inconsistent(f"signature {key[:80]!r} is for a graph that does not exist")
@@ -223,7 +214,7 @@ class _ModelReader:
     def _tensor_numbers(
         self, numbers: NDArray[Any] | None, tensors: int, where: str, least: int
     ) -> tuple[int, ...]:
-        found = _integers(numbers)
+        found = integers(numbers)
         for number in found:
             if not least <= number < tensors:
                 raise self._inconsistent(f"{where} names tensor {number} of {tensors}")
@@ -250,7 +241,7 @@ class _ModelReader:
         return InputError(f"{self.name} is damaged: {why}", "was it cut short or altered?")
 
 
-_OPTION_ENUMS = {
+OPTION_ENUMS = {
     "padding": "Padding",
     "fused_activation_function": "ActivationFunctionType",
     "weights_format": "FullyConnectedOptionsWeightsFormat",
@@ -259,6 +250,7 @@ _OPTION_ENUMS = {
     "output_type": "TensorType",
     "quantized_bias_type": "TensorType",
 }
+"""Options that are enumerations, by their name in any operator's options."""
 
 
 def _options(table: Table) -> dict[str, Any]:
@@ -268,8 +260,8 @@ def _options(table: Table) -> dict[str, Any]:
 def _option(name: str, value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return tuple(value.tolist())
-    if name in _OPTION_ENUMS and isinstance(value, int):
-        return _member(_OPTION_ENUMS[name], value)
+    if name in OPTION_ENUMS and isinstance(value, int):
+        return _member(OPTION_ENUMS[name], value)
     return value
 
 
@@ -277,5 +269,33 @@ def _member(enum: str, number: int) -> str:
     return read_schema("tflite").enums[enum].get(number, f"{enum} {number}")
 
 
-def _integers(numbers: NDArray[Any] | None) -> tuple[int, ...]:
+def kind_in(code: Table) -> tuple[str, bool]:
+    """The kind of operator that a code stands for, and whether it is a custom one."""
+    # Codes up to 126 are also in the field that old readers know; the larger one counts.
+    number = max(code["builtin_code"], code["deprecated_builtin_code"])
+    kind = _member("BuiltinOperator", number)
+    return (code["custom_code"] or kind, True) if kind == "CUSTOM" else (kind, False)
+
+
+def shape_in(table: Table) -> tuple[int, ...]:
+    """The shape that a tensor's table gives, -1 for the sizes that it leaves open."""
+    shape, signature = (integers(table.get(name)) for name in ("shape", "shape_signature"))
+    return signature if len(signature) == len(shape) else shape
+
+
+def grid_in(table: Table) -> tuple[tuple[float, ...], tuple[int, ...], int]:
+    """The scales, zero points and channels' axis that a tensor's table gives."""
+    quantization = table.get("quantization") or {}
+    scales, zero_points = (quantization.get(name) for name in ("scale", "zero_point"))
+    if scales is None or len(scales) == 0:
+        return (), (), 0
+    found = integers(zero_points)
+    if len(found) != len(scales):
+        # Older writers leave zero points of 0 out, or give one for all channels.
+        found = (found[0] if len(found) == 1 else 0,) * len(scales)
+    return tuple(scales.tolist()), found, quantization.get("quantized_dimension", 0)
+
+
+def integers(numbers: NDArray[Any] | None) -> tuple[int, ...]:
+    """A vector as numbers, empty if it is absent."""
     return () if numbers is None else tuple(numbers.tolist())

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.errors import InputError
-from edgeeff.tflite import rewrite
-from edgeeff.tflite.rewrite import ModelObject
+from edgeeff.tflite.graph import Graph
 
 METADATA_NAME = "edgeeff.statistics/1"
 """Name of the flatbuffer metadata that holds them, as safetensors."""
@@ -114,35 +113,32 @@ def _source(content: bytes) -> str:
     return str(source)
 
 
-def attach(model: ModelObject, statistics: Statistics) -> None:
+def attach(graph: Graph, statistics: Statistics) -> None:
     """Put statistics into a float model, and with them which weights they describe."""
-    rewrite.add_metadata(model, METADATA_NAME, to_bytes(statistics))
-    rewrite.add_metadata(model, WEIGHTS_NAME, weights_sha256(model).encode())
+    graph.attach(METADATA_NAME, to_bytes(statistics))
+    graph.attach(WEIGHTS_NAME, weights_sha256(graph).encode())
 
 
-def attached(model: ModelObject) -> Statistics | None:
+def attached(graph: Graph) -> Statistics | None:
     """The statistics in a float model, if it has any. Raises ``InputError`` if damaged."""
-    embedded = rewrite.metadata(model, METADATA_NAME)
+    embedded = graph.attached(METADATA_NAME)
     if not embedded:
         return None
-    described = rewrite.metadata(model, WEIGHTS_NAME)
-    outdated = described != weights_sha256(model).encode()
+    described = graph.attached(WEIGHTS_NAME)
+    outdated = described != weights_sha256(graph).encode()
     return replace(from_bytes(embedded), outdated=outdated)
 
 
-def detach(model: ModelObject) -> None:
+def detach(graph: Graph) -> None:
     """Take the statistics off: they are of no use in a quantized model."""
     for name in (METADATA_NAME, WEIGHTS_NAME):
-        rewrite.remove_metadata(model, name)
+        graph.detach(name)
 
 
-def weights_sha256(model: ModelObject) -> str:
+def weights_sha256(graph: Graph) -> str:
     """Of all constants with their names, whatever their order in the file, hex."""
     constants = {
-        rewrite.tensor_name(tensor): values
-        for graph in model.subgraphs
-        for tensor in graph.tensors
-        if (values := rewrite.constant(model, tensor)) is not None
+        tensor.name: values for tensor in graph.tensors if (values := tensor.values) is not None
     }
     digest = hashlib.sha256()
     for name, values in sorted(constants.items()):

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgeeff.tflite.model import Model
 from edgeeff.tflite.reader import parse_model
-from edgeeff.tflite.rewrite import pack
+from tests.tflite.objects import pack
 
 TYPES = {"int8": 9, "uint8": 3, "float32": 0, "int32": 2, "int16": 7, "float64": 10}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edgeeff.tflite import rewrite
+from tests.tflite import objects
 
 
 def write_logistic(path: Path, *, quantized: bool = False) -> Path:
@@ -28,7 +28,7 @@ def write_logistic(path: Path, *, quantized: bool = False) -> Path:
     operator.inputs, operator.outputs = [0], [1]
     graph.operators, graph.inputs, graph.outputs = [operator], [0], [1]
     model.subgraphs = [graph]
-    path.write_bytes(rewrite.pack(model))
+    path.write_bytes(objects.pack(model))
     return path
 
 

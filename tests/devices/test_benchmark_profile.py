@@ -63,7 +63,7 @@ def test_one_partition_in_order_names_the_layers(model: Model) -> None:
     names = [
         model.graphs[0].tensors[operator.outputs[0]].name
         for operator in model.operators
-        if operator.name in heavy
+        if operator.kind in heavy
     ]
     line = "\tConvolution (NHWC)\t 0.1\t 0.1\t 5.000%\t 5.000%\t 0.000\t 1\tDelegate/Conv:{}\n"
     head, _, tail = OLD.partition("[Name]\n")

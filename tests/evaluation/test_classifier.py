@@ -11,8 +11,8 @@ from edgeeff.errors import InputError
 from edgeeff.evaluation.classifier import Classifier, batches
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.pictures.synthetic import synthetic_pictures
-from edgeeff.tflite import rewrite
 from edgeeff.tflite.feeding import feeding
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 from tests.tflite import tiny
 
@@ -55,9 +55,10 @@ class TestClassifier:
             Classifier(path, LITE)
 
     def test_a_model_of_two_outputs_is_refused(self):
-        content = tiny.changed(tiny.FLOAT32, lambda model: rewrite.expose(model, [1, 2]))
+        graph = Graph.of(tiny.FLOAT32.read_bytes())
+        graph.expose([1, 2])
         with pytest.raises(InputError):
-            Classifier(content, LITE)
+            Classifier(graph.content(), LITE)
 
 
 @given(st.lists(st.integers(), max_size=30), st.integers(1, 8))

@@ -18,7 +18,6 @@ from edgeeff.evaluation.gate import Limits, judge
 from edgeeff.pictures.images import read_images
 from edgeeff.pictures.preprocessing import from_options
 from edgeeff.pipeline import conversion
-from edgeeff.tflite import rewrite
 from tests.accelerators.graphs import GraphWriter
 
 SIDE = 16
@@ -105,7 +104,7 @@ def test_logits_are_those_before_the_final_activation(last):
     bare, whole = (Classifier(classifier(TWO, which), PREPROCESSING) for which in (None, last))
     picture = np.random.default_rng(0).integers(0, 255, (1, SIDE, SIDE, 3), np.uint8)
     assert np.array_equal(bare(picture).logits, whole(picture).logits)
-    assert rewrite.final_activation(classifier(TWO, last)) == last
+    assert whole.activation == last
     assert whole.probabilities(whole(picture).logits) == pytest.approx(whole(picture).outputs)
 
 

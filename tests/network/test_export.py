@@ -17,7 +17,9 @@ from edgeeff.errors import OutputError, UsageError
 from edgeeff.network.builder import build
 from edgeeff.network.export import export
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite import statistics
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.reader import parse_model
 from edgeeff.tflite.runner import Runner
 from tests import networks
 
@@ -51,18 +53,13 @@ def exported(variant: Any, path: Path, **options: Any) -> bytes:
     return path.read_bytes()
 
 
-def graph_of(content: bytes) -> Any:
-    return rewrite.unpack(content).subgraphs[0]
-
-
 def names_of(content: bytes) -> list[str]:
-    return [rewrite.tensor_name(tensor) for tensor in graph_of(content).tensors]
+    return [tensor.name for tensor in Graph.of(content).tensors]
 
 
 def activations_of(content: bytes) -> list[str]:
     """Names of what each operator makes, in order."""
-    graph = graph_of(content)
-    return [rewrite.tensor_name(graph.tensors[op.outputs[0]]) for op in graph.operators]
+    return [operator.name for operator in Graph.of(content).operators]
 
 
 def check_names(content: bytes, layers: set[str]) -> None:
@@ -136,9 +133,9 @@ def test_b_layers_keep_each_step_apart(b0_float) -> None:
 
 def test_each_layer_has_constants_of_its_own_and_a_bias(tmp_path) -> None:
     # Untrained: all biases are zero, and the converter shares or drops them.
-    graph = graph_of(exported(TINY, tmp_path / "m.tflite"))
-    uses = Counter(int(i) for op in graph.operators for i in op.inputs[1:3])
-    names = [rewrite.tensor_name(tensor) for tensor in graph.tensors]
+    graph = Graph.of(exported(TINY, tmp_path / "m.tflite"))
+    uses = Counter(i for op in graph.operators for i in op.inputs[1:3])
+    names = [tensor.name for tensor in graph.tensors]
     biases = [i for i, name in enumerate(names) if name.endswith("/bias")]
     kernels = [i for i, name in enumerate(names) if name.endswith("/kernel")]
     assert len(biases) == len(kernels) > 10
@@ -156,10 +153,10 @@ def test_signature_shapes_and_values(
     batch = options.get("batch", 1)
     path = tmp_path / "m.tflite"
     export(untrained, path, preprocessing=Preprocessing.of(TINY), **options)
-    signature = rewrite.unpack(path.read_bytes()).signatureDefs[0]
-    assert signature.signatureKey == b"serving_default"
-    assert [entry.name for entry in signature.inputs] == [b"image"]
-    assert [entry.name for entry in signature.outputs] == [output.encode()]
+    (signature,) = parse_model(path.read_bytes()).signatures
+    assert signature.key == "serving_default"
+    assert list(signature.inputs) == ["image"]
+    assert list(signature.outputs) == [output]
     pictures = networks.synthetic_batch(TINY, batch)
     (found,) = Runner(path).run(pictures)
     expected = untrained(pictures).numpy()
@@ -171,7 +168,7 @@ def test_signature_shapes_and_values(
 
 def test_statistics_speak_of_tensors_of_the_file(lite0_float) -> None:
     content = lite0_float.read_bytes()
-    known = statistics.attached(rewrite.unpack(content)).tensors
+    known = statistics.attached(Graph.of(content)).tensors
     assert set(known) <= set(names_of(content))
     # No squeeze-and-excitation: everything but the softmax is known.
     assert set(activations_of(content)) - set(known) == {"probabilities"}

@@ -20,7 +20,7 @@ from edgeeff.evaluation.gate import AccuracyGateFailed, Limits
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.pipeline import conversion, policy
 from edgeeff.quantization.calibration.pictures import HELD_OUT
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.manifest import describe, path_of, read_manifest
 from edgeeff.tflite.reader import read_model
@@ -368,12 +368,12 @@ def test_every_family_becomes_integer_only(variant, tmp_path):
     assert made.manifest.integer_only
     assert "-untrained" in made.model.name
     assert made.manifest.input["dtype"] == "uint8"
-    held = policy.held_by(Graph(made.reference.read_bytes()))
+    held = policy.held_by(float_graph(made.reference.read_bytes()))
     assert held == policy.expected_of(find_variant(variant))
 
 
 def test_a_float_file_that_was_changed_since_its_export_is_told_of(source, tmp_path):
-    graph = Graph(source.read_bytes())
+    graph = float_graph(source.read_bytes())
     layer = next(operator for operator in graph.operators if operator.weighted)
     graph.set_weights(layer, graph.weights(layer) * np.float32(1.01))
     changed = tmp_path / "changed.tflite"

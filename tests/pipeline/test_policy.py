@@ -12,7 +12,7 @@ from edgeeff.evaluation.gate import Limits
 from edgeeff.pipeline import policy
 from edgeeff.pipeline.mixed_precision import Budget
 from edgeeff.pipeline.settings import Settings
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.recipes.recipe import named_recipes
 
 GATED = Settings(limits=Limits(min_sqnr=20.0))
@@ -25,13 +25,13 @@ def names(settings: Settings, holds: frozenset[str]) -> list[str]:
 
 
 def test_a_swish_network_gets_the_recipe_for_swish(tiny_float):
-    holds = policy.held_by(Graph(tiny_float.read_bytes()))
+    holds = policy.held_by(float_graph(tiny_float.read_bytes()))
     assert holds == policy.expected_of(VARIANTS["b0"])
     assert policy.plan(Settings(), holds).name == "int8-swish"
 
 
 def test_a_stem_that_can_be_split_is_on_the_ladder(lite0_float):
-    holds = policy.held_by(Graph(lite0_float.read_bytes()))
+    holds = policy.held_by(float_graph(lite0_float.read_bytes()))
     assert holds == SPLITTABLE
     assert names(GATED, holds) == ["int8-bias", "int8", "int8-split"]
 

@@ -11,8 +11,10 @@ from edgeeff.pictures.preprocessing import Preprocessing, of_family
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.quantize import Ends, quantize_model
 from edgeeff.quantization.recipes.recipe import Split, find_recipe, named_recipes, parse
-from edgeeff.tflite import rewrite, statistics
+from edgeeff.tflite import statistics
 from edgeeff.tflite.feeding import feeding
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.reader import parse_model
 from edgeeff.tflite.runner import Runner, dequantize
 
@@ -26,7 +28,7 @@ def made(content: bytes, recipe: str, preprocessing: Preprocessing = TINY, **opt
 
 
 def answers(content: bytes, pictures: list[np.ndarray]) -> np.ndarray:
-    runner = Runner(rewrite.logits_model(content))
+    runner = Runner(cut_at_logits(Graph.of(content)).content())
     image, logits = runner.inputs[0], runner.outputs[0]
     feed = feeding(image, LITE)
     return np.concatenate([dequantize(runner.run(feed(p[None]))[0], logits) for p in pictures])
@@ -61,8 +63,8 @@ def test_threads_do_not_change_the_bytes(tiny_float: Path, threads: int):
 
 def test_the_statistics_of_the_float_network_stay_with_it(tiny_float: Path):
     content = tiny_float.read_bytes()
-    assert statistics.attached(rewrite.unpack(content))
-    assert statistics.attached(rewrite.unpack(made(content, "int8"))) is None
+    assert statistics.attached(Graph.of(content))
+    assert statistics.attached(Graph.of(made(content, "int8"))) is None
 
 
 def test_bytes_into_a_float_network_are_refused(tiny_float: Path):

@@ -8,9 +8,8 @@ import pytest
 
 from edgeeff.errors import InputError
 from edgeeff.files import document
-from edgeeff.tflite import rewrite
 from edgeeff.tflite.inspection import SCHEMA, Inspection, inspect
-from tests.tflite import tiny
+from tests.tflite import objects, tiny
 
 
 @pytest.fixture
@@ -122,7 +121,7 @@ class TestDocument:
             (softmax,) = (
                 operator
                 for operator in model.subgraphs[0].operators
-                if rewrite.operator_name(model, operator) == "SOFTMAX"
+                if objects.kind_of(model, operator) == "SOFTMAX"
             )
             softmax.builtinOptions.beta = float("inf")
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from edgeeff.errors import InputError
 from edgeeff.tflite import metadata as module
-from edgeeff.tflite import rewrite
 from edgeeff.tflite.metadata import (
     ENTRY,
     ModelMetadata,
@@ -21,7 +20,7 @@ from edgeeff.tflite.metadata import (
     read_metadata,
 )
 from edgeeff.tflite.reader import parse_model, read_model
-from tests.tflite import tiny
+from tests.tflite import objects, tiny
 
 CONTENT = tiny.INT8_METADATA.read_bytes()
 
@@ -106,7 +105,7 @@ def test_labels_that_are_no_text_are_an_error(tmp_path: Path, described: ModelMe
 
 
 def test_metadata_of_another_kind_is_an_error() -> None:
-    content = tiny.changed(tiny.INT8, lambda model: rewrite.add_metadata(model, ENTRY, b"x" * 64))
+    content = tiny.changed(tiny.INT8, lambda model: objects.attach(model, ENTRY, b"x" * 64))
     with pytest.raises(InputError, match="identifier"):
         read_metadata(parse_model(content))
 

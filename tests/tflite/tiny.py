@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgeeff.tflite import rewrite
+from tests.tflite import objects
 
 DATA = Path(__file__).parent / "data"
 FLOAT32 = DATA / "tiny-float32.tflite"
@@ -19,6 +19,6 @@ ALL = (FLOAT32, FLOAT16, INT8, INT8_FLOAT_ENDS)
 
 def changed(path: Path, change: Callable[[Any], None]) -> bytes:
     """The file's content with ``change`` applied to its objects."""
-    model = rewrite.unpack(path.read_bytes())
+    model = objects.unpack(path.read_bytes())
     change(model)
-    return rewrite.pack(model)
+    return objects.pack(model)

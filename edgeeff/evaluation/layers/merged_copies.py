@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.quantization.corrections.splitting import Chain, first_chain
-from edgeeff.quantization.graph import Graph, Operator
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import Operator
 
 FloatArray = npt.NDArray[np.float32]
 

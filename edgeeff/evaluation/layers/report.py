@@ -25,9 +25,9 @@ from edgeeff.evaluation.layers.runs import (
 )
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.quantization.corrections.equalization import scalable
-from edgeeff.quantization.graph import Graph, Operator
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.tflite.messages import quiet_runtime
-from edgeeff.tflite.model import Tensor
+from edgeeff.tflite.model import Operator, Tensor
 from edgeeff.tflite.reader import parse_model
 
 FloatArray = npt.NDArray[np.float32]
@@ -107,7 +107,7 @@ def layer_errors(
         InputError: the two have no quantized activation in common, or an input that ``feeding``
             refuses.
     """
-    model, graph = parse_model(quantized), Graph(reference)
+    model, graph = parse_model(quantized), float_graph(reference)
     grids = {t.name: t for t in model.tensors if _has_grid(t)}
     shared = [o for o in graph.operators if o.name in grids]
     if not shared:
@@ -123,7 +123,10 @@ def layer_errors(
         truth = Network(reference, list(dict.fromkeys([*names, *sources])), preprocessing)
         found = Network(quantized, names, preprocessing)
         weights = QuantizedWeights(graph, model)
-        tallies = [_Tally(o, grids[o.name], weights, o.output in scaled) for o in shared]
+        places = {operator.name: index for index, operator in enumerate(graph.operators)}
+        tallies = [
+            _Tally(places[o.name], o, grids[o.name], weights, o.output in scaled) for o in shared
+        ]
         for picture in pictures:
             real, stored = truth.activations(picture), found.activations(picture)
             for tally in tallies:
@@ -139,9 +142,14 @@ class _Tally:
     """Gathers the error of one layer over pictures."""
 
     def __init__(
-        self, operator: Operator, tensor: Tensor, weights: QuantizedWeights, scaled: bool
+        self,
+        index: int,
+        operator: Operator,
+        tensor: Tensor,
+        weights: QuantizedWeights,
+        scaled: bool,
     ) -> None:
-        self.operator, self.scaled = operator, scaled
+        self.index, self.operator, self.scaled = index, operator, scaled
         self.factor = factor = weights.factors[operator.name]
         self.levels = np.iinfo(np.dtype(tensor.dtype))
         self.scale, self.zero = float(tensor.scales[0]), int(tensor.zero_points[0])
@@ -183,7 +191,7 @@ class _Tally:
         spread = float(reach.max() / max(float(np.median(reach)), 1e-9))
         named_spread = spread if self.scaled else 1.0
         return LayerError(
-            self.operator.index,
+            self.index,
             self.operator.name,
             self.operator.kind,
             self.network.sqnr_db(),

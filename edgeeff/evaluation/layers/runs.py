@@ -11,11 +11,11 @@ from edgeeff.evaluation.layers.merged_copies import merged_copies
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.quantization.corrections.equalization import scalable
 from edgeeff.quantization.corrections.replay import Step
-from edgeeff.quantization.graph import Graph, Operator, per_channel
-from edgeeff.tflite import rewrite
 from edgeeff.tflite.feeding import feeding
-from edgeeff.tflite.model import Model, Tensor
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import Model, Operator, Tensor
 from edgeeff.tflite.runner import Runner, TensorInfo
+from edgeeff.tflite.weights import per_channel
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -51,13 +51,12 @@ class Network:
                 normalised ones whatever the model takes.
             preprocessing: of the float network.
         """
-        model = rewrite.unpack(content)
-        indices = {rewrite.tensor_name(t): i for i, t in enumerate(model.subgraphs[0].tensors)}
-        image = int(model.subgraphs[0].inputs[0])
-        self._shown = [name for name in names if indices[name] != image]
-        self._images = [name for name in names if indices[name] == image]
-        rewrite.expose(model, [indices[name] for name in self._shown])
-        self._runner = Runner(rewrite.pack(model), quiet=False)
+        graph = Graph.of(content)
+        numbers = {tensor.name: tensor.index for tensor in graph.tensors}
+        self._shown = [name for name in names if numbers[name] != graph.input]
+        self._images = [name for name in names if numbers[name] == graph.input]
+        graph.expose([numbers[name] for name in self._shown])
+        self._runner = Runner(graph.content(), quiet=False)
         self._preprocessing = preprocessing
         self._feed = feeding(self._runner.inputs[0], preprocessing)
 
@@ -164,7 +163,7 @@ class QuantizedWeights:
     def _constant(self, operator: Operator, operand: int) -> Tensor:
         tensor = self._model.tensors[self._operators[operator.name].inputs[operand]]
         converted = self._operators.get(tensor.name)
-        if converted is None or converted.name != "DEQUANTIZE":
+        if converted is None or converted.kind != "DEQUANTIZE":
             return tensor
         # Weights that are stored in less than the layer computes with.
         return self._model.tensors[converted.inputs[0]]

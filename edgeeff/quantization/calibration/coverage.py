@@ -21,9 +21,10 @@ from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import ranges
 from edgeeff.quantization.calibration.observation import Observed, observe
 from edgeeff.quantization.calibration.pictures import CalibrationSet
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.recipes.recipe import Recipe
 from edgeeff.tflite import statistics
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.statistics import TensorStatistics
 
 WIDENED = 0.08
@@ -214,7 +215,7 @@ def calibration_coverage(
     Raises:
         InputError: a model that cannot be quantized, or pictures that break it.
     """
-    graph, pictures = Graph(content), calibration.pictures
+    graph, pictures = float_graph(content), calibration.pictures
     if pictures.shape[1:] != graph.shape(graph.input)[1:]:
         raise InputError(
             f"the network takes {list(graph.shape(graph.input)[1:])}, "
@@ -225,7 +226,7 @@ def calibration_coverage(
     batches = (preprocessing.normalised(pictures[few]) for few in places.reshape(-1, size))
     with (progress or Progress()).stage("calibrate", len(places) // size) as advance:
         observed = observe(graph, batches, histograms=False, threads=threads, advance=advance)
-    attached = statistics.attached(graph.model)
+    attached = statistics.attached(graph)
     said = ranges.described(graph, attached)
     batchnorm: Mapping[int, TensorStatistics] = {}
     if recipe is not None:

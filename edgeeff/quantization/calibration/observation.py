@@ -21,8 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from edgeeff.errors import InputError
 from edgeeff.progress import Advance
-from edgeeff.quantization.graph import Graph
-from edgeeff.tflite import rewrite
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 from edgeeff.tflite.statistics import TensorStatistics
 
@@ -163,9 +162,9 @@ def _look(
 
 def _runners(graph: Graph, threads: int | None) -> SimpleQueue[Runner]:
     """``AT_ONCE`` copies of the network, whose outputs are all activations but the input."""
-    model = rewrite.unpack(graph.content())
-    rewrite.expose(model, [tensor for tensor in graph.activations if tensor != graph.input])
-    content = rewrite.pack(model)
+    shown = graph.copy()
+    shown.expose([tensor for tensor in graph.activations if tensor != graph.input])
+    content = shown.content()
     runners: SimpleQueue[Runner] = SimpleQueue()
     for _ in range(AT_ONCE):
         runners.put(Runner(content, threads=threads))

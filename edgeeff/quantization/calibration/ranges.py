@@ -12,10 +12,12 @@ import numpy as np
 
 from edgeeff.quantization.calibration.estimators import ESTIMATORS, Range
 from edgeeff.quantization.calibration.observation import Observed
-from edgeeff.quantization.graph import Graph, Operator, per_channel
 from edgeeff.quantization.grid import FIXED, RESCALING_END, Grid, rescaling
 from edgeeff.quantization.recipes.recipe import Ranges
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import Operator
 from edgeeff.tflite.statistics import Statistics, TensorStatistics
+from edgeeff.tflite.weights import per_channel
 
 CREDIBLE_DEVIATIONS = 16.0
 """An observed mean so many BatchNorm deviations off says that the statistics are not this

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgeeff.quantization.graph import Graph, from_per_channel, per_channel
 from edgeeff.quantization.grid import Grid
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.weights import from_per_channel, per_channel
 
 LEVELS = 127
 LARGEST_BIAS = 2.0**29

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from edgeeff.quantization.corrections.equalization import (
     rescaled_statistics,
 )
 from edgeeff.quantization.corrections.splitting import split, widened, widened_observation
-from edgeeff.quantization.graph import Graph, Operator
+from edgeeff.quantization.float_graph import refuse_several_outputs
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.input_grid import normalised_grid
 from edgeeff.quantization.recipes.recipe import (
@@ -38,6 +37,7 @@ from edgeeff.quantization.recipes.recipe import (
     kept_precisions,
 )
 from edgeeff.tflite import statistics
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.statistics import TensorStatistics
 
 FloatArray = npt.NDArray[np.float32]
@@ -61,39 +61,16 @@ class Corrected:
     grids: Mapping[int, Grid]
     unrounded: Mapping[str, tuple[FloatArray, FloatArray | None]]
 
-    @contextlib.contextmanager
-    def in_float(self, layers: Collection[str]) -> Iterator[Graph]:
-        """The graph while some layers have their weights from before the corrections."""
-        chosen = [o for o in self.graph.operators if o.name in layers and o.name in self.unrounded]
-        rounded = {o.name: (self.graph.weights(o), self.graph.bias(o)) for o in chosen}
-        for operator in chosen:
-            self._set(operator, self.unrounded[operator.name])
-        try:
-            yield self.graph
-        finally:
-            for operator in chosen:
-                self._set(operator, rounded[operator.name])
-
-    def moved(self, content: bytes, grids: Mapping[str, Grid]) -> Corrected:
-        """The same network in another model of it: with operators added or cut off.
-
-        Args:
-            content: the float .tflite, tensors called as in this one.
-            grids: of tensors that are new or have another grid there, by name.
-        """
-        graph = Graph(content)
-        known = {self.graph.name(tensor): grid for tensor, grid in self.grids.items()} | dict(grids)
-        of_tensor = {
-            tensor: known[graph.name(tensor)]
-            for tensor in graph.activations
-            if graph.name(tensor) in known
-        }
-        return Corrected(graph, of_tensor, self.unrounded)
-
-    def _set(self, operator: Operator, values: tuple[FloatArray, FloatArray | None]) -> None:
-        self.graph.set_weights(operator, values[0])
-        if values[1] is not None:
-            self.graph.set_bias(operator, values[1])
+    def in_float(self, layers: Collection[str]) -> Graph:
+        """A copy of the graph where some layers have their weights from before the corrections."""
+        graph = self.graph.copy()
+        for operator in graph.operators:
+            if operator.name in layers and operator.name in self.unrounded:
+                weights, bias = self.unrounded[operator.name]
+                graph.set_weights(operator, weights)
+                if bias is not None:
+                    graph.set_bias(operator, bias)
+        return graph
 
 
 def correct_network(
@@ -124,12 +101,12 @@ def correct_network(
             several tensors.
         UsageError: an exception of the recipe that no layer fits.
     """
-    graph.refuse_several_outputs()
+    refuse_several_outputs(graph)
     progress = progress or Progress()
-    attached = statistics.attached(graph.model)
+    attached = statistics.attached(graph)
     said = ranges.described(graph, attached)
     outdated = attached is not None and attached.outdated
-    statistics.detach(graph.model)
+    statistics.detach(graph)
     batches = _batches(graph, preprocessing, calibration)
     trust = functools.partial(ranges.trusted, rule=recipe.ranges, synthetic=calibration.synthetic)
     histograms = recipe.static and ranges.reads_histograms(graph, trust(said), recipe.ranges)

@@ -22,11 +22,13 @@ from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.corrections import rounding
 from edgeeff.quantization.corrections.patches import sample, tap_means
 from edgeeff.quantization.corrections.replay import Step
-from edgeeff.quantization.graph import Graph, Operator, from_per_channel, per_channel
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Bias, Clip, Round
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.messages import quiet_runtime
+from edgeeff.tflite.model import Operator
 from edgeeff.tflite.statistics import TensorStatistics
+from edgeeff.tflite.weights import from_per_channel, per_channel
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -162,5 +164,5 @@ def _in_float(graph: Graph, tensor: int, wanted: Corrections) -> bool:
 def _forget(graph: Graph, operator: Operator, stored: dict[int, Any]) -> None:
     """Drop activations that no later operator reads, so that memory stays flat."""
     for tensor in set(operator.inputs) & set(stored):
-        if graph.consumers[tensor][-1].index <= operator.index:
+        if graph.consumers[tensor][-1] == operator:
             del stored[tensor]

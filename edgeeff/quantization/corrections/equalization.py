@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.quantization.calibration.observation import Observed
-from edgeeff.quantization.graph import Graph, from_per_channel, per_channel
 from edgeeff.quantization.grid import RESCALING_END, rescaling
 from edgeeff.quantization.recipes.recipe import Equalize
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.statistics import TensorStatistics
+from edgeeff.tflite.weights import from_per_channel, per_channel
 
 Vector = npt.NDArray[np.float64]
 LARGEST_RESCALING = RESCALING_END / 8

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeeff.quantization.graph import Graph, Operator
 from edgeeff.quantization.grid import Grid
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import Operator
 
 FloatArray = npt.NDArray[np.float32]
-PADDING_SAME = 0
 
 POSITIONS = {"CONV_2D": 6144, "DEPTHWISE_CONV_2D": 768, "FULLY_CONNECTED": 6144}
 """Output positions sampled per layer. A depthwise kernel has few taps and needs few."""
@@ -76,11 +76,11 @@ def _windows(
 ) -> npt.NDArray[Any]:
     """A view [pictures, rows, columns, channels, height, width] of every kernel position."""
     _, height, width, _ = graph.shape(operator.inputs[1])
-    options = graph.options(operator)
-    strides = (options.strideH, options.strideW)
-    dilations = (options.dilationHFactor, options.dilationWFactor)
+    options = operator.options
+    strides = (options["stride_h"], options["stride_w"])
+    dilations = (options["dilation_h_factor"], options["dilation_w_factor"])
     reach = tuple((k - 1) * d + 1 for k, d in zip((height, width), dilations, strict=True))
-    if options.padding == PADDING_SAME:
+    if options["padding"] == "SAME":
         sizes = graph.shape(operator.output)[1:3]
         pads = [
             max((out - 1) * stride + size - have, 0)

@@ -21,10 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.quantization.calibration.observation import Observed
-from edgeeff.quantization.graph import Graph, Operator
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Split
-from edgeeff.tflite import rewrite
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import cut_at_logits
+from edgeeff.tflite.model import Operator
 from edgeeff.tflite.runner import Runner
 from edgeeff.tflite.statistics import TensorStatistics
 
@@ -66,7 +67,7 @@ def first_chain(graph: Graph) -> Chain | None:
         return None
     depthwise = _only_reader(graph, first, "DEPTHWISE_CONV_2D")
     merging = _only_reader(graph, depthwise, "CONV_2D") if depthwise else None
-    if depthwise is None or merging is None or graph.options(depthwise).depthMultiplier != 1:
+    if depthwise is None or merging is None or depthwise.options["depth_multiplier"] != 1:
         return None
     if graph.shape(merging.inputs[1])[1:3] != (1, 1):
         return None
@@ -218,18 +219,10 @@ def rounding_errors(
 
 def _halves(graph: Graph, tensor: int, threads: int | None) -> tuple[Runner, Runner]:
     """The network up to a tensor, and from there to the logits."""
-    content = rewrite.logits_model(graph.content())
-    front, rest = rewrite.unpack(content), rewrite.unpack(content)
-    rewrite.expose(front, [tensor])
-    maker = graph.producer[tensor]
-    rest.signatureDefs = None
-    rest.subgraphs[0].inputs = np.asarray([tensor], np.int32)
-    rest.subgraphs[0].operators = rest.subgraphs[0].operators[maker.index + 1 :]
-    front.subgraphs[0].operators = front.subgraphs[0].operators[: maker.index + 1]
-    return (
-        Runner(rewrite.pack(front), threads=threads),
-        Runner(rewrite.pack(rest), threads=threads),
-    )
+    rest, front = cut_at_logits(graph), graph.copy()
+    front.cut(outputs=[tensor])
+    rest.cut(inputs=[tensor], outputs=rest.outputs)
+    return Runner(front.content(), threads=threads), Runner(rest.content(), threads=threads)
 
 
 def _let_go(graph: Graph, chain: Chain, free: npt.NDArray[np.int64]) -> None:
@@ -248,12 +241,12 @@ def _copy(graph: Graph, chain: Chain, copies: Copies, grids: Mapping[int, Grid])
     back = shift * kernel.sum(axis=(0, 1, 2))[source]
     after = copies.offset * grids[chain.depthwise.output].scale
     first, merging = graph.weights(chain.first), graph.weights(chain.merging)
-    graph.resize_constant(chain.first.inputs[1], first[source])
-    graph.resize_constant(chain.first.inputs[2], _bias(graph, chain.first)[source] + shift)
-    graph.resize_constant(chain.depthwise.inputs[1], kernel[..., source])
+    graph.set_weights(chain.first, first[source])
+    graph.set_bias(chain.first, _bias(graph, chain.first)[source] + shift)
+    graph.set_weights(chain.depthwise, kernel[..., source])
     later = _bias(graph, chain.depthwise)[source] - back + after
-    graph.resize_constant(chain.depthwise.inputs[2], later)
-    graph.resize_constant(chain.merging.inputs[1], merging[..., source] / copies.count)
+    graph.set_bias(chain.depthwise, later)
+    graph.set_weights(chain.merging, merging[..., source] / copies.count)
     for tensor in (chain.first.output, chain.depthwise.output):
         graph.resize(tensor, (*graph.shape(tensor)[:-1], len(source)))
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from edgeeff.errors import InputError
-from edgeeff.quantization.graph import WEIGHTED, Graph
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Recipe, kept_precisions
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import WEIGHTED
 
 WEIGHT_BITS = 8
 ACTIVATION_BITS = {"int8": 8, "int16x8": 16, "int16": 16}
@@ -44,7 +45,8 @@ def write(graph: Graph, recipe: Recipe, grids: Mapping[int, Grid]) -> bytes:
             "min": np.full((1,) * len(graph.shape(tensor)), grid.minimum, np.float32),
             "max": np.full((1,) * len(graph.shape(tensor)), grid.maximum, np.float32),
         }
-        for tensor, grid in grids.items()
+        for tensor in graph.activations
+        if (grid := grids.get(tensor)) is not None
     }
     try:
         with _silently():

@@ -12,7 +12,7 @@ from edgeeff.pictures.preprocessing import of_family
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.corrections.equalization import scalable_groups, scale_channels
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import Ends, quantize_model
 from edgeeff.quantization.recipes.recipe import PRECISIONS, find_recipe, parse
 from edgeeff.tflite.runner import Runner
@@ -42,7 +42,7 @@ def rescaled(content: bytes, factor: float, channels: int, only: Set[str] = froz
     They are scaled where they are made, and back where weights read them; in all groups of tensors
     that are added up, or only in the group of these names.
     """
-    graph, random = Graph(content), np.random.default_rng(0)
+    graph, random = float_graph(content), np.random.default_rng(0)
     for group in scalable_groups(graph):
         if only and {graph.name(tensor) for tensor in group} != only:
             continue

@@ -22,7 +22,7 @@ from edgeeff.quantization.calibration.coverage import (
 )
 from edgeeff.quantization.calibration.observation import observe
 from edgeeff.quantization.calibration.pictures import synthetic_set
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.recipes.recipe import find_recipe
 
 TINY = of_family("imagenet", 32)
@@ -120,7 +120,7 @@ def test_a_network_without_statistics_has_all_its_ranges_from_pictures(tiny_floa
     found = calibration_coverage(tiny_float.read_bytes(), TINY, synthetic_set(10, TINY))
     assert found is not None
     assert found.pictures == 10
-    assert found.activations == len(ranges.from_pictures(Graph(tiny_float.read_bytes()), {}))
+    assert found.activations == len(ranges.from_pictures(float_graph(tiny_float.read_bytes()), {}))
 
 
 def test_where_batchnorm_decides_pictures_do_not_count(lite0_float: Path):
@@ -130,7 +130,7 @@ def test_where_batchnorm_decides_pictures_do_not_count(lite0_float: Path):
     for name in ("int8", "int8-plain"):
         found = calibration_coverage(content, LITE, pictures, find_recipe(name))
         counts[name] = found.activations if found else 0
-    assert counts == {"int8": 1, "int8-plain": len(ranges.from_pictures(Graph(content), {}))}
+    assert counts == {"int8": 1, "int8-plain": len(ranges.from_pictures(float_graph(content), {}))}
 
 
 def test_pictures_of_another_size_are_refused(tiny_float: Path):
@@ -139,7 +139,7 @@ def test_pictures_of_another_size_are_refused(tiny_float: Path):
 
 
 def test_extremes_are_noted_of_each_picture(tiny_float: Path):
-    graph = Graph(tiny_float.read_bytes())
+    graph = float_graph(tiny_float.read_bytes())
     pictures = TINY.normalised(synthetic_set(3, TINY).pictures)
     seen = observe(graph, (picture[None] for picture in pictures))
     of_input = seen[graph.input].extremes

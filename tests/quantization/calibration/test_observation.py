@@ -13,8 +13,8 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.quantization.calibration import observation
 from edgeeff.quantization.calibration.observation import PICTURES, coarse_histogram, observe
-from edgeeff.quantization.graph import Graph
-from edgeeff.tflite import rewrite
+from edgeeff.quantization.float_graph import float_graph
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 from tests import networks
 
@@ -28,13 +28,13 @@ def batches(count: int) -> list[np.ndarray]:
 
 @pytest.fixture
 def graph(tiny_float: Path) -> Graph:
-    return Graph(tiny_float.read_bytes())
+    return float_graph(tiny_float.read_bytes())
 
 
 def test_every_activation_is_described_as_its_values_are(graph):
-    model = rewrite.unpack(graph.content())
-    rewrite.expose(model, [t for t in graph.activations if t != graph.input])
-    runner = Runner(rewrite.pack(model))
+    shown = graph.copy()
+    shown.expose([t for t in graph.activations if t != graph.input])
+    runner = Runner(shown.content())
     given = batches(5)
     values = [np.concatenate(of_one) for of_one in zip(*map(runner.run, given), strict=True)]
     seen = observe(graph, given)

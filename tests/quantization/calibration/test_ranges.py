@@ -12,10 +12,11 @@ from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration import ranges
 from edgeeff.quantization.calibration.observation import Observed, observe
 from edgeeff.quantization.calibration.pictures import synthetic_set
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Ranges, find_recipe
 from edgeeff.tflite import statistics
+from edgeeff.tflite.graph import Graph
 
 RULE = replace(find_recipe("int8").ranges, logits_percent=100.0)
 
@@ -43,8 +44,8 @@ class Lite0:
 @pytest.fixture(scope="module")
 def lite0(lite0_float: Path) -> Lite0:
     preprocessing = of_family("lite", 224)
-    graph = Graph(lite0_float.read_bytes())
-    said = statistics.attached(graph.model)
+    graph = float_graph(lite0_float.read_bytes())
+    said = statistics.attached(graph)
     assert said is not None
     batches = (p[None] for p in synthetic_set(4, preprocessing).normalised(preprocessing))
     return Lite0(graph, observe(graph, batches), said)

@@ -11,13 +11,15 @@ from edgeeff.pictures.preprocessing import of_family
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.corrections.bias_room import LARGEST_BIAS, make_room
-from edgeeff.quantization.graph import Graph, per_channel
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
-from edgeeff.tflite import rewrite
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.reader import parse_model
 from edgeeff.tflite.runner import Runner
+from edgeeff.tflite.weights import per_channel
 
 LITE = of_family("lite", 224)
 GRID = Grid(6 / 255, -128)
@@ -26,7 +28,7 @@ GRID = Grid(6 / 255, -128)
 @pytest.fixture
 def graph(lite0_float: Path) -> Graph:
     """Lite0, whose ImageNet weights have dozens of silent channels."""
-    return Graph(rewrite.logits_model(lite0_float.read_bytes()))
+    return cut_at_logits(float_graph(lite0_float.read_bytes()))
 
 
 def test_every_bias_fits_afterwards(graph: Graph) -> None:
@@ -53,7 +55,7 @@ def test_the_function_stays_the_same(graph: Graph, lite0_float: Path) -> None:
 
 
 def test_ordinary_channels_are_left_alone(tiny_float: Path) -> None:
-    graph = Graph(tiny_float.read_bytes())
+    graph = float_graph(tiny_float.read_bytes())
     content = graph.content()
     assert make_room(graph, dict.fromkeys(graph.activations, GRID)) == 0
     assert graph.content() == content

@@ -11,15 +11,16 @@ from edgeeff.quantization.corrections.equalization import (
     rescaled_observation,
     rescaled_statistics,
 )
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.recipes.recipe import Equalize
 from edgeeff.tflite import statistics
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 
 
 @pytest.fixture(params=["lite0_float", "tiny_float"])
 def graph(request) -> Graph:
-    return Graph(request.getfixturevalue(request.param).read_bytes())
+    return float_graph(request.getfixturevalue(request.param).read_bytes())
 
 
 def batches(graph: Graph, count: int = 2) -> list[np.ndarray]:
@@ -73,9 +74,9 @@ def test_full_exponent_makes_all_ranges_equal(graph):
 
 
 def test_a_channel_of_which_batchnorm_lies_is_taken_as_seen(lite0_float):
-    graph = Graph(lite0_float.read_bytes())
+    graph = float_graph(lite0_float.read_bytes())
     observed = observe(graph, batches(graph))
-    said = statistics.attached(graph.model)
+    said = statistics.attached(graph)
     assert said is not None
     name = "block2a_project_bn"
     (tensor,) = (t for t in graph.activations if graph.name(t) == name)

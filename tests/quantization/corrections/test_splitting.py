@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from edgeeff.evaluation.layers.merged_copies import merged_copies
 from edgeeff.quantization.corrections.splitting import choose, first_chain, idle, split
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Split
 from edgeeff.tflite.runner import Runner
@@ -53,7 +53,7 @@ def test_a_copy_goes_where_it_lessens_the_squared_error_most():
 
 
 def test_a_network_that_does_not_begin_with_a_chain_is_left_alone(tiny_float):
-    graph = Graph(tiny_float.read_bytes())
+    graph = float_graph(tiny_float.read_bytes())
     before = graph.content()
     assert first_chain(graph) is None
     assert split(graph, {}, [], Split()) == {}
@@ -72,7 +72,7 @@ def noise():
 
 @pytest.mark.parametrize("channels", [0, 8])
 def test_splitting_keeps_the_float_network(lite0_float, channels):
-    graph = Graph(lite0_float.read_bytes())
+    graph = float_graph(lite0_float.read_bytes())
     truth = Runner(graph.content()).run(noise())[0]
     split(graph, fine(graph), [noise()], Split(channels=channels))
     chain = first_chain(graph)
@@ -96,14 +96,14 @@ def silenced(graph, channels):
 
 
 def test_channels_that_no_picture_wakes_are_idle(lite0_float):
-    graph = Graph(lite0_float.read_bytes())
+    graph = float_graph(lite0_float.read_bytes())
     before = idle(graph, first_chain(graph), fine(graph))
     chain = silenced(graph, [3, 7])
     assert set(idle(graph, chain, fine(graph))) == {3, 7, *before}
 
 
 def test_a_channel_that_some_picture_wakes_is_not_idle(lite0_float):
-    graph = Graph(lite0_float.read_bytes())
+    graph = float_graph(lite0_float.read_bytes())
     chain = silenced(graph, [3])
     bias = graph.bias(chain.first).copy()
     bias[3] *= 0.99 / 1.01
@@ -112,7 +112,7 @@ def test_a_channel_that_some_picture_wakes_is_not_idle(lite0_float):
 
 
 def test_copies_take_the_places_of_idle_channels_and_keep_the_network(lite0_float):
-    graph = Graph(lite0_float.read_bytes())
+    graph = float_graph(lite0_float.read_bytes())
     chain = silenced(graph, [3, 7])
     truth = Runner(graph.content()).run(noise())[0]
     copies = split(graph, fine(graph), [noise()], Split())[chain.first.output]
@@ -122,7 +122,7 @@ def test_copies_take_the_places_of_idle_channels_and_keep_the_network(lite0_floa
 
 
 def test_copies_are_found_again_and_their_mean_is_the_channel(lite0_float):
-    graph, original = (Graph(lite0_float.read_bytes()) for _ in range(2))
+    graph, original = (float_graph(lite0_float.read_bytes()) for _ in range(2))
     chain = silenced(graph, [3, 7])
     silenced(original, [3, 7])
     copies = split(graph, fine(graph), [noise()], Split(channels=8))[chain.first.output]
@@ -137,5 +137,5 @@ def test_copies_are_found_again_and_their_mean_is_the_channel(lite0_float):
 
 
 def test_a_network_without_copies_has_none_to_merge(lite0_float):
-    graph = Graph(lite0_float.read_bytes())
+    graph = float_graph(lite0_float.read_bytes())
     assert merged_copies(graph, graph.weights(first_chain(graph).first)) is None

@@ -12,7 +12,8 @@ from edgeeff.quantization.input_grid import pixel_grid
 from edgeeff.quantization.quantize import Ends, quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
 from edgeeff.quantization.writing.boundary import add_normalization
-from edgeeff.tflite import rewrite
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.reader import parse_model
 from edgeeff.tflite.runner import Runner
 
@@ -36,9 +37,10 @@ def test_where_no_grid_is_exact_there_is_none(family):
 def test_the_normalization_operator_normalises(tiny_float: Path, family: str):
     preprocessing = of_family(family, 32)
     picture = next(synthetic_pictures(1, 32))
-    content = tiny_float.read_bytes()
-    raw = Runner(add_normalization(content, preprocessing)).run(picture[None].astype(np.float32))
-    normalised = Runner(content).run(preprocessing.normalised(picture)[None])
+    graph = Graph.of(tiny_float.read_bytes())
+    normalised = Runner(graph.content()).run(preprocessing.normalised(picture)[None])
+    add_normalization(graph, preprocessing)
+    raw = Runner(graph.content()).run(picture[None].astype(np.float32))
     assert raw[0] == pytest.approx(normalised[0], abs=2e-4)
 
 
@@ -83,7 +85,7 @@ def test_the_input_has_the_type_that_was_asked_for(by_input, kind):
 def test_logits_as_bytes_are_the_logits_rounded(tiny_float: Path, recipe: str):
     """However small: these are not probabilities, whose grid is given."""
     preprocessing = of_family("imagenet", 32)
-    content = rewrite.logits_model(tiny_float.read_bytes())
+    content = cut_at_logits(Graph.of(tiny_float.read_bytes())).content()
     picture = next(synthetic_pictures(1, 32, seed=5))
     answers = {}
     for kind in ("uint8", "float32"):
@@ -134,7 +136,7 @@ def test_lite0_takes_the_bytes_of_photographs(lite0_float: Path, photographs):
 def test_b0_takes_the_bytes_of_pictures(b0_float: Path):
     """Untrained weights: raw bytes lose no more than normalised values do, and little at all."""
     preprocessing = of_family("imagenet", 224)
-    content = rewrite.logits_model(b0_float.read_bytes())
+    content = cut_at_logits(Graph.of(b0_float.read_bytes())).content()
     pictures = list(synthetic_pictures(6, 224, seed=3))
     truth = [plainly(content, preprocessing.normalised(p)[None]) for p in pictures]
 

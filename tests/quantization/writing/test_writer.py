@@ -6,10 +6,11 @@ import pytest
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration.pictures import synthetic_set
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import PRECISIONS, parse
-from edgeeff.tflite import rewrite
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.model import Model
 from edgeeff.tflite.reader import parse_model
 from edgeeff.tflite.runner import Runner, dequantize
@@ -53,17 +54,20 @@ def test_the_weights_of_an_exception_are_stored_in_its_precision(by_precision, p
 def test_half_precision_answers_as_float_does(by_precision, xnnpack: bool):
     picture = synthetic_set(1, TINY).pictures
 
+    def cut(precision: str) -> bytes:
+        return cut_at_logits(Graph.of(by_precision[precision])).content()
+
     def logits(precision: str) -> np.ndarray:
-        runner = Runner(rewrite.logits_model(by_precision[precision]), xnnpack=xnnpack)
+        runner = Runner(cut(precision), xnnpack=xnnpack)
         return dequantize(runner.run(picture)[0], runner.outputs[0])
 
-    step = Runner(rewrite.logits_model(by_precision["float"])).outputs[0].scale
+    step = Runner(cut("float")).outputs[0].scale
     np.testing.assert_allclose(logits("float16"), logits("float"), atol=2 * step)
 
 
 @pytest.mark.parametrize("text", ['scheme = "float16"', HALF], ids=["everywhere", "some layers"])
 def test_weights_beyond_half_precision_are_refused(tiny_float: Path, text: str):
-    graph = Graph(tiny_float.read_bytes())
+    graph = float_graph(tiny_float.read_bytes())
     layer = next(operator for operator in graph.operators if operator.name.startswith("block1a"))
     weights = graph.weights(layer).copy()
     weights.flat[0] = 1e5

@@ -15,7 +15,7 @@ from typing import Any
 
 import flatbuffers
 
-from edgeeff.tflite import rewrite
+from edgeeff.tflite.graph import Graph
 
 HERE = Path(__file__).parent
 
@@ -59,13 +59,13 @@ def main() -> None:
     assert spec.loader is not None
     schema = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(schema)
-    model = rewrite.unpack((HERE / "tiny-int8.tflite").read_bytes())
-    rewrite.add_metadata(model, "TFLITE_METADATA", metadata(schema))
+    graph = Graph.of((HERE / "tiny-int8.tflite").read_bytes())
+    graph.attach("TFLITE_METADATA", metadata(schema))
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as labels:
         names = "\n".join(f"class {number}" for number in range(10))
         labels.writestr(zipfile.ZipInfo("labels.txt"), names + "\n")
-    (HERE / "tiny-int8-metadata.tflite").write_bytes(rewrite.pack(model) + archive.getvalue())
+    (HERE / "tiny-int8-metadata.tflite").write_bytes(graph.content() + archive.getvalue())
 
 
 if __name__ == "__main__":

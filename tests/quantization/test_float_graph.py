@@ -5,7 +5,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration.pictures import synthetic_set
-from edgeeff.quantization.graph import Graph
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import check_network, quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
 from edgeeff.tflite.runner import Runner
@@ -49,7 +49,7 @@ def with_split() -> bytes:
 
 
 def test_a_constant_that_several_layers_share_is_changed_for_one_of_them():
-    graph = Graph(with_shared_constants())
+    graph = float_graph(with_shared_constants())
     first, second, _ = graph.operators
     kernel, bias = graph.weights(first), graph.bias(first)
     graph.set_weights(second, 2 * kernel)
@@ -59,13 +59,13 @@ def test_a_constant_that_several_layers_share_is_changed_for_one_of_them():
 
 
 def test_a_constant_that_another_kind_of_operator_reads_stays_for_it():
-    graph = Graph(with_shared_constants())
+    graph = float_graph(with_shared_constants())
     *layers, added = graph.operators
     assert not {layer.inputs[2] for layer in layers} & set(added.inputs)
 
 
 def test_copies_of_constants_have_names_of_their_own():
-    graph = Graph(with_shared_constants())
+    graph = float_graph(with_shared_constants())
     names = [graph.name(tensor) for operator in graph.operators for tensor in operator.inputs]
     assert len(set(names)) == len({t for operator in graph.operators for t in operator.inputs})
 
@@ -73,7 +73,7 @@ def test_copies_of_constants_have_names_of_their_own():
 def test_copies_of_constants_leave_the_function_as_it_is():
     content = with_shared_constants()
     picture = np.random.default_rng(1).uniform(-1, 1, (1, SIDE, SIDE, 3)).astype(np.float32)
-    found = Runner(Graph(content).content()).run(picture)[0]
+    found = Runner(float_graph(content).content()).run(picture)[0]
     assert np.array_equal(found, Runner(content).run(picture)[0])
 
 

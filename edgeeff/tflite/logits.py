@@ -1,0 +1,29 @@
+"""Where a classifier's logits are: before what makes probabilities of them, if it ends in that."""
+
+from __future__ import annotations
+
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import Operator
+
+FINAL_ACTIVATIONS = ("SOFTMAX", "LOGISTIC")
+"""Operators that turn logits into probabilities of classes, or of each class by itself."""
+
+
+def final_activation(graph: Graph) -> Operator | None:
+    """The softmax or sigmoid that makes a model's answer of its logits, if it ends in one.
+
+    A quantized model may convert its answer to another type for its caller (an output QUANTIZE
+    or DEQUANTIZE).
+    """
+    operator = graph.producer.get(graph.output)
+    while operator is not None and operator.kind in ("QUANTIZE", "DEQUANTIZE"):
+        operator = graph.producer.get(operator.inputs[0])
+    return operator if operator is not None and operator.kind in FINAL_ACTIVATIONS else None
+
+
+def cut_at_logits(graph: Graph) -> Graph:
+    """A copy of the graph that ends before its final softmax or sigmoid, if it has one."""
+    last, cut = final_activation(graph), graph.copy()
+    if last is not None:
+        cut.cut(outputs=[last.inputs[0]])
+    return cut
