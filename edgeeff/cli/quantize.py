@@ -148,6 +148,8 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     weights = manifest.weights or {}
     if weights and not weights["trained"]:
         terminal.warn("WARNING: THIS NETWORK IS UNTRAINED: ITS ANSWERS MEAN NOTHING")
+    if manifest.verdict and not manifest.verdict["good"]:
+        _ruined(terminal, manifest.verdict)
     for note in made.notes:
         terminal.warn(f"note: {note}")
     total = sum(manifest.seconds.values())
@@ -163,6 +165,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ["integer only", "yes" if manifest.integer_only else "no"],
         *_fidelity(manifest.fidelity),
         *_accuracy(manifest.accuracy),
+        *_verdict(manifest.verdict),
         ["seconds", _seconds(manifest.seconds, total)],
         ["peak memory", _megabytes(manifest.peak_memory_bytes)],
     ]
@@ -179,6 +182,21 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     terminal.say(
         f"next: edgeeff evaluate {made.model} --reference {made.reference} --data YOUR_PICTURES"
     )
+
+
+def _ruined(terminal: Terminal, verdict: dict[str, Any]) -> None:
+    """Say that a model is not what was asked for, and what to do about it."""
+    terminal.warn("WARNING: THIS MODEL DOES NOT ANSWER AS ITS FLOAT NETWORK DOES: DO NOT SHIP IT")
+    for fault in verdict["faults"]:
+        terminal.warn(f"warning: {fault}")
+    if verdict["try"]:
+        terminal.warn(f"hint: try --recipe {verdict['try']}")
+
+
+def _verdict(found: dict[str, Any] | None) -> list[list[str]]:
+    if found is None:
+        return []
+    return [["verdict", "answers as float" if found["good"] else "BAD: DOES NOT ANSWER AS FLOAT"]]
 
 
 def _kept(terminal: Terminal, mixed: dict[str, Any]) -> None:

@@ -11,11 +11,13 @@ import numpy as np
 
 from edgeeff import files
 from edgeeff.evaluation.classifier import Classifier
-from edgeeff.evaluation.evaluate import evaluate
+from edgeeff.evaluation.evaluate import Evaluation, evaluate
 from edgeeff.evaluation.fidelity import Fidelity, fidelity
 from edgeeff.evaluation.gate import AccuracyGateFailed, Trial, judge
+from edgeeff.evaluation.verdict import Compared, faults
 from edgeeff.pictures.images import read_images
 from edgeeff.pipeline.mixed_precision import Search, search
+from edgeeff.pipeline.policy import safer
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
@@ -170,7 +172,8 @@ def _verify(
     job: Job, recipe: Recipe, model: Path, coverage: Coverage | None = None
 ) -> tuple[Manifest, Trial | None]:
     """Measure a model on pictures that calibration did not see."""
-    settings, measured, held_out, found = job.settings, {}, None, None
+    settings, held_out, found = job.settings, None, None
+    measured: dict[str, Any] = {}
     with job.progress.stage("verify"):
         if model != job.reference and not job.network.untrained:
             pictures = job.calibration.held_out
@@ -185,6 +188,7 @@ def _verify(
             how = job.network.preprocessing
             found = evaluate(model, images, reference=job.reference, preprocessing=how)
             measured["accuracy"] = {**found.to_json(), "model": model.name}
+        measured["verdict"] = _verdict(job, recipe, held_out, found)
     if recipe.calibrated:
         measured["calibration"] = _listed(job.calibration.used, coverage)
     manifest = describe(
@@ -200,6 +204,23 @@ def _verify(
     if not settings.limits.set:
         return manifest, None
     return manifest, judge(recipe.name, manifest.bytes, held_out, found, settings.limits)
+
+
+def _verdict(
+    job: Job, recipe: Recipe, held_out: Fidelity | None, found: Evaluation | None
+) -> dict[str, Any] | None:
+    """Whether the model answers as the float network, and what to try if not."""
+    seen = []
+    if held_out is not None:
+        synthetic = job.calibration.held_out.synthetic
+        kind = "synthetic pictures" if synthetic else "held-out pictures"
+        seen.append(Compared(held_out, kind, synthetic))
+    if found is not None and found.fidelity is not None and not job.network.untrained:
+        seen.append(Compared(found.fidelity, "of your pictures", drop=found.drop))
+    if not seen:
+        return None
+    why = [fault for compared in seen for fault in faults(compared)]
+    return {"good": not why, "faults": why, "try": safer(recipe) if why else None}
 
 
 def _listed(used: CalibrationSet, coverage: Coverage | None) -> dict[str, Any]:

@@ -96,3 +96,13 @@ def to_try(settings: Settings, holds: frozenset[str]) -> list[Recipe]:
     if settings.limits.set and not chosen and recipe.scheme == "int8":
         return [find_recipe(name) for name in choice(holds).ladder]
     return [recipe]
+
+
+def safer(recipe: Recipe) -> str | None:
+    """The recipe to try where this one has ruined a network; ``None``: there is none.
+
+    Weights of 8 bits alone never did: what collapses are activations.
+    """
+    if recipe.scheme == "int8" and not recipe.exceptions:
+        return "int8-mixed"
+    return None if recipe.scheme in ("weight-only", "float16", "float32") else "weight-only"

@@ -51,6 +51,8 @@ class Manifest:
         float_bytes: size of the float model it was made from.
         fidelity: to the float model, with the pictures it was measured on.
         accuracy: on labelled pictures.
+        verdict: whether it answers as the float model: good, faults in words, what to try;
+            ``None`` if the two were not compared.
         tried: every recipe that an accuracy gate tried, this one among them.
         mixed: which layers a search kept in a higher precision, and why.
         versions: of edgeeff, Python and the packages that matter.
@@ -78,6 +80,7 @@ class Manifest:
     float_bytes: int | None = None
     fidelity: dict[str, Any] | None = None
     accuracy: dict[str, Any] | None = None
+    verdict: dict[str, Any] | None = None
     tried: list[dict[str, Any]] | None = None
     mixed: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
