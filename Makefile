@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+CHECK_SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 DEMO := artifacts/efficientnet-lite0
 PHOTOGRAPHS := build/photographs
 
-.PHONY: demo test check lint format docs clean
+.PHONY: demo test check lint lint-hosted format docs clean
 
 # An int8 EfficientNet-Lite0 with ImageNet weights, compared with its float network.
 demo: .venv/installed-demo
@@ -32,6 +33,14 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(MAKE) --no-print-directory lint-hosted
+
+# What only the place that hosts this repository runs or shows, by its schemas.
+lint-hosted: .venv/installed-dev
+	$(CHECK_SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	$(CHECK_SCHEMA) vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(CHECK_SCHEMA) vendor.citation-file-format CITATION.cff
+	$(BIN)/zizmor --offline --quiet .github
 
 format: .venv/installed-dev
 	$(BIN)/ruff format .
