@@ -110,3 +110,9 @@ def b0_float(network_folder: Path) -> Path:
         export(model, path, preprocessing=Preprocessing.of(variant))
 
     return networks.kept(network_folder, "b0-float32.tflite", make)
+
+
+@pytest.fixture(autouse=True)
+def _any_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output is that of a pipe, whatever terminal the tests run in."""
+    monkeypatch.delenv("COLUMNS", raising=False)

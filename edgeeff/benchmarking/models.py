@@ -36,6 +36,7 @@ class ModelComparison:
         fidelity: of the second to the first; ``None`` where it cannot be had.
         pictures: what it was measured on.
         no_fidelity: why there is none.
+        synthetic: whether the pictures were made up.
     """
 
     names: tuple[str, str]
@@ -43,6 +44,7 @@ class ModelComparison:
     fidelity: Fidelity | None
     pictures: str
     no_fidelity: str = ""
+    synthetic: bool = False
 
     def document(self) -> str:
         """The edgeeff.comparison/1 document."""
@@ -54,26 +56,16 @@ class ModelComparison:
             pictures=self.pictures,
         )
 
-    def rows(self) -> list[tuple[str, str, str]]:
-        """Name, first and second of each line of a table."""
-        rows = []
-        if not self.result.failures:
-            one, two = self.result.measurements
-            rows += [
-                ("bytes", f"{one.size:,}", f"{two.size:,}"),
-                ("median ms", f"{one.latency.median:.3f}", f"{two.latency.median:.3f}"),
-                ("p90 ms", f"{one.latency.p90:.3f}", f"{two.latency.p90:.3f}"),
-            ]
-        if self.fidelity is not None:
-            rows += [
-                ("same top-1", "", _agreement(self.fidelity, self.pictures)),
-                ("SQNR of the logits", "", f"{self.fidelity.sqnr_db:.1f} dB"),
-            ]
-        return rows
-
-
-def _agreement(found: Fidelity, pictures: str) -> str:
-    return found.note or f"{found.agreement:.1%} of {pictures}"
+    def timing_rows(self) -> list[tuple[str, str, str]]:
+        """Name, first and second of each line of a table; none if a measurement failed."""
+        if self.result.failures:
+            return []
+        one, two = self.result.measurements
+        return [
+            ("bytes", f"{one.size:,}", f"{two.size:,}"),
+            ("median ms", f"{one.latency.median:.3f}", f"{two.latency.median:.3f}"),
+            ("p90 ms", f"{one.latency.p90:.3f}", f"{two.latency.p90:.3f}"),
+        ]
 
 
 def compare(
@@ -122,7 +114,8 @@ def compare(
     except InputError as error:
         # The timing stands on its own: a model need not be a classifier with metadata.
         return ModelComparison(names, result, None, pictures, f"{error.message} ({error.hint})")
-    return ModelComparison(names, result, found, f"{found.images} {pictures}")
+    on = f"{found.images} {pictures}"
+    return ModelComparison(names, result, found, on, synthetic=data is None)
 
 
 def _fidelity(first: Path, second: Path, data: Path | None, said: Normalisation | None) -> Fidelity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,23 +175,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _show(terminal: Terminal, result: Result) -> None:
-    if result.measurements:
-        terminal.table(
-            ("model", "target", "device", ">median ms", ">p90", ">95% interval", ">runs", "by"),
-            [
-                (
-                    which.model,
-                    which.target,
-                    which.device,
-                    f"{which.latency.median:.3f}",
-                    f"{which.latency.p90:.3f}",
-                    "{:.3f} to {:.3f}".format(*which.latency.ci95),
-                    len(which.samples_ns),
-                    which.facts.provenance,
-                )
-                for which in result.measurements
-            ],
-        )
+    _show_latencies(terminal, result.measurements)
     for which in result.measurements:
         _show_parts(terminal, which)
     for comparison in result.comparisons:
@@ -206,6 +191,33 @@ def _show(terminal: Terminal, result: Result) -> None:
             terminal.warn(f"hint: {failure.error.hint}")
         if terminal.verbose and failure.printed:
             terminal.warn(failure.printed)
+
+
+def _show_latencies(terminal: Terminal, measured: Sequence[Measurement]) -> None:
+    """A table of all measurements; what they have in common is its title."""
+    if not measured:
+        return
+    where = {
+        "target": [which.target for which in measured],
+        "device": [which.device for which in measured],
+        "by": [which.facts.provenance for which in measured],
+    }
+    differing = {name: found for name, found in where.items() if len(set(found)) > 1}
+    same = [f"{name} {found[0]}" for name, found in where.items() if name not in differing]
+    rows = [
+        (
+            which.model,
+            *(found[number] for found in differing.values()),
+            f"{which.latency.median:.3f}",
+            f"{which.latency.p90:.3f}",
+            "{:.3f} to {:.3f}".format(*which.latency.ci95),
+            len(which.samples_ns),
+        )
+        for number, which in enumerate(measured)
+    ]
+    columns = ("model", *differing, ">median ms", ">p90 ms", ">95% interval", ">runs")
+    terminal.table(columns, rows, title=", ".join(same) or None)
+    terminal.say("")
 
 
 def _show_parts(terminal: Terminal, which: Measurement) -> None:

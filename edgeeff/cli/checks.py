@@ -22,16 +22,12 @@ def show_check(terminal: Terminal, check: Check) -> None:
     terminal.table(
         ("operator", ">count", "would run on", "why"), rows, title=f"{title} (predicted, not run)"
     )
-    terminal.say(
-        f"predicted    {check.mapped} of {len(check.verdicts)} operators on the {title} "
-        f"({check.mapped_share:.1%})"
-    )
+    taken = f"{check.mapped} of {len(check.verdicts)} operators on the {title}"
+    facts = [("predicted", f"{taken} ({check.mapped_share:.1%})")]
     if check.partitions > 1:
-        terminal.say(f"pieces       {check.partitions} could be taken, one is")
+        facts.append(("pieces", f"{check.partitions} could be taken, one is"))
     if check.cached_bytes is not None and check.streamed_bytes is not None:
-        terminal.say(
-            f"parameters   {check.cached_bytes / 2**20:.2f} MiB kept on the chip, "
-            f"{check.streamed_bytes / 2**20:.2f} MiB sent for every inference"
-        )
-    for note in check.notes:
-        terminal.say(f"note         {note}")
+        kept, sent = check.cached_bytes / 2**20, check.streamed_bytes / 2**20
+        told = f"{kept:.2f} MiB kept on the chip, {sent:.2f} MiB sent for every inference"
+        facts.append(("parameters", told))
+    terminal.pairs([*facts, *(("note", note) for note in check.notes)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeeff.cli.figures import fidelity_rows
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
@@ -89,7 +90,14 @@ def _show_documents(terminal: Terminal, first: Path, second: Path, *, anyway: bo
 
 def _show_models(terminal: Terminal, found: ModelComparison) -> None:
     terminal.document(found.document())
-    terminal.table(("", f">{found.names[0]}", f">{found.names[1]}"), found.rows())
+    terminal.pairs([("A", found.names[0]), ("B", found.names[1])])
+    terminal.table(("", ">A", ">B"), found.timing_rows())
+    if found.fidelity is not None:
+        rows = fidelity_rows(found.fidelity.to_json(), synthetic=found.synthetic)
+        terminal.pairs(rows, title=f"B against A on {found.pictures}")
+        if found.fidelity.note:
+            terminal.say(found.fidelity.note)
+    terminal.say("")
     for comparison in found.result.comparisons:
         terminal.say(comparison.sentence())
     if found.fidelity is None:

@@ -80,16 +80,15 @@ def _show(terminal: Terminal, result: Compilation) -> None:
         for line in sorted(log.operators, key=lambda line: (line.mapped, line.operator))
     ]
     terminal.table(["operator", ">count", "runs on", "why"], rows)
-    for name, size in (
-        ("kept on the chip", log.on_chip_used),
-        ("free on the chip", log.on_chip_remaining),
-        ("sent for every inference", log.streamed),
-    ):
-        if size is not None:
-            terminal.say(f"parameters {name}: {size / 2**20:.2f} MiB")
-    share = log.mapped_share
-    if share is not None:
-        terminal.say(f"{log.mapped} of {log.mapped + log.on_cpu} operators on the Edge TPU")
+    sizes = {
+        "parameters kept on the chip": log.on_chip_used,
+        "left free on the chip": log.on_chip_remaining,
+        "parameters sent for every inference": log.streamed,
+    }
+    facts = [(name, f"{size / 2**20:.2f} MiB") for name, size in sizes.items() if size is not None]
+    if log.mapped_share is not None:
+        mapped = f"{log.mapped} of {log.mapped + log.on_cpu} operators"
+        facts.append(("on the Edge TPU", mapped))
+    terminal.pairs([*facts, ("model", str(result.model)), ("log", str(result.log_file))])
     if not log.mapped:
         terminal.warn("warning: nothing is mapped: this file runs on the CPU, as before")
-    terminal.say(f"wrote {result.model} and {result.log_file}")

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from edgeeff.cli.quantize import settings_options, summary, trials_shown
+from edgeeff.cli.quantize import settings_options
+from edgeeff.cli.summary import summary, trials_shown
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
@@ -85,4 +86,5 @@ def _describe(terminal: Terminal, name: str, settings: Any) -> None:
         "model": str(file),
     }
     terminal.document(document("edgeeff.plan/1", fields))
-    terminal.table(["would use", "value"], fields.items())
+    rows = [(name, str(value)) for name, value in fields.items()]
+    terminal.pairs(rows, title="would use, and write nothing now:")

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from edgeeff.cli.terminal import Terminal, common_options
+
+if TYPE_CHECKING:
+    from edgeeff.doctor import Finding
+
+MACHINE = "machine"
+MACHINE_FACTS = ("processor", "features", "system", "Python")
 
 
 @click.command("doctor")
@@ -18,19 +27,43 @@ def command(terminal: Terminal, fetch: bool) -> None:
       edgeeff doctor
       edgeeff doctor --json
     """  # noqa: D301 - click needs the character, not its escape
-    from edgeeff.doctor import MISSING, doctor_document, examine, fetch_benchmark_model
+    from edgeeff.doctor import doctor_document, examine, fetch_benchmark_model
 
     if fetch:
         terminal.say(f"benchmark_model is in {fetch_benchmark_model()}")
     findings = examine(terminal.progress())
     terminal.document(doctor_document(findings))
+    _show(terminal, findings)
+
+
+def _show(terminal: Terminal, findings: Sequence[Finding]) -> None:
+    """The machine, a table of all else, and what to do about what is missing."""
+    from edgeeff.doctor import MISSING
+
+    for found in findings:
+        if found.kind == MACHINE:
+            facts = zip(MACHINE_FACTS, _machine_facts(found), strict=True)
+            terminal.pairs(list(facts), title="This machine")
     terminal.table(
-        ("kind", "name", "state", "version", "for", "detail"),
+        ("name", "state", "version", "for"),
         [
-            (found.kind, found.name, found.state, found.version, found.purpose, found.detail)
+            (found.name, found.state, found.version, found.purpose)
             for found in findings
+            if found.kind != MACHINE
         ],
     )
-    for found in findings:
-        if found.fix and (found.state == MISSING or terminal.verbose):
-            terminal.say(f"{found.name}: {found.fix}")
+    missing = [found for found in findings if found.fix and found.state == MISSING]
+    if missing:
+        told = [(found.name, "; ".join(filter(None, _why(found)))) for found in missing]
+        terminal.pairs(told, title="Missing, and how to get it")
+    others = [found for found in findings if found.fix and found.state != MISSING]
+    if others and terminal.verbose:
+        terminal.pairs([(found.name, found.fix) for found in others], title="Notes")
+
+
+def _machine_facts(found: Finding) -> tuple[str, ...]:
+    return found.name, found.detail, found.purpose, found.version
+
+
+def _why(found: Finding) -> tuple[str, str]:
+    return found.detail.rstrip("."), found.fix

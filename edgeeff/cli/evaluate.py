@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgeeff.cli.figures import nats, share
+from edgeeff.cli.figures import Rows, fidelity_rows
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
@@ -98,20 +97,16 @@ def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) 
         pairs = zip(prediction.classes, prediction.probabilities, strict=True)
         named = (f"{classes[i] if classes else i} {share:.1%}" for i, share in pairs)
         terminal.say(f"{prediction.path}: {', '.join(named)}")
-    rows = [["pictures", str(evaluation.images)]]
+    rows = [("pictures", f"{evaluation.images:,}")]
     rows += _accuracy_rows("", evaluation.accuracy)
     rows += _accuracy_rows(" of the reference", evaluation.reference_accuracy)
     if evaluation.drop is not None:
         low, high = (100 * end for end in evaluation.drop.interval)
-        points = f"{100 * evaluation.drop.value:.2f} ({low:.2f} to {high:.2f})"
-        rows.append(["top-1 points below the reference", points])
+        points = f"{100 * evaluation.drop.value:.2f} points ({low:.2f} to {high:.2f})"
+        rows.append(("top-1 below the reference", points))
     if evaluation.fidelity is not None:
-        shown = evaluation.fidelity
-        rows.append(["same top-1 as the reference", share(shown.agreement)])
-        rows.append(["SQNR of the logits", _decibels(shown.sqnr_db)])
-        rows.append(["SQNR of the median picture", _decibels(shown.median_image_sqnr_db)])
-        rows.append(["KL divergence", nats(shown.kl)])
-    terminal.table(["measure", ">value"], rows, title=evaluation.model.name)
+        rows += fidelity_rows(evaluation.fidelity.to_json())
+    terminal.pairs(rows, title=evaluation.model.name)
     if evaluation.fidelity is not None and evaluation.fidelity.note:
         terminal.say(evaluation.fidelity.note)
     if evaluation.skipped:
@@ -121,18 +116,14 @@ def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) 
         terminal.warn(f"{what}: {first.path}: {first.reason}")
 
 
-def _accuracy_rows(whose: str, accuracy: Accuracy | None) -> list[list[str]]:
+def _accuracy_rows(whose: str, accuracy: Accuracy | None) -> Rows:
     if accuracy is None:
         return []
-    rows = [[f"top-1{whose}", _share(accuracy.top1)]]
+    rows = [(f"top-1{whose}", _share(accuracy.top1))]
     if accuracy.top5 is not None:
-        rows.append([f"top-5{whose}", _share(accuracy.top5)])
+        rows.append((f"top-5{whose}", _share(accuracy.top5)))
     return rows
 
 
 def _share(share: Share) -> str:
     return f"{share.value:.2%} ({share.low:.1%} to {share.high:.1%})"
-
-
-def _decibels(ratio: float) -> str:
-    return f"{ratio:.1f} dB" if math.isfinite(ratio) else "no error"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 ABSENT = "-"
+
+Rows = list[tuple[str, str]]
 
 
 def share(value: float | None) -> str:
@@ -10,6 +15,55 @@ def share(value: float | None) -> str:
     return ABSENT if value is None else f"{value:.1%}"
 
 
-def nats(value: float | None) -> str:
-    """A divergence."""
-    return ABSENT if value is None else f"{value:.4f} nats"
+def fidelity_rows(found: Mapping[str, Any], *, synthetic: bool = False) -> Rows:
+    """Each figure against the float network, with what it amounts to.
+
+    Args:
+        found: the fields of a ``Fidelity`` as JSON values.
+        synthetic: whether the pictures were made up.
+    """
+    rows = []
+    if found["agreement"] is not None:
+        rows.append(("same top-1", _agreement(found["agreement"], found["images"], synthetic)))
+    rows += [
+        ("SQNR, median picture", _sqnr(found["median_image_sqnr_db"])),
+        ("SQNR, all together", _decibels(found["sqnr_db"])),
+    ]
+    if found["kl"] is not None:
+        rows.append(("KL divergence", _divergence(found["kl"])))
+    return rows
+
+
+def _agreement(agreement: float, images: int, synthetic: bool) -> str:
+    """The share as a count with its 95% interval, for a few pictures prove little."""
+    from edgeeff.evaluation.accuracy import wilson
+    from edgeeff.evaluation.grades import GOOD, agreement_grade
+
+    same = round(agreement * images)
+    found = wilson(same, images)
+    grade, proven = agreement_grade(found)
+    told = f"{same:,} of {images:,} pictures ({found.low:.1%} to {found.high:.1%})"
+    if synthetic:
+        return f"{told}; synthetic pictures show no class, so this says little"
+    if grade == GOOD and not proven:
+        return f"{told}: good, as far as {images:,} pictures can tell"
+    return f"{told}: {grade}"
+
+
+def _sqnr(ratio: float | None) -> str:
+    from edgeeff.evaluation.grades import GOOD, SQNR_DB
+
+    if ratio is None:
+        return f"{_decibels(ratio)}: {GOOD}"
+    grade = SQNR_DB.grade(ratio)
+    return f"{_decibels(ratio)}: {grade} (good is above {SQNR_DB.good:g} dB)"
+
+
+def _decibels(ratio: float | None) -> str:
+    return "no error" if ratio is None else f"{ratio:.1f} dB"
+
+
+def _divergence(kl: float) -> str:
+    from edgeeff.evaluation.grades import KL
+
+    return f"{kl:.4f} nats: {KL.grade(kl)} (good is below {KL.good:g})"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from edgeeff.tflite.metadata import TensorMetadata
     from edgeeff.tflite.model import Tensor
 
+Rows = list[tuple[str, str]]
+
 _NAMED_FLOATS = 8
 _LONGEST_NAME = 300
 
@@ -83,21 +85,23 @@ def command(
 
 def _say_summary(terminal: Terminal, inspection: Inspection) -> None:
     model = inspection.model
-    terminal.say(f"{model.name}: {model.bytes:,} bytes, sha256 {model.sha256}")
+    rows = [("size", f"{model.bytes:,} bytes"), ("sha256", model.sha256)]
     for role, infos in (("input", model.inputs), ("output", model.outputs)):
-        for tensor in infos:
-            terminal.say(f"{role:<13}{_printable(tensor.name)}  {_described_type(tensor)}")
+        rows += [(role, f"{_printable(tensor.name)} {_described_type(tensor)}") for tensor in infos]
     for signature in model.signatures:
         called = f"({', '.join(signature.inputs)}) -> {', '.join(signature.outputs)}"
-        terminal.say(f"signature    {_printable(signature.key + called)}")
-    terminal.say(f"integer-only {_integer_only(inspection, terminal.verbose)}")
+        rows.append(("signature", _printable(signature.key + called)))
     sizes = inspection.parameter_bytes
     by_type = ", ".join(f"{dtype} {size:,}" for dtype, size in sizes.items()) or "none"
-    terminal.say(f"parameters   {sum(sizes.values()):,} bytes ({by_type})")
-    terminal.say(f"activations  at least {inspection.activation_bytes:,} bytes at once")
-    terminal.say(f"work         {inspection.macs / 1e6:,.1f} M multiply-accumulates")
-    for line in (*_facts(inspection), *_metadata_lines(inspection)):
-        terminal.say(_printable(line))
+    rows += [
+        ("integer-only", _integer_only(inspection, terminal.verbose)),
+        ("parameters", f"{sum(sizes.values()):,} bytes ({by_type})"),
+        ("activations", f"at least {inspection.activation_bytes:,} bytes at once"),
+        ("work", f"{inspection.macs / 1e6:,.1f} M multiply-accumulates"),
+        *((name, _printable(value)) for name, value in _facts(inspection)),
+        *((name, _printable(value)) for name, value in _metadata_rows(inspection)),
+    ]
+    terminal.pairs(rows, title=str(model.name))
 
 
 def _integer_only(inspection: Inspection, every: bool) -> str:
@@ -116,31 +120,32 @@ def _integer_only(inspection: Inspection, every: bool) -> str:
     return "yes, inputs and outputs too"
 
 
-def _facts(inspection: Inspection) -> list[str]:
+def _facts(inspection: Inspection) -> Rows:
     """What decides whether a delegate takes the model whole."""
     facts = []
     unfixed = inspection.open_shapes
     if unfixed:
-        facts.append(f"shapes       {len(unfixed)} are open, from {unfixed[0].name} on")
+        facts.append(("shapes", f"{len(unfixed)} are open, from {unfixed[0].name} on"))
     if inspection.custom_operators:
-        facts.append(f"custom       {', '.join(inspection.custom_operators)}")
+        facts.append(("custom", ", ".join(inspection.custom_operators)))
     if len(inspection.model.graphs) > 1:
-        facts.append(f"subgraphs    {len(inspection.model.graphs)}")
+        facts.append(("subgraphs", str(len(inspection.model.graphs))))
     if inspection.minimum_runtime:
-        facts.append(f"runtime      {inspection.minimum_runtime} or newer")
+        facts.append(("runtime", f"{inspection.minimum_runtime} or newer"))
     return facts
 
 
-def _metadata_lines(inspection: Inspection) -> list[str]:
-    lines = [f"attached     {name}: {size:,} bytes" for name, size in inspection.files.items()]
-    lines += [
-        f"attached     metadata {name}: {len(content):,} bytes"
+def _metadata_rows(inspection: Inspection) -> Rows:
+    attached = [f"{name}: {size:,} bytes" for name, size in inspection.files.items()]
+    attached += [
+        f"metadata {name}: {len(content):,} bytes"
         for name, content in inspection.model.metadata.items()
     ]
+    rows = [("attached", line) for line in attached]
     if inspection.metadata is not None:
         described = (*inspection.metadata.inputs, *inspection.metadata.outputs)
-        lines += [f"metadata     {_described(tensor)}" for tensor in described]
-    return lines
+        rows += [("metadata", _described(tensor)) for tensor in described]
+    return rows
 
 
 def _described(tensor: TensorMetadata) -> str:

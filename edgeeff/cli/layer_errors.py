@@ -40,7 +40,6 @@ def show_errors(terminal: Terminal, errors: Sequence[LayerError]) -> None:
     rows = [
         [
             error.name,
-            error.operator,
             _db(error.weight_sqnr_db),
             _db(error.activation_sqnr_db),
             _db(error.sqnr_db),
@@ -48,8 +47,11 @@ def show_errors(terminal: Terminal, errors: Sequence[LayerError]) -> None:
         ]
         for error in shown
     ]
-    columns = ["layer", "operator", ">its weights", ">its activation", ">network so far", "cause"]
-    title = f"SQNR in dB on {PICTURES} synthetic pictures, worst first"
+    columns = ["layer", ">weights", ">activation", ">so far", "cause"]
+    title = (
+        f"SQNR in dB on {PICTURES} synthetic pictures, worst first: of the layer's weights alone, "
+        "of its activation alone, and of the network so far"
+    )
     terminal.table(columns, rows, title=title)
     if len(shown) < len(errors):
         terminal.say(f"{len(errors) - len(shown)} more layers with -v")

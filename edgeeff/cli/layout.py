@@ -40,7 +40,7 @@ def table_lines(
     cells = [[str(cell) for cell in row] for row in rows]
     widths = _widths(names, cells, right, width)
     if widths is None:
-        return _stacked(names, cells, width)
+        return _stacked(names, cells, right[0], width)
     lines = _row(names, widths, right)
     lines.append("─" * (sum(widths) + len(GAP) * (len(widths) - 1)))
     for row in cells:
@@ -62,12 +62,13 @@ def pair_lines(rows: Iterable[tuple[str, str]], width: int | None = None) -> lis
 
 
 def wrapped(text: str, width: int | None) -> list[str]:
-    """The lines of a text, broken at spaces only: a longer word has a line of its own."""
+    """The lines of a text, broken at spaces only: a longer word runs over the end of its line."""
     if width is None or _cells(text) <= width:
         return [text]
     lines: list[str] = []
     for word in text.split():
-        if lines and _cells(lines[-1]) + 1 + _cells(word) <= width:
+        fits = lines and _cells(lines[-1]) + 1 + _cells(word) <= width
+        if fits or (lines and _cells(word) > width):
             lines[-1] += f" {word}"
         else:
             lines.append(word)
@@ -119,13 +120,16 @@ def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> 
     return lines
 
 
-def _stacked(names: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """Each row as a list under its first cell."""
+def _stacked(
+    names: Sequence[str], rows: Sequence[Sequence[str]], numbered: bool, width: int | None
+) -> list[str]:
+    """Each row as a list under its first cell, or its first two if the first is a number."""
     lines: list[str] = []
     left = None if width is None else width - len(GAP)
-    for first, *others in rows:
-        told = [(name, cell) for name, cell in zip(names[1:], others, strict=True) if cell]
-        lines += [first, *(GAP + line for line in pair_lines(told, left))]
+    head = 2 if numbered else 1
+    for row in rows:
+        told = [pair for pair in zip(names[head:], row[head:], strict=True) if pair[1]]
+        lines += [GAP.join(row[:head]), *(GAP + line for line in pair_lines(told, left))]
     return lines
 
 

@@ -67,7 +67,7 @@ def _show_all(terminal: Terminal) -> None:
     if terminal.json:
         terminal.document(json.dumps([description(each) for each in VARIANTS.values()], indent=2))
         return
-    headings = ("name", ">resolution", ">parameters", ">MACs", ">width", ">depth", "activation")
+    headings = ("name", ">pixels", ">parameters", ">MACs", "activation", ">top-1 %", ">int8 %")
     rows = []
     for variant in VARIANTS.values():
         cost = counts(variant)
@@ -77,16 +77,17 @@ def _show_all(terminal: Terminal) -> None:
                 variant.resolution,
                 f"{cost.parameters:,}",
                 _giga(cost.macs),
-                variant.width,
-                variant.depth,
                 variant.activation,
-                variant.preprocessing,
                 _percent(variant.top1),
                 _percent(variant.top1_int8),
             )
         )
-    terminal.table((*headings, "preprocessing", ">top-1 %", ">int8 %"), rows)
-    terminal.say("top-1: published for ImageNet, float and int8, by the networks' authors")
+    terminal.table(headings, rows)
+    terminal.say(
+        "\npixels: side of the input; MACs: multiply-accumulates for one picture; top-1, int8: "
+        "published for ImageNet by the networks' authors, not measured here"
+    )
+    terminal.say("one network part by part, with its preprocessing: edgeeff variants NAME")
 
 
 def _show_one(terminal: Terminal, variant: Variant) -> None:
@@ -94,15 +95,19 @@ def _show_one(terminal: Terminal, variant: Variant) -> None:
         fields = description(variant) | {"parts": [asdict(part) for part in parts(variant)]}
         terminal.document(json.dumps([fields], indent=2))
         return
-    cost = counts(variant)
-    terminal.say(
-        f"{variant.name}: width {variant.width:.4g}, depth {variant.depth:.4g}, "
-        f"resolution {variant.resolution}, dropout {variant.dropout:.3g}, {variant.activation}, "
-        f"{variant.classes} classes, preprocessing {variant.preprocessing}"
-    )
-    terminal.say(
-        f"{cost.parameters:,} parameters ({cost.trainable:,} trainable), {_giga(cost.macs)} MACs, "
-        f"published top-1 {_percent(variant.top1)} %"
+    cost, side = counts(variant), variant.resolution
+    terminal.pairs(
+        [
+            ("scaling", f"width {variant.width:.4g}, depth {variant.depth:.4g}"),
+            ("input", f"{side}x{side} pixels, {variant.preprocessing} preprocessing"),
+            ("size", f"{cost.parameters:,} parameters ({cost.trainable:,} trainable)"),
+            ("work", f"{_giga(cost.macs)} MACs"),
+            ("activation", variant.activation),
+            ("dropout", f"{variant.dropout:.3g}"),
+            ("classes", str(variant.classes)),
+            ("top-1", f"{_percent(variant.top1)} % for ImageNet, as its authors published"),
+        ],
+        title=variant.name,
     )
     terminal.table(
         ("part", "work", ">output", ">parameters", ">MACs"),

@@ -1,0 +1,204 @@
+"""What ``convert`` and ``quantize`` print of what they made."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgeeff.cli.figures import Rows, fidelity_rows, share
+from edgeeff.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from edgeeff.pipeline.conversion import Conversion
+
+GIGABYTE = 1e9
+NAMED_OPERATORS = 4
+
+
+@contextlib.contextmanager
+def trials_shown(terminal: Terminal) -> Iterator[None]:
+    """Show what an accuracy gate tried before its error is reported."""
+    from edgeeff.evaluation.gate import AccuracyGateFailed
+
+    try:
+        yield
+    except AccuracyGateFailed as failed:
+        _trials(terminal, [trial.to_json() for trial in failed.trials])
+        raise
+
+
+def summary(terminal: Terminal, made: Conversion) -> None:
+    """Print what a conversion made, and what to do next."""
+    manifest = made.manifest
+    terminal.document(manifest.document())
+    weights = manifest.weights or {}
+    if weights and not weights["trained"]:
+        terminal.warn("WARNING: THIS NETWORK IS UNTRAINED: ITS ANSWERS MEAN NOTHING")
+    if manifest.verdict and not manifest.verdict["good"]:
+        _ruined(terminal, manifest.verdict)
+    for note in made.notes:
+        terminal.warn(f"note: {note}")
+    rows = [
+        ("size", f"{megabytes(manifest.float_bytes)} float32 → {megabytes(manifest.bytes)}"),
+        ("weights", str(weights.get("source", "of the file"))),
+        ("recipe", (manifest.recipe or {}).get("name", "")),
+        ("calibration", _calibration(manifest.calibration)),
+        *_coverage(manifest.calibration),
+        ("input", _end(manifest.input)),
+        ("output", _end(manifest.output)),
+        ("operators", _operators(manifest.operators, every=terminal.verbose)),
+        ("integer only", "yes" if manifest.integer_only else "no"),
+        *_fidelity(manifest.fidelity),
+        *_accuracy(manifest.accuracy),
+        *_verdict(manifest.verdict),
+        ("took", _seconds(manifest.seconds, every=terminal.verbose)),
+        ("peak memory", megabytes(manifest.peak_memory_bytes)),
+    ]
+    terminal.pairs(rows, title=str(made.model))
+    if manifest.fidelity and manifest.fidelity["note"]:
+        terminal.say(manifest.fidelity["note"])
+    if manifest.mixed:
+        _kept(terminal, manifest.mixed)
+    if manifest.tried:
+        _trials(terminal, manifest.tried)
+    if terminal.verbose:
+        _curve(terminal, manifest.calibration)
+    terminal.say(f"\nfloat reference: {made.reference}")
+    terminal.say("next, on pictures of your own:")
+    terminal.command(
+        f"edgeeff evaluate {made.model}", f"--reference {made.reference}", "--data YOUR_PICTURES"
+    )
+
+
+def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:
+    rows = [
+        [
+            trial["recipe"],
+            megabytes(trial["bytes"]),
+            share(trial["agreement"]),
+            "no error" if trial["sqnr_db"] is None else f"{trial['sqnr_db']:.1f} dB",
+            _drop(trial["drop"]),
+            ", ".join(trial["failed"]) or "passed",
+        ]
+        for trial in trials
+    ]
+    columns = ["recipe", ">size", ">same top-1", ">SQNR", "top-1 drop", "limits"]
+    terminal.table(columns, rows)
+
+
+def _drop(drop: Sequence[float] | None) -> str:
+    return "unknown" if drop is None else f"{drop[0]:.2f} ({drop[1]:.2f} to {drop[2]:.2f})"
+
+
+def _kept(terminal: Terminal, mixed: dict[str, Any]) -> None:
+    """Show what a search for layers to keep found, in the order in which they joined."""
+    whole = mixed["full_integer"]
+    rows = [["nothing", "", f"{mixed['sqnr_db']:.1f} dB", "", ""]]
+    rows += [
+        [
+            ", ".join(run["blocks"]),
+            run["precision"],
+            f"{run['sqnr_db']:.1f} dB",
+            f"{run['added_bytes'] / 1e3:.1f} KB",
+            "" if run["slower_percent"] is None else f"{run['slower_percent']:+.1f}%",
+        ]
+        for run in mixed["kept"]
+    ]
+    columns = ["kept, one after the other", "in", ">SQNR", ">bytes", ">time"]
+    terminal.table(columns, rows, title=f"SQNR on {mixed['pictures']} calibration pictures")
+    if whole["fidelity"] is not None:
+        size, ratio = megabytes(whole["bytes"]), whole["fidelity"]["sqnr_db"]
+        terminal.say(f"full int8 has {size} and {ratio:.1f} dB on the held-out pictures")
+    if not mixed["kept"]:
+        terminal.warn("note: nothing was worth its cost within the budget: this is full int8")
+
+
+def megabytes(count: int | None) -> str:
+    """A size in units of 10^6 bytes, or of 10^9 from there on."""
+    if count is None:
+        return "unknown"
+    return f"{count / GIGABYTE:.2f} GB" if count >= GIGABYTE else f"{count / 1e6:.2f} MB"
+
+
+def _end(tensor: dict[str, Any]) -> str:
+    words = f"{tensor['name']} {tensor['dtype']}{tensor['shape']}"
+    if tensor["scale"] is None:
+        return words
+    return f"{words}, scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}"
+
+
+def _operators(counts: dict[str, int], *, every: bool) -> str:
+    shown = [f"{count} {name}" for name, count in counts.items()]
+    if every or len(shown) <= NAMED_OPERATORS + 1:
+        return ", ".join(shown)
+    rest = sum(list(counts.values())[NAMED_OPERATORS:])
+    return f"{', '.join(shown[:NAMED_OPERATORS])} and {rest} others (-v names them)"
+
+
+def _calibration(used: dict[str, Any] | None) -> str:
+    if used is None:
+        return "not needed"
+    if used["source"] == "synthetic":
+        return f"no data: BatchNorm statistics and {used['count']} synthetic pictures"
+    return f"{used['count']} pictures of {used['source']}"
+
+
+def _coverage(used: dict[str, Any] | None) -> Rows:
+    found = (used or {}).get("coverage")
+    return [("coverage", found["verdict"])] if found else []
+
+
+def _curve(terminal: Terminal, used: dict[str, Any] | None) -> None:
+    """How ranges grew with the calibration pictures."""
+    found = (used or {}).get("coverage")
+    if not found:
+        return
+    curve = found["curve"]
+    columns = [">pictures", ">of the final ranges, mean", ">least covered"]
+    rows = [
+        [count, f"{mean:.1%}", f"{worst:.1%}"]
+        for count, mean, worst in zip(curve["pictures"], curve["mean"], curve["worst"], strict=True)
+    ]
+    title = f"ranges that come from calibration pictures: {found['activations']}"
+    terminal.table(columns, rows, title=title)
+
+
+def _fidelity(found: dict[str, Any] | None) -> Rows:
+    if found is None:
+        return []
+    source = found["pictures"]
+    synthetic = source == "synthetic"
+    kind = "synthetic pictures" if synthetic else f"pictures of {source}"
+    on = f"on {found['images']:,} {kind}, which no step has seen"
+    return [("against float", on), *fidelity_rows(found, synthetic=synthetic)]
+
+
+def _verdict(found: dict[str, Any] | None) -> Rows:
+    if found is None:
+        return []
+    return [("verdict", "answers as float" if found["good"] else "BAD: DOES NOT ANSWER AS FLOAT")]
+
+
+def _ruined(terminal: Terminal, verdict: dict[str, Any]) -> None:
+    """Say that a model is not what was asked for, and what to do about it."""
+    terminal.warn("WARNING: THIS MODEL DOES NOT ANSWER AS ITS FLOAT NETWORK DOES: DO NOT SHIP IT")
+    for fault in verdict["faults"]:
+        terminal.warn(f"warning: {fault}")
+    if verdict["try"]:
+        terminal.warn(f"hint: try --recipe {verdict['try']}")
+
+
+def _accuracy(found: dict[str, Any] | None) -> Rows:
+    if found is None or found.get("top1") is None:
+        return []
+    low, high = found["top1"]["ci95"]
+    value = found["top1"]["value"]
+    return [("top-1", f"{value:.2%} ({low:.1%} to {high:.1%}) of {found['images']:,} pictures")]
+
+
+def _seconds(stages: dict[str, float], *, every: bool) -> str:
+    total = f"{sum(stages.values()):.1f} s"
+    if not every:
+        return total
+    return f"{total}: {', '.join(f'{name} {value:.1f}' for name, value in stages.items())}"

@@ -1,0 +1,45 @@
+"""Figures of fidelity in words."""
+
+from __future__ import annotations
+
+from edgeeff.cli.figures import fidelity_rows
+
+FOUND = {
+    "images": 20,
+    "agreement": 1.0,
+    "sqnr_db": 3.3,
+    "median_image_sqnr_db": 23.46,
+    "kl": 0.02,
+}
+
+
+def test_each_figure_says_what_it_amounts_to() -> None:
+    assert fidelity_rows(FOUND) == [
+        (
+            "same top-1",
+            "20 of 20 pictures (83.9% to 100.0%): good, as far as 20 pictures can tell",
+        ),
+        ("SQNR, median picture", "23.5 dB: good (good is above 21 dB)"),
+        ("SQNR, all together", "3.3 dB"),
+        ("KL divergence", "0.0200 nats: fair (good is below 0.01)"),
+    ]
+
+
+def test_a_share_of_synthetic_pictures_gets_no_grade() -> None:
+    told = dict(fidelity_rows(FOUND, synthetic=True))["same top-1"]
+    assert told.startswith("20 of 20 pictures (83.9% to 100.0%); synthetic")
+    assert "good" not in told
+
+
+def test_what_has_no_meaning_for_a_model_is_left_out() -> None:
+    found = FOUND | {"agreement": None, "kl": None}
+    assert [name for name, _ in fidelity_rows(found)] == [
+        "SQNR, median picture",
+        "SQNR, all together",
+    ]
+
+
+def test_equal_answers_have_no_error() -> None:
+    found = dict(fidelity_rows(FOUND | {"median_image_sqnr_db": None, "sqnr_db": None}))
+    assert found["SQNR, median picture"] == "no error: good"
+    assert found["SQNR, all together"] == "no error"
