@@ -30,6 +30,7 @@ from edgeeff.quantization.calibration.coverage import Coverage
 from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.logits import cut_at_logits
 
@@ -94,7 +95,7 @@ def quantized(
     pictures = CalibrationSet("drawn", pool[chosen], names, names)
     reached: list[Coverage | None] = []
     made = quantize_model(
-        content, find_recipe(RECIPE), preprocessing, pictures, covered=reached.append
+        FloatModel(content, preprocessing), find_recipe(RECIPE), pictures, covered=reached.append
     )
     assert reached[0] is not None
     return made, reached[0]

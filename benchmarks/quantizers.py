@@ -40,6 +40,7 @@ from edgeeff.quantization.recipes.recipe import (
     named_recipes,
 )
 from edgeeff.tflite import statistics
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 
 CALIBRATION = "calibration.npy"
@@ -132,7 +133,7 @@ def edgeeff(
         given = _as_set(task.photographs) if data == PHOTOGRAPHS else None
         with watch:
             seen = given or synthetic_set(SYNTHETIC_COUNT, preprocessing)
-            return quantize_model(content, recipe, preprocessing, seen, seed=seed)
+            return quantize_model(FloatModel(content, preprocessing), recipe, seen, seed=seed)
 
     shipped = recipe.name if batchnorm and recipe == named_recipes().get(recipe.name) else ""
     return Way(f"edgeeff {name}", data, quantize, shipped)

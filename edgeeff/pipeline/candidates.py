@@ -116,9 +116,8 @@ def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
 
 def _search(job: Job, recipe: Recipe) -> Search:
     return search(
-        job.network.content,
+        job.network,
         recipe,
-        job.network.preprocessing,
         job.calibration.used,
         job.settings.mixed,
         ends=_ends(job, recipe),
@@ -155,9 +154,8 @@ def _quantized(job: Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:
     """The model, and how far the user's pictures reach."""
     found: list[Coverage | None] = []
     content = quantize_model(
-        job.network.content,
+        job.network,
         recipe,
-        job.network.preprocessing,
         job.calibration.used,
         ends=_ends(job, recipe),
         seed=job.settings.seed,

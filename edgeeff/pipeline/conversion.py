@@ -25,11 +25,10 @@ from edgeeff.quantization.calibration.pictures import (
     folder_pair,
     synthetic_pair,
 )
-from edgeeff.quantization.float_graph import float_graph
+from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
-from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.logits import final_activation
 from edgeeff.tflite.manifest import describe, path_of, refuse_foreign
 
@@ -78,7 +77,7 @@ def convert(
         for scheme in ("float32", expected.scheme)
     )
     _keep_reference(network, reference, settings)
-    recipes = policy.to_try(settings, policy.held_by(float_graph(network.content)))
+    recipes = policy.to_try(settings, policy.held_by(network.graph))
     made = make(Job(network, reference, calibration, settings, progress), recipes, model)
     said = network.weights.notes if network.weights else ()
     return replace(made, notes=(*said, *calibration.used.warnings(), *made.notes))
@@ -112,10 +111,10 @@ def quantize(
         find_recipe(settings.recipe)
     extras.require("quantize", "quantize")
     network = sources.from_tflite(source, preprocessing)
-    recipes = policy.to_try(settings, policy.held_by(float_graph(network.content)))
+    recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))
     recipe = recipes[-1]
-    check_network(network.content, recipe)
-    _check_limits(network.content, settings)
+    check_network(network, recipe)
+    _check_limits(network, settings)
     stem = source.stem.removesuffix("-float32")
     model = settings.output / f"{stem}-{recipe.scheme}.tflite"
     if model.resolve() == source.resolve():
@@ -153,10 +152,10 @@ def _check_eval_data(settings: Settings) -> None:
         raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
 
 
-def _check_limits(content: bytes, settings: Settings) -> None:
+def _check_limits(network: FloatModel, settings: Settings) -> None:
     """Miss a limit that this network's answers cannot be held against before the work."""
     if settings.limits.min_agreement is not None:
-        graph = Graph.of(content)
+        graph = network.graph
         last = final_activation(graph)
         outputs = graph.shape(graph.output)[-1]
         exclusive = excludes(outputs, last.kind if last else None)

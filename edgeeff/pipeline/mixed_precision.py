@@ -26,10 +26,10 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.corrections.corrected import Corrected, correct_network
-from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import Ends, assemble, needs_normalization, normalizing
 from edgeeff.quantization.recipes.recipe import HigherPrecision, Recipe
 from edgeeff.tflite.feeding import feeding
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.runner import Runner, dequantize
@@ -134,9 +134,8 @@ class Search:
 
 
 def search(
-    content: bytes,
+    model: FloatModel,
     recipe: Recipe,
-    preprocessing: Preprocessing,
     calibration: CalibrationSet,
     budget: Budget | None = None,
     *,
@@ -148,9 +147,8 @@ def search(
     """Find the layers to keep in a higher precision.
 
     Args:
-        content: the float .tflite.
+        model: the float network.
         recipe: of scheme int8, without exceptions.
-        preprocessing: of the network.
         calibration: pictures; some of them compare the candidates.
         budget: what they may cost; ``None``: 2% more bytes.
         ends: types of input and output; ``None``: bytes.
@@ -170,9 +168,9 @@ def search(
         )
     progress = progress or Progress()
     network = correct_network(
-        float_graph(content), recipe, preprocessing, calibration, seed=seed, threads=threads,
-        progress=progress,
-    )  # fmt: skip
+        model, recipe, calibration, seed=seed, threads=threads, progress=progress
+    )
+    preprocessing = model.preprocessing
     pictures, ends = _few(calibration.pictures, preprocessing), ends or Ends()
     trial = _Trial(network, recipe, preprocessing, pictures, budget or Budget(), ends)
     start, runs = trial.start, trial.runs()

@@ -19,7 +19,16 @@ def float_graph(content: bytes, name: str = "the model") -> Graph:
     Raises:
         InputError: not a model, damaged, or one that cannot be quantized.
     """
-    graph = Graph.of(content, name)
+    return correctable(Graph.of(content, name))
+
+
+def correctable(graph: Graph) -> Graph:
+    """A copy of a float network that corrections may write into, a layer at a time.
+
+    Raises:
+        InputError: one that cannot be quantized.
+    """
+    graph = graph.copy()
     if graph.subgraphs != 1:
         raise InputError(
             "the model has several subgraphs (control flow)",

@@ -11,11 +11,12 @@ from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import coverage
 from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.corrections.corrected import Corrected, correct_network
-from edgeeff.quantization.float_graph import float_graph, refuse_several_outputs
+from edgeeff.quantization.float_graph import correctable, refuse_several_outputs
 from edgeeff.quantization.input_grid import RAW, normalised_grid, pixel_grid
 from edgeeff.quantization.recipes.recipe import FLOATING, Recipe, kept_precisions
 from edgeeff.quantization.writing import boundary, writer
 from edgeeff.tflite import statistics
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 
 WHOLE = ("int8", "int16x8")
@@ -35,9 +36,8 @@ def default_ends(recipe: Recipe) -> Ends:
 
 
 def quantize_model(
-    content: bytes,
+    model: FloatModel,
     recipe: Recipe,
-    preprocessing: Preprocessing,
     calibration: CalibrationSet | None,
     *,
     ends: Ends | None = None,
@@ -49,10 +49,8 @@ def quantize_model(
     """Quantize a float32 .tflite classifier.
 
     Args:
-        content: the float model, checked by ``tflite.reader``; takes normalised pictures,
-            float32 [batch, size, size, 3]. Statistics that ``network.export`` embedded are used.
+        model: the classifier. What its source knows of its activations is used.
         recipe: how.
-        preprocessing: of the model: what raw bytes become before it.
         calibration: pictures; ``None`` only for recipes that look at no activations.
         ends: types of input and output; ``None``: bytes if the network becomes integer.
         seed: of everything drawn at random. Same arguments give the same bytes.
@@ -70,11 +68,12 @@ def quantize_model(
     progress = progress or Progress()
     ends = ends or default_ends(recipe)
     if recipe.scheme == "float32":
-        return _refuse_bytes(content, recipe, ends)
-    graph = float_graph(content)
+        _refuse_bytes(recipe, ends)
+        return model.content
+    graph = correctable(model.graph)
     kept_precisions(recipe, {operator.name: operator.kind for operator in graph.operators})
     if not recipe.static:
-        _refuse_bytes(content, recipe, ends)
+        _refuse_bytes(recipe, ends)
     if not recipe.calibrated:
         with progress.stage("quantize"):
             statistics.detach(graph)
@@ -82,9 +81,8 @@ def quantize_model(
     if calibration is None:
         raise UsageError(f"recipe {recipe.name} needs calibration pictures")
     network = correct_network(
-        graph,
+        model,
         recipe,
-        preprocessing,
         calibration,
         seed=seed,
         threads=threads,
@@ -92,20 +90,20 @@ def quantize_model(
         covered=covered,
     )
     with progress.stage("quantize"):
-        return assemble(network, recipe, preprocessing, ends)
+        return assemble(network, recipe, model.preprocessing, ends)
 
 
-def check_network(content: bytes, recipe: Recipe) -> None:
+def check_network(model: FloatModel, recipe: Recipe) -> None:
     """Refuse what a recipe cannot quantize before any picture is made or read.
 
     Args:
-        content: the float model, checked by ``tflite.reader``.
+        model: the classifier.
         recipe: how it is to be quantized.
 
     Raises:
         InputError: names the operator.
     """
-    graph = float_graph(content)
+    graph = correctable(model.graph)
     if recipe.calibrated:
         refuse_several_outputs(graph)
 
@@ -149,10 +147,9 @@ def normalizing(network: Corrected, preprocessing: Preprocessing) -> Corrected:
     return replace(network, graph=graph, grids=grids)
 
 
-def _refuse_bytes(content: bytes, recipe: Recipe, ends: Ends) -> bytes:
+def _refuse_bytes(recipe: Recipe, ends: Ends) -> None:
     if ends != Ends("float32", "float32"):
         raise UsageError(
             f"{recipe.scheme} networks compute in float: their input and output are float32",
             "use --int8 or --int16x8 for a network that takes bytes",
         )
-    return content

@@ -59,8 +59,7 @@ class FloatModel:
     """A float32 classifier, whatever it came from.
 
     Attributes:
-        content: the .tflite, checked by ``tflite.reader``. It takes normalised pictures, float32
-            [batch, size, size, 3].
+        content: the .tflite. It takes normalised pictures, float32 [batch, size, size, 3].
         preprocessing: how its pictures are made.
         variant: its name; ``None`` for a network from elsewhere.
         weights: where they come from; ``None`` if that is not known.
@@ -74,9 +73,18 @@ class FloatModel:
     labels: tuple[str, ...] | None = None
 
     @cached_property
+    def graph(self) -> Graph:
+        """The network; all who read it share it, so that changes go into a copy.
+
+        Raises:
+            InputError: the content is no model, or damaged.
+        """
+        return Graph.of(self.content)
+
+    @cached_property
     def statistics(self) -> Statistics | None:
         """What its source knows of its activations; ``None`` if nothing. ``InputError``."""
-        return statistics.attached(Graph.of(self.content))
+        return statistics.attached(self.graph)
 
     @property
     def untrained(self) -> bool:

@@ -29,7 +29,9 @@ def models(tiny_float: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     made = folder / "tiny-int8.tflite"
     calibration = synthetic_set(4, TINY)
     made.write_bytes(
-        quantize_model(tiny_float.read_bytes(), find_recipe("int8-bias"), TINY, calibration)
+        quantize_model(
+            FloatModel(tiny_float.read_bytes(), TINY), find_recipe("int8-bias"), calibration
+        )
     )
     return made, reference
 

@@ -14,6 +14,7 @@ from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe, parse
+from edgeeff.tflite.float_model import FloatModel
 from tests import networks
 
 BUDGET = 6000
@@ -23,13 +24,14 @@ BUDGET = 6000
 def tiny(tiny_float):
     preprocessing = Preprocessing.of(networks.tiny_variant())
     pictures = synthetic_set(8, preprocessing)
-    return tiny_float.read_bytes(), find_recipe("int8-swish"), preprocessing, pictures
+    model = FloatModel(tiny_float.read_bytes(), preprocessing)
+    return model, find_recipe("int8-swish"), pictures
 
 
 @pytest.fixture(scope="module")
 def found(tiny):
-    content, recipe, preprocessing, pictures = tiny
-    return search(content, recipe, preprocessing, pictures, Budget(bytes=BUDGET))
+    model, recipe, pictures = tiny
+    return search(model, recipe, pictures, Budget(bytes=BUDGET))
 
 
 def test_an_efficientnet_has_the_blocks_of_its_names(tiny_float):
@@ -63,15 +65,15 @@ def test_a_budget_that_cannot_be_meant_is_refused(wrong):
 
 @pytest.mark.parametrize("name", ["int16x8", "int8-mixed", "float16"])
 def test_only_a_full_integer_recipe_is_searched_in(tiny, name):
-    content, _, preprocessing, pictures = tiny
+    model, _, pictures = tiny
     with pytest.raises(UsageError, match="full-integer"):
-        search(content, find_recipe(name), preprocessing, pictures)
+        search(model, find_recipe(name), pictures)
 
 
 @pytest.mark.slow
 def test_what_is_kept_stays_within_the_budget(tiny, found):
-    content, _, preprocessing, pictures = tiny
-    made = quantize_model(content, found.recipe, preprocessing, pictures)
+    model, _, pictures = tiny
+    made = quantize_model(model, found.recipe, pictures)
     assert found.kept
     assert len(made) - len(found.whole) <= BUDGET
 
@@ -84,32 +86,30 @@ def test_each_step_takes_off_noise(found):
 
 @pytest.mark.slow
 def test_full_integer_is_what_the_recipe_alone_gives(tiny, found):
-    content, recipe, preprocessing, pictures = tiny
-    assert quantize_model(content, recipe, preprocessing, pictures) == found.whole
+    model, recipe, pictures = tiny
+    assert quantize_model(model, recipe, pictures) == found.whole
 
 
 @pytest.mark.slow
 def test_the_recipe_found_is_a_file_that_gives_the_same_model(tiny, found):
-    content, _, preprocessing, pictures = tiny
+    model, _, pictures = tiny
     again = parse("mine", found.recipe.text)
     assert again.exceptions == found.recipe.exceptions
-    made = [
-        quantize_model(content, which, preprocessing, pictures) for which in (found.recipe, again)
-    ]
+    made = [quantize_model(model, which, pictures) for which in (found.recipe, again)]
     assert made[0] == made[1]
 
 
 @pytest.mark.slow
 def test_the_same_search_twice_finds_the_same(tiny, found):
-    content, recipe, preprocessing, pictures = tiny
-    again = search(content, recipe, preprocessing, pictures, Budget(bytes=BUDGET))
+    model, recipe, pictures = tiny
+    again = search(model, recipe, pictures, Budget(bytes=BUDGET))
     assert again.to_json() == found.to_json()
 
 
 @pytest.mark.slow
 def test_a_budget_in_time_tries_int16_too(tiny):
-    content, recipe, preprocessing, pictures = tiny
-    found = search(content, recipe, preprocessing, pictures, Budget(latency_percent=500.0))
+    model, recipe, pictures = tiny
+    found = search(model, recipe, pictures, Budget(latency_percent=500.0))
     assert {run.precision for run in found.tried} == {"float16", "int16"}
     assert all(run.slower_percent <= 500 for run in (*found.tried, *found.kept))
 
@@ -118,8 +118,9 @@ def test_a_budget_in_time_tries_int16_too(tiny):
 def test_two_percent_more_bytes_lift_lite0_by_two_decibels(lite0_float, photographs):
     preprocessing = Preprocessing.of(find_variant("lite0"))
     content, pictures = lite0_float.read_bytes(), synthetic_set(24, preprocessing)
-    found = search(content, find_recipe("int8"), preprocessing, pictures)
-    made = quantize_model(content, found.recipe, preprocessing, pictures)
+    network = FloatModel(content, preprocessing)
+    found = search(network, find_recipe("int8"), pictures)
+    made = quantize_model(network, found.recipe, pictures)
     assert len(made) <= 1.02 * len(found.whole)
     judged = np.stack([preprocessing.pixels(image) for image in photographs.values()])
 

@@ -8,10 +8,12 @@ from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import check_network, quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.runner import Runner
 from tests.accelerators.graphs import GraphWriter
 
 SIDE, CHANNELS = 8, 4
+PREPROCESSING = of_family("imagenet", SIDE)
 
 
 def with_shared_constants() -> bytes:
@@ -80,15 +82,14 @@ def test_copies_of_constants_leave_the_function_as_it_is():
 @pytest.mark.parametrize("recipe", ["int8", "int8-plain", "dynamic", "weight-only"])
 def test_an_operator_with_several_outputs_is_refused_by_name(recipe: str):
     with pytest.raises(InputError, match="operator 0, SPLIT, makes 2 tensors"):
-        check_network(with_split(), find_recipe(recipe))
+        check_network(FloatModel(with_split(), PREPROCESSING), find_recipe(recipe))
 
 
 def test_an_operator_with_several_outputs_passes_where_no_activation_is_looked_at():
-    check_network(with_split(), find_recipe("float16"))
+    check_network(FloatModel(with_split(), PREPROCESSING), find_recipe("float16"))
 
 
 def test_quantize_model_refuses_an_operator_with_several_outputs_as_well():
-    preprocessing = of_family("imagenet", SIDE)
-    pictures = synthetic_set(2, preprocessing)
+    pictures = synthetic_set(2, PREPROCESSING)
     with pytest.raises(InputError, match="SPLIT"):
-        quantize_model(with_split(), find_recipe("int8"), preprocessing, pictures)
+        quantize_model(FloatModel(with_split(), PREPROCESSING), find_recipe("int8"), pictures)

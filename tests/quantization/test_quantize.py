@@ -13,6 +13,7 @@ from edgeeff.quantization.quantize import Ends, quantize_model
 from edgeeff.quantization.recipes.recipe import Split, find_recipe, named_recipes, parse
 from edgeeff.tflite import statistics
 from edgeeff.tflite.feeding import feeding
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.reader import parse_model
@@ -24,7 +25,9 @@ LITE = of_family("lite", 224)
 
 def made(content: bytes, recipe: str, preprocessing: Preprocessing = TINY, **options) -> bytes:
     pictures = synthetic_set(24 if preprocessing is LITE else 6, preprocessing)
-    return quantize_model(content, find_recipe(recipe), preprocessing, pictures, **options)
+    return quantize_model(
+        FloatModel(content, preprocessing), find_recipe(recipe), pictures, **options
+    )
 
 
 def answers(content: bytes, pictures: list[np.ndarray]) -> np.ndarray:
@@ -80,12 +83,12 @@ def test_pictures_of_another_size_are_refused(tiny_float: Path):
 def test_a_preprocessing_of_another_size_is_refused(tiny_float: Path):
     pictures, other = synthetic_set(6, TINY), of_family("imagenet", 48)
     with pytest.raises(InputError, match="preprocessing makes"):
-        quantize_model(tiny_float.read_bytes(), find_recipe("int8"), other, pictures)
+        quantize_model(FloatModel(tiny_float.read_bytes(), other), find_recipe("int8"), pictures)
 
 
 def rounded_on(calibration, content: bytes, share: float, more: str = "") -> bytes:
     text = f'[[corrections]]\nkind = "round"\nsynthetic = {share}\n{more}'
-    return quantize_model(content, parse("made", text), TINY, calibration)
+    return quantize_model(FloatModel(content, TINY), parse("made", text), calibration)
 
 
 MEASURED = '[[corrections]]\nkind = "bias"\nmeans = "measured"\n'
@@ -160,7 +163,7 @@ def test_copies_in_the_places_of_idle_channels_cost_nothing(lite0_float: Path, p
     truth, synthetic = answers(content, pictures), synthetic_set(24, LITE)
     found, sizes = [], []
     for recipe in (without, with_copies):
-        model = quantize_model(content, recipe, LITE, synthetic)
+        model = quantize_model(FloatModel(content, LITE), recipe, synthetic)
         found.append(fidelity(truth, answers(model, pictures)).sqnr_db)
         sizes.append(len(model))
     assert found[1] >= found[0] + 0.1
@@ -176,7 +179,9 @@ def test_few_photographs_of_one_kind_do_not_spoil_others(lite0_float: Path, phot
     assert "synthetic = 0.5" in recipe.text
     alone = parse("alone", recipe.text.replace("synthetic = 0.5", "synthetic = 0"))
     spoilt, joined = (
-        fidelity(truth, answers(quantize_model(content, one, LITE, calibration), others)).sqnr_db
+        fidelity(
+            truth, answers(quantize_model(FloatModel(content, LITE), one, calibration), others)
+        ).sqnr_db
         for one in (alone, recipe)
     )
     assert joined >= spoilt + 0.3
@@ -201,5 +206,5 @@ def test_bias_alone_takes_up_what_nearest_rounding_leaves(tiny_float: Path):
     bias = '[[corrections]]\nkind = "bias"\n'
     nearest = '[[corrections]]\nkind = "round"\nmethod = "nearest"\n'
     recipes = [parse("made", text) for text in ("", bias, nearest + bias)]
-    plain, alone, both = (quantize_model(content, r, TINY, pictures) for r in recipes)
+    plain, alone, both = (quantize_model(FloatModel(content, TINY), r, pictures) for r in recipes)
     assert alone == both != plain

@@ -8,6 +8,7 @@ from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.runner import Runner, dequantize
 from tests.accelerators.graphs import GraphWriter
 
@@ -48,7 +49,7 @@ def classifier(asleep: slice, wakes: float) -> bytes:
 def test_the_quantized_network_can_be_loaded(recipe: str, asleep: slice, wakes: float):
     content = classifier(asleep, wakes)
     pictures = synthetic_set(4, PREPROCESSING)
-    made = quantize_model(content, find_recipe(recipe), PREPROCESSING, pictures)
+    made = quantize_model(FloatModel(content, PREPROCESSING), find_recipe(recipe), pictures)
     truth = Runner(content).run(PREPROCESSING.normalised(pictures.pictures[:1]))[0]
     runner = Runner(made)
     found = dequantize(runner.run(pictures.pictures[:1])[0], runner.outputs[0])

@@ -16,14 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.errors import InputError
-from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import ranges
 from edgeeff.quantization.calibration.observation import Observed, observe
 from edgeeff.quantization.calibration.pictures import CalibrationSet
-from edgeeff.quantization.float_graph import float_graph
+from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.recipes.recipe import Recipe
-from edgeeff.tflite import statistics
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.statistics import TensorStatistics
 
@@ -191,8 +190,7 @@ def of_observation(
 
 
 def calibration_coverage(
-    content: bytes,
-    preprocessing: Preprocessing,
+    model: FloatModel,
     calibration: CalibrationSet,
     recipe: Recipe | None = None,
     *,
@@ -202,8 +200,7 @@ def calibration_coverage(
     """Run the float network over pictures and say whether they are enough to calibrate it.
 
     Args:
-        content: the float .tflite, checked by ``tflite.reader``.
-        preprocessing: of the network.
+        model: the float network.
         calibration: the pictures.
         recipe: decides which ranges come from pictures; ``None``: all that can.
         threads: kernel threads.
@@ -215,7 +212,7 @@ def calibration_coverage(
     Raises:
         InputError: a model that cannot be quantized, or pictures that break it.
     """
-    graph, pictures = float_graph(content), calibration.pictures
+    graph, pictures = correctable(model.graph), calibration.pictures
     if pictures.shape[1:] != graph.shape(graph.input)[1:]:
         raise InputError(
             f"the network takes {list(graph.shape(graph.input)[1:])}, "
@@ -223,14 +220,13 @@ def calibration_coverage(
         )
     size = graph.shape(graph.input)[0]
     places = np.arange(math.ceil(len(pictures) / size) * size) % len(pictures)
-    batches = (preprocessing.normalised(pictures[few]) for few in places.reshape(-1, size))
+    batches = (model.preprocessing.normalised(pictures[few]) for few in places.reshape(-1, size))
     with (progress or Progress()).stage("calibrate", len(places) // size) as advance:
         observed = observe(graph, batches, histograms=False, threads=threads, advance=advance)
-    attached = statistics.attached(graph)
-    said = ranges.described(graph, attached)
+    said = ranges.described(graph, model.statistics)
     batchnorm: Mapping[int, TensorStatistics] = {}
     if recipe is not None:
-        outdated = attached is not None and attached.outdated
+        outdated = model.statistics is not None and model.statistics.outdated
         credible = ranges.credible(said, observed, outdated=outdated)
         batchnorm = ranges.trusted(credible, recipe.ranges, synthetic=calibration.synthetic)
     return of_observation(graph, observed, batchnorm, len(pictures))

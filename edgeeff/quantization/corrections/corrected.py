@@ -23,7 +23,7 @@ from edgeeff.quantization.corrections.equalization import (
     rescaled_statistics,
 )
 from edgeeff.quantization.corrections.splitting import split, widened, widened_observation
-from edgeeff.quantization.float_graph import refuse_several_outputs
+from edgeeff.quantization.float_graph import correctable, refuse_several_outputs
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.input_grid import normalised_grid
 from edgeeff.quantization.recipes.recipe import (
@@ -37,6 +37,7 @@ from edgeeff.quantization.recipes.recipe import (
     kept_precisions,
 )
 from edgeeff.tflite import statistics
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.statistics import TensorStatistics
 
@@ -74,9 +75,8 @@ class Corrected:
 
 
 def correct_network(
-    graph: Graph,
+    model: FloatModel,
     recipe: Recipe,
-    preprocessing: Preprocessing,
     calibration: CalibrationSet,
     *,
     seed: int = 0,
@@ -84,12 +84,11 @@ def correct_network(
     progress: Progress | None = None,
     covered: Callable[[coverage.Coverage | None], None] | None = None,
 ) -> Corrected:
-    """Calibrate a float network and correct its weights, in place.
+    """Calibrate a float network and correct its weights.
 
     Args:
-        graph: the float network.
+        model: the float network, which stays as it is.
         recipe: with corrections, or of a scheme that quantizes activations.
-        preprocessing: of the network.
         calibration: pictures.
         seed: of everything drawn at random.
         threads: kernel threads.
@@ -101,11 +100,11 @@ def correct_network(
             several tensors.
         UsageError: an exception of the recipe that no layer fits.
     """
+    graph, preprocessing = correctable(model.graph), model.preprocessing
     refuse_several_outputs(graph)
     progress = progress or Progress()
-    attached = statistics.attached(graph)
-    said = ranges.described(graph, attached)
-    outdated = attached is not None and attached.outdated
+    said = ranges.described(graph, model.statistics)
+    outdated = model.statistics is not None and model.statistics.outdated
     statistics.detach(graph)
     batches = _batches(graph, preprocessing, calibration)
     trust = functools.partial(ranges.trusted, rule=recipe.ranges, synthetic=calibration.synthetic)

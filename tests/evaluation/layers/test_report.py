@@ -15,6 +15,7 @@ from edgeeff.quantization.corrections.equalization import scalable_groups, scale
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import Ends, quantize_model
 from edgeeff.quantization.recipes.recipe import PRECISIONS, find_recipe, parse
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.runner import Runner
 
 LITE = of_family("lite", 224)
@@ -31,7 +32,7 @@ OUTLIER_GROUP = frozenset(
 
 
 def report(content: bytes, recipe: str) -> dict[str, LayerError]:
-    made = quantize_model(content, find_recipe(recipe), LITE, synthetic_set(12, LITE))
+    made = quantize_model(FloatModel(content, LITE), find_recipe(recipe), synthetic_set(12, LITE))
     pictures = list(synthetic_pictures(2, 224, seed=9))
     return {error.name: error for error in layer_errors(made, content, pictures, LITE)}
 
@@ -77,7 +78,7 @@ def test_the_report_names_the_layers_with_the_outlier(with_outlier):
 
 def sqnr(content: bytes, recipe: str) -> float:
     """Of the logits of a quantized Lite0, on pictures that did not calibrate."""
-    made = quantize_model(content, find_recipe(recipe), LITE, synthetic_set(24, LITE))
+    made = quantize_model(FloatModel(content, LITE), find_recipe(recipe), synthetic_set(24, LITE))
     pictures = np.stack(list(synthetic_pictures(8, 224, seed=9)))
     truth, found = (
         np.concatenate([classifier(picture[None]).logits for picture in pictures])
@@ -113,7 +114,9 @@ def test_pictures_seen_twice_change_nothing(tiny_float):
     preprocessing = of_family("imagenet", 32)
     content = tiny_float.read_bytes()
     made = quantize_model(
-        content, find_recipe("int8-bias"), preprocessing, synthetic_set(4, preprocessing)
+        FloatModel(content, preprocessing),
+        find_recipe("int8-bias"),
+        synthetic_set(4, preprocessing),
     )
     pictures = list(synthetic_pictures(3, 32, seed=9))
     once = layer_errors(made, content, pictures, preprocessing)
@@ -129,7 +132,9 @@ def test_weights_alone_lose_little_however_wrong_the_network_is(tiny_float):
     preprocessing = of_family("imagenet", 32)
     content = tiny_float.read_bytes()
     made = quantize_model(
-        content, find_recipe("int8-plain"), preprocessing, synthetic_set(1, preprocessing)
+        FloatModel(content, preprocessing),
+        find_recipe("int8-plain"),
+        synthetic_set(1, preprocessing),
     )
     errors = layer_errors(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
     assert min(error.sqnr_db for error in errors) < 20
@@ -141,7 +146,7 @@ def test_of_a_mixed_network_the_quantized_layers_are_reported(tiny_float, precis
     preprocessing = of_family("imagenet", 32)
     content, calibration = tiny_float.read_bytes(), synthetic_set(6, preprocessing)
     text = f'[[exceptions]]\nprecision = "{precision}"\nlayers = "^(stem|block1|block2a)"\n'
-    made = quantize_model(content, parse("mixed", text), preprocessing, calibration)
+    made = quantize_model(FloatModel(content, preprocessing), parse("mixed", text), calibration)
     errors = layer_errors(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
     names = {error.name for error in errors}
     assert "block2b_project_bn" in names
@@ -156,7 +161,10 @@ def test_an_app_that_feeds_int8_gets_the_report_of_one_that_feeds_uint8(tiny_flo
     reports = [
         layer_errors(
             quantize_model(
-                content, find_recipe("int8-bias"), preprocessing, calibration, ends=Ends(kind)
+                FloatModel(content, preprocessing),
+                find_recipe("int8-bias"),
+                calibration,
+                ends=Ends(kind),
             ),
             content,
             pictures,

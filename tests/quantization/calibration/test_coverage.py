@@ -24,6 +24,7 @@ from edgeeff.quantization.calibration.observation import observe
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.recipes.recipe import find_recipe
+from edgeeff.tflite.float_model import FloatModel
 
 TINY = of_family("imagenet", 32)
 LITE = of_family("lite", 224)
@@ -117,7 +118,7 @@ def test_json_has_a_curve_by_columns():
 
 
 def test_a_network_without_statistics_has_all_its_ranges_from_pictures(tiny_float: Path):
-    found = calibration_coverage(tiny_float.read_bytes(), TINY, synthetic_set(10, TINY))
+    found = calibration_coverage(FloatModel(tiny_float.read_bytes(), TINY), synthetic_set(10, TINY))
     assert found is not None
     assert found.pictures == 10
     assert found.activations == len(ranges.from_pictures(float_graph(tiny_float.read_bytes()), {}))
@@ -128,14 +129,14 @@ def test_where_batchnorm_decides_pictures_do_not_count(lite0_float: Path):
     pictures = replace(synthetic_set(2, LITE), source="photographs")
     counts = {}
     for name in ("int8", "int8-plain"):
-        found = calibration_coverage(content, LITE, pictures, find_recipe(name))
+        found = calibration_coverage(FloatModel(content, LITE), pictures, find_recipe(name))
         counts[name] = found.activations if found else 0
     assert counts == {"int8": 1, "int8-plain": len(ranges.from_pictures(float_graph(content), {}))}
 
 
 def test_pictures_of_another_size_are_refused(tiny_float: Path):
     with pytest.raises(InputError, match="the pictures are"):
-        calibration_coverage(tiny_float.read_bytes(), TINY, synthetic_set(2, LITE))
+        calibration_coverage(FloatModel(tiny_float.read_bytes(), TINY), synthetic_set(2, LITE))
 
 
 def test_extremes_are_noted_of_each_picture(tiny_float: Path):
@@ -157,6 +158,6 @@ def test_extremes_of_a_batch_are_noted_one_by_one(tmp_path: Path):
     variant = networks.tiny_variant()
     path = tmp_path / "batch.tflite"
     export(networks.untrained(variant, pictures=8), path, preprocessing=TINY, batch=2)
-    found = calibration_coverage(path.read_bytes(), TINY, synthetic_set(9, TINY))
+    found = calibration_coverage(FloatModel(path.read_bytes(), TINY), synthetic_set(9, TINY))
     assert found is not None
     assert found.pictures == 9

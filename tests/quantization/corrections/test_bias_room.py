@@ -15,6 +15,7 @@ from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.reader import parse_model
@@ -63,7 +64,7 @@ def test_ordinary_channels_are_left_alone(tiny_float: Path) -> None:
 
 def test_no_bias_of_a_quantized_network_saturates(lite0_float: Path) -> None:
     made = quantize_model(
-        lite0_float.read_bytes(), find_recipe("int8-bias"), LITE, synthetic_set(2, LITE)
+        FloatModel(lite0_float.read_bytes(), LITE), find_recipe("int8-bias"), synthetic_set(2, LITE)
     )
     ends = np.iinfo(np.int32)
     for tensor in parse_model(made).tensors:

@@ -12,6 +12,7 @@ from edgeeff.quantization.input_grid import pixel_grid
 from edgeeff.quantization.quantize import Ends, quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
 from edgeeff.quantization.writing.boundary import add_normalization
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.reader import parse_model
@@ -50,9 +51,8 @@ def by_input(request, tiny_float: Path) -> dict[str, bytes]:
     pictures = synthetic_set(8, preprocessing)
     return {
         kind: quantize_model(
-            tiny_float.read_bytes(),
+            FloatModel(tiny_float.read_bytes(), preprocessing),
             find_recipe(request.param),
-            preprocessing,
             pictures,
             ends=Ends(kind, "float32"),
         )
@@ -90,9 +90,8 @@ def test_logits_as_bytes_are_the_logits_rounded(tiny_float: Path, recipe: str):
     answers = {}
     for kind in ("uint8", "float32"):
         made = quantize_model(
-            content,
+            FloatModel(content, preprocessing),
             find_recipe(recipe),
-            preprocessing,
             synthetic_set(8, preprocessing),
             ends=Ends("uint8", kind),
         )
@@ -120,7 +119,7 @@ def test_lite0_takes_the_bytes_of_photographs(lite0_float: Path, photographs):
     preprocessing = of_family("lite", 224)
     content = lite0_float.read_bytes()
     made = quantize_model(
-        content, find_recipe("int8"), preprocessing, synthetic_set(48, preprocessing)
+        FloatModel(content, preprocessing), find_recipe("int8"), synthetic_set(48, preprocessing)
     )
     pixels = [preprocessing.pixels(image) for image in photographs.values()]
     same = [
@@ -142,9 +141,8 @@ def test_b0_takes_the_bytes_of_pictures(b0_float: Path):
 
     def sqnr(kind: str) -> float:
         made = quantize_model(
-            content,
+            FloatModel(content, preprocessing),
             find_recipe("int8-swish"),
-            preprocessing,
             synthetic_set(24, preprocessing),
             ends=Ends(kind, "uint8"),
         )

@@ -9,6 +9,7 @@ from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import PRECISIONS, parse
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.model import Model
@@ -27,7 +28,7 @@ HALF = kept_in("float16")
 
 
 def made(content: bytes, text: str) -> bytes:
-    return quantize_model(content, parse("made", text), TINY, synthetic_set(6, TINY))
+    return quantize_model(FloatModel(content, TINY), parse("made", text), synthetic_set(6, TINY))
 
 
 def kernel_type(model: Model, layer: str) -> str:
