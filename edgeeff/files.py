@@ -16,6 +16,9 @@ from typing import Any
 
 from edgeeff.errors import InputError, OutputError
 
+SCHEMAS = Path(__file__).with_name("schemas")
+"""The JSON Schema of every document that edgeeff writes."""
+
 _begun: set[Path] = set()
 """Temporary files and folders that are there, or about to be."""
 
@@ -105,6 +108,12 @@ def sha256(path: Path) -> str:
 def document(schema: str, fields: Mapping[str, Any]) -> str:
     """A JSON document that says what it is: ``schema`` is such as ``edgeeff.manifest/1``."""
     return json.dumps({"schema": schema, **fields}, indent=2, allow_nan=False) + "\n"
+
+
+def schema_file(schema: str) -> Path:
+    """The JSON Schema of a document, by the name in its ``schema`` field."""
+    name, _, version = schema.removeprefix("edgeeff.").partition("/")
+    return SCHEMAS / f"{name}-{version}.json"
 
 
 def read_document(path: Path, schema: str) -> dict[str, Any]:

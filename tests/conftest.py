@@ -116,3 +116,30 @@ def b0_float(network_folder: Path) -> Path:
 def _any_width(monkeypatch: pytest.MonkeyPatch) -> None:
     """Output is that of a pipe, whatever terminal the tests run in."""
     monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(scope="session")
+def user_folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_float: Path,
+    photographs: dict[str, Image.Image],
+) -> Path:
+    """``float32.tflite``, ``int8.tflite``, the manifest of each, and labelled ``photos``."""
+    import edgeeff
+    from edgeeff.tflite.float_model import FloatModel
+    from edgeeff.tflite.manifest import describe, path_of
+
+    place = tmp_path_factory.mktemp("user")
+    for number, (name, picture) in enumerate(photographs.items()):
+        path = place / "photos" / str(number % networks.TINY_CLASSES) / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.resize((48, 48)).save(path)
+    source = place / "float32.tflite"
+    source.write_bytes(tiny_float.read_bytes())
+    preprocessing = edgeeff.Preprocessing.of(networks.tiny_variant())
+    manifest = describe(source, "float32", FloatModel(source.read_bytes(), preprocessing))
+    path_of(source).write_text(manifest.document())
+    made = edgeeff.quantize(source, edgeeff.Settings(recipe="int8", output=place / "made"))
+    for file in (made.model, path_of(made.model)):
+        file.rename(place / f"int8{file.suffix}")
+    return place

@@ -18,8 +18,6 @@ from edgeeff.files import document, read_document
 
 SCHEMA = "edgeeff.benchmark/1"
 COMPARISON_SCHEMA = "edgeeff.comparison/1"
-SCHEMA_FILE = Path(__file__).with_name("benchmark-1.schema.json")
-"""The JSON Schema of the document."""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ import subprocess
 import sys
 import time
 
-import jsonschema
 import psutil
 import pytest
 
-from edgeeff.benchmarking.document import SCHEMA_FILE
 from edgeeff.cli import main
+from tests.documents import validated
 from tests.tflite import tiny
 
 QUICK = ("--quick", "--repeats", "1")
@@ -24,8 +23,7 @@ def run(*words):
 @pytest.mark.slow
 def test_json_is_one_document_that_validates(capfd):
     assert run("benchmark", tiny.FLOAT32, tiny.INT8, *QUICK, "--json") == 0
-    content = json.loads(capfd.readouterr().out)
-    jsonschema.validate(content, json.loads(SCHEMA_FILE.read_text()))
+    content = validated(capfd.readouterr().out)
     assert [entry["model"] for entry in content["measurements"]] == [
         tiny.FLOAT32.name,
         tiny.INT8.name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -14,11 +13,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 
-import jsonschema
 import pytest
 
 from edgeeff.accelerators.plan import Plan
-from edgeeff.benchmarking.document import SCHEMA_FILE
 from edgeeff.benchmarking.run import Result, benchmark
 from edgeeff.benchmarking.session import peak_memory
 from edgeeff.devices import android
@@ -27,6 +24,7 @@ from edgeeff.progress import Advance, Progress
 from tests.devices import benchmark_model_double as double
 from tests.devices.conftest import TestPhone
 from tests.devices.models import write_logistic
+from tests.documents import validated
 
 pytestmark = [pytest.mark.adbd, pytest.mark.slow]
 
@@ -121,9 +119,7 @@ def test_one_call_measures_every_phone_that_can_be(phones: list[TestPhone], mode
     assert failed.device == f"android:{hot.serial}"
     assert "too warm" in failed.error.message
     assert result.status == 4
-    document = json.loads(result.document())
-    assert document["schema"] == "edgeeff.benchmark/1"
-    jsonschema.validate(document, json.loads(SCHEMA_FILE.read_text()))
+    validated(result.document())
 
 
 def test_a_phone_that_goes_away_leaves_the_other_measured(

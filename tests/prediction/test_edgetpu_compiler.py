@@ -1,6 +1,5 @@
 """A shell script in place of Google's compiler: it prints real words and takes real options."""
 
-import json
 import stat
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from edgeeff.cli import main
 from edgeeff.errors import GateFailed, InputError, OutputError, TargetUnavailable
 from edgeeff.prediction.edgetpu_compiler import CompilerOptions, compile_model, find_compiler
+from tests.documents import validated
 from tests.prediction.test_compiler_log import FULLY_MAPPED, PARTLY_MAPPED
 
 
@@ -137,8 +137,7 @@ def test_the_command_prints_one_json_document(model, stand_in, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["compile", str(model), "--compiler", str(stand_in(PARTLY_MAPPED)), "--json"])
     assert ended.value.code == 0
-    document = json.loads(capsys.readouterr().out)
-    assert document["schema"] == "edgeeff.compilation/1"
+    document = validated(capsys.readouterr().out)
     assert (document["mapped"], document["on_cpu"]) == (83, 5)
     assert document["operators"][0]["meaning"]
 
