@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeeff.cli import COMMANDS
+from edgeeff.cli import COMMANDS, main
 from edgeeff.quantization.recipes.recipe import CORRECTIONS, ORDER, Ranges
 from edgeeff.tflite.runner import Runner, dequantize
 
@@ -135,3 +135,14 @@ def test_the_lines_for_python_give_the_models_answer(tmp_path, monkeypatch, caps
     expected = dequantize(raw, runner.outputs[0])[0]
     np.testing.assert_allclose(names["probabilities"], expected, atol=1e-6)
     assert capsys.readouterr().out.splitlines()[0].startswith(f"{expected.argmax()} ")
+
+
+def test_the_sample_of_inspect_is_what_it_prints(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "inspect.md").read_text("utf-8")
+    line, sample = re.findall(r"^```\n\$ (edgeeff .*?)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[
+        0
+    ]
+    with pytest.raises(SystemExit):
+        main(line.split()[1:])
+    assert capsys.readouterr().out == sample
