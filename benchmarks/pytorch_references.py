@@ -116,7 +116,6 @@ def save(tensors: dict[str, torch.Tensor], folder: Path, kind: str) -> Path:
     return folder / "weights.pth"
 
 
-@torch.no_grad()
 def make(folder: Path, library: str, name: str, kind: str) -> None:
     torch.manual_seed(0)
     made, side = network(library, name)
@@ -145,6 +144,7 @@ def main() -> None:
         print(json.dumps(NETWORKS))
         return
     torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
     make(options.folder, options.library, options.network, options.format)
 
 

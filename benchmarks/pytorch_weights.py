@@ -76,7 +76,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[], help="LIBRARY or LIBRARY:NETWORK")
     parser.add_argument("--digests", type=Path, help="write names' and shapes' digests here")
     options = parser.parse_args()
-    worst, digests = 0.0, {}
+    worst = 0.0
+    digests: dict[str, dict[str, str]] = {}
     print("| library | network | largest error of a logit |\n|-|-|-|")
     for library, name, error, found in rows(options.torch, options.only):
         print(f"| {library} | {name} | {error:.1e} |", flush=True)

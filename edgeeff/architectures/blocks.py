@@ -47,7 +47,6 @@ class Block:
         fused: one full convolution instead of expansion and depthwise convolution.
         residual: its input is added to its output.
         drop_rate: chance that training skips it (stochastic depth); 0 if not ``residual``.
-        padding: as ``Variant.padding``.
         strided: as ``Variant.strided``.
         place: the number of its stage, from 1, and its own in there, from 0.
     """
@@ -62,14 +61,8 @@ class Block:
     fused: bool
     residual: bool
     drop_rate: float
-    padding: str = "same"
     strided: str = "projection"
     place: tuple[int, int] = (1, 0)
-
-    @property
-    def window(self) -> int:
-        """Side of the kernel as it is built; its last row and column may be zero."""
-        return window(self.kernel, self.strides[0], self.padding)
 
     @property
     def strides(self) -> tuple[int, int]:
@@ -84,7 +77,7 @@ class Block:
     def __str__(self) -> str:
         """Its work in words, such as ``1x1 to 96, depthwise 3x3/2, squeeze 4``."""
         first, last = (f"/{stride}" if stride > 1 else "" for stride in self.strides)
-        size = f"{self.window}x{self.window}"
+        size = f"{self.kernel}x{self.kernel}"
         words = [f"1x1 to {self.filters_expanded}"] if self.expands and not self.fused else []
         words.append(
             f"{size}{first} to {self.filters_expanded}, 1x1{last}"
@@ -94,17 +87,6 @@ class Block:
         words += [f"squeeze {self.squeeze}"] if self.squeeze else []
         words += ["residual"] if self.residual else []
         return ", ".join(words)
-
-
-def window(kernel: int, stride: int, padding: str) -> int:
-    """Side of the kernel that computes with ``same`` padding what ``kernel`` does with its own.
-
-    PyTorch pads by ``(kernel - 1) / 2`` on both sides. At stride 2, TensorFlow's ``same`` puts
-    the odd pixel of an even picture behind it, so its windows begin one pixel later. A kernel
-    with one more row and column begins where PyTorch's does, on even and on odd pictures; those
-    two are zero. That needs no PAD operator.
-    """
-    return kernel + 1 if padding == "symmetric" and stride > 1 else kernel
 
 
 def round_filters(filters: int, width: float) -> int:
@@ -143,13 +125,13 @@ def block_counts(block: Block, side: int) -> Counts:
     total = convolution(1, inside, block.filters_out, end)
     if block.fused:
         inner = shrunk(side, block.strides[0])
-        return total + convolution(block.window, block.filters_in, inside, inner)
+        return total + convolution(block.kernel, block.filters_in, inside, inner)
     if block.expands:
         total += convolution(1, block.filters_in, inside, side)
     if block.squeeze:
         total += dense(inside, block.squeeze) + dense(block.squeeze, inside)
         total += Counts(0, 0, inside * end * end)  # each value is multiplied by its channel's
-    return total + convolution(block.window, 1, inside, end)
+    return total + convolution(block.kernel, 1, inside, end)
 
 
 def convolution(kernel: int, inputs: int, outputs: int, side: int) -> Counts:

@@ -29,7 +29,6 @@ from edgeeff.architectures.blocks import (
     dense,
     round_filters,
     shrunk,
-    window,
 )
 from edgeeff.errors import InputError, UsageError, unknown_name
 
@@ -81,11 +80,6 @@ class Variant:
     strided: str = "projection"
 
     @property
-    def stem_window(self) -> int:
-        """Side of the first convolution's kernel, as ``Block.window``."""
-        return window(3, 2, self.padding)
-
-    @property
     def stem_filters(self) -> int:
         """Channels after the first convolution (3x3, stride 2)."""
         return STEM_FILTERS if self.fixed_ends else round_filters(STEM_FILTERS, self.width)
@@ -107,11 +101,7 @@ class Variant:
                 drop_rate = (1 - self.survival) * len(blocks) / total
                 name = f"block{number}{_letters(repeat)}"
                 block = self._block(stage, name, repeat == 0, filters, drop_rate)
-                blocks.append(
-                    replace(
-                        block, padding=self.padding, strided=self.strided, place=(number, repeat)
-                    )
-                )
+                blocks.append(replace(block, strided=self.strided, place=(number, repeat)))
                 filters = blocks[-1].filters_out
         return tuple(blocks)
 
@@ -396,9 +386,7 @@ def parts(
     filters, features = variant.stem_filters, variant.head_filters
     outputs = variant.classes if classes is None else classes
     side = shrunk(variant.resolution if resolution is None else resolution, 2)
-    found = [
-        Part("stem", "3x3/2", side, filters, convolution(variant.stem_window, 3, filters, side))
-    ]
+    found = [Part("stem", "3x3/2", side, filters, convolution(3, 3, filters, side))]
     for block in variant.blocks:
         cost = block_counts(block, side)
         side, filters = shrunk(side, block.stride), block.filters_out

@@ -159,6 +159,7 @@ RULES: Mapping[str, Rule] = {
     "Add": _sum,
     "GlobalAveragePooling2D": _average,
     "Dropout": _unchanged,
+    "ZeroPadding2D": _unchanged,  # a border of zeros, as inside a convolution that pads
     "Dense": _dense,
 }
 """By layer class; of any other, nothing is known."""

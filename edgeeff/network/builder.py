@@ -83,9 +83,9 @@ def build(
     }
     network = replace(variant, **{key: value for key, value in given.items() if value is not None})
     _check(network)
-    make = _Layers(network.activation, network.epsilon, seed)
+    make = _Layers(network.activation, network.epsilon, network.padding, seed)
     image = layers.Input((network.resolution, network.resolution, 3), name="image")
-    x = make.convolution(image, "stem_", network.stem_filters, kernel=network.stem_window, stride=2)
+    x = make.convolution(image, "stem_", network.stem_filters, kernel=3, stride=2)
     for block in network.blocks:
         x = _block(make, x, block)
     x = make.convolution(x, "top_", network.head_filters)
@@ -120,13 +120,13 @@ def _block(make: _Layers, x: Tensor, block: Block) -> Tensor:
             x,
             f"{name}expand_",
             block.filters_expanded,
-            kernel=block.window,
+            kernel=block.kernel,
             stride=block.strides[0],
         )
     else:
         if block.expands:
             x = make.convolution(x, f"{name}expand_", block.filters_expanded)
-        x = make.depthwise(x, name, kernel=block.window, stride=block.stride)
+        x = make.depthwise(x, name, kernel=block.kernel, stride=block.stride)
     if block.squeeze:
         x = make.squeeze_excite(x, f"{name}se_", block.squeeze, block.filters_expanded)
     x = make.convolution(
@@ -146,11 +146,13 @@ class _Layers:
     Attributes:
         activation: a key of ``ACTIVATIONS``.
         epsilon: of BatchNorm.
+        padding: as ``Variant.padding``.
         seed: of the initial weights.
     """
 
     activation: str
     epsilon: float
+    padding: str
     seed: int
 
     def convolution(
@@ -164,11 +166,12 @@ class _Layers:
         activate: bool = True,
     ) -> Tensor:
         """A convolution without bias, BatchNorm, and the activation unless told not to."""
+        x, padding = self._padded(x, f"{name}conv", kernel, stride)
         x = layers.Conv2D(
             filters,
             kernel,
             strides=stride,
-            padding="same",
+            padding=padding,
             use_bias=False,
             kernel_initializer=self._spread(f"{name}conv"),
             name=f"{name}conv",
@@ -177,10 +180,11 @@ class _Layers:
 
     def depthwise(self, x: Tensor, name: str, *, kernel: int, stride: int) -> Tensor:
         """A depthwise convolution without bias, BatchNorm and the activation."""
+        x, padding = self._padded(x, f"{name}dwconv", kernel, stride)
         x = layers.DepthwiseConv2D(
             kernel,
             strides=stride,
-            padding="same",
+            padding=padding,
             use_bias=False,
             depthwise_initializer=self._spread(f"{name}dwconv"),
             name=f"{name}dwconv",
@@ -214,6 +218,16 @@ class _Layers:
             1 / 3, mode="fan_out", distribution="uniform", seed=self._seed("logits")
         )
         return layers.Dense(classes, kernel_initializer=initial, name="logits")(x)
+
+    def _padded(self, x: Tensor, name: str, kernel: int, stride: int) -> tuple[Tensor, str]:
+        """What a convolution takes, and its padding.
+
+        At stride 2, PyTorch's windows on a picture with an even side begin one pixel before
+        TensorFlow's. On an odd side, and at stride 1, the two are the same.
+        """
+        if self.padding != "symmetric" or stride == 1 or x.shape[1] % 2 == 1:
+            return x, "same"
+        return layers.ZeroPadding2D((kernel - 1) // 2, name=f"{name}_pad")(x), "valid"
 
     def _normalised(self, x: Tensor, name: str, *, activate: bool = True) -> Tensor:
         x = layers.BatchNormalization(momentum=0.99, epsilon=self.epsilon, name=f"{name}bn")(x)

@@ -24,6 +24,7 @@ OPERANDS = {
     "DEPTHWISE_CONV_2D": ("", "kernel", "bias"),
     "FULLY_CONNECTED": ("", "kernel", "bias"),
     "MEAN": ("", "axes"),
+    "PAD": ("", "paddings"),
 }
 """What an operator's constant inputs are called, by position."""
 

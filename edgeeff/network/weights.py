@@ -118,21 +118,25 @@ def _load_file(model: tf_keras.Model, variant: Variant, path: Path) -> Weights:
 
 
 def _load_state_dict(model: tf_keras.Model, state: StateDict) -> Weights:
-    network = state.variant
-    layers = [
-        model.get_layer(f"{block.name}_expand_conv") for block in network.blocks if block.fused
-    ]
-    strides = [block.strides[0] for block in network.blocks if block.fused]
-    if (
-        model.get_layer("stem_bn").epsilon != network.epsilon
-        or model.get_layer("stem_conv").kernel_size[0] != network.stem_window
-        or [layer.strides[0] for layer in layers] != strides
-    ):
+    if not _built_as(model, state.variant):
         raise UsageError(
             f"the network is not built as {state.origin.name} builds it",
             "read the file with edgeeff.state_dicts.reading.read and build from its variant",
         )
-    return _fill(model, network, state.path, NamedTensors(state.tensors))
+    return _fill(model, state.variant, state.path, NamedTensors(state.tensors))
+
+
+def _built_as(model: tf_keras.Model, network: Variant) -> bool:
+    """Whether what no tensor's shape tells is as the network says: epsilon, padding, strides."""
+    fused = [block for block in network.blocks if block.fused]
+    strides = [model.get_layer(f"{block.name}_expand_conv").strides[0] for block in fused]
+    padded = any(layer.name.endswith("_pad") for layer in model.layers)
+    odd = model.inputs[0].shape[1] % 2 == 1
+    return (
+        model.get_layer("stem_bn").epsilon == network.epsilon
+        and (odd or padded == (network.padding == "symmetric"))
+        and strides == [block.strides[0] for block in fused]
+    )
 
 
 def _read_keras(path: Path, model: tf_keras.Model, variant: Variant) -> NamedTensors:

@@ -140,20 +140,15 @@ class Place:
         ours: ``layer/variable`` as tf_keras names it.
         shape: in PyTorch: [out, in / groups, height, width] of a kernel.
         axes: PyTorch's axes in the order in which Keras has them.
-        grown: rows and columns of zeros that the kernel gets at its end.
     """
 
     ours: str
     shape: tuple[int, ...]
     axes: tuple[int, ...] | None = None
-    grown: int = 0
 
     def keras(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The values in Keras' layout."""
-        turned = values if self.axes is None else np.transpose(values, self.axes)
-        if not self.grown:
-            return turned
-        return np.pad(turned, [(0, self.grown)] * 2 + [(0, 0)] * 2)
+        return values if self.axes is None else np.transpose(values, self.axes)
 
 
 def find_layout(names: Iterable[str]) -> Layout | None:
@@ -170,10 +165,9 @@ def places(layout: Layout, variant: Variant) -> dict[str, Place]:
     """
     stem, head = variant.stem_filters, variant.head_filters
     last = variant.blocks[-1].filters_out
-    grown = variant.stem_window - 3
     found: dict[str, Place] = {}
     ends = {ours: name.format(last=len(variant.stages) + 1) for ours, name in layout.ends.items()}
-    found |= _convolution(ends["stem_conv"], "stem_conv", (stem, 3, 3, 3), grown)
+    found |= _convolution(ends["stem_conv"], "stem_conv", (stem, 3, 3, 3))
     found |= _batchnorm(ends["stem_bn"], "stem_bn", stem)
     for number, block in enumerate(variant.blocks):
         found |= _block(layout, block, number)
@@ -198,11 +192,10 @@ def _block(layout: Layout, block: Block, number: int) -> dict[str, Place]:
         return prefix + modules[ours], f"{block.name}_{ours}"
 
     inside, kernel, squeeze = block.filters_expanded, block.kernel, block.squeeze
-    grown = block.window - kernel
     found: dict[str, Place] = {}
     if block.fused:
         shape = (inside, block.filters_in, kernel, kernel)
-        found |= _convolution(*names("expand_conv"), shape, grown)
+        found |= _convolution(*names("expand_conv"), shape)
         found |= _batchnorm(*names("expand_bn"), inside)
     elif block.expands:
         found |= _convolution(*names("expand_conv"), (inside, block.filters_in, 1, 1))
@@ -210,7 +203,7 @@ def _block(layout: Layout, block: Block, number: int) -> dict[str, Place]:
     if not block.fused:
         theirs, ours = names("dwconv")
         shape = (inside, 1, kernel, kernel)
-        found[f"{theirs}.weight"] = Place(f"{ours}/depthwise_kernel", shape, (2, 3, 0, 1), grown)
+        found[f"{theirs}.weight"] = Place(f"{ours}/depthwise_kernel", shape, (2, 3, 0, 1))
         found |= _batchnorm(*names("bn"), inside)
     if squeeze:
         found |= _convolution(*names("se_reduce"), (squeeze, inside, 1, 1), bias=True)
@@ -220,9 +213,9 @@ def _block(layout: Layout, block: Block, number: int) -> dict[str, Place]:
 
 
 def _convolution(
-    theirs: str, ours: str, shape: tuple[int, ...], grown: int = 0, *, bias: bool = False
+    theirs: str, ours: str, shape: tuple[int, ...], *, bias: bool = False
 ) -> dict[str, Place]:
-    found = {f"{theirs}.weight": Place(f"{ours}/kernel", shape, (2, 3, 1, 0), grown)}
+    found = {f"{theirs}.weight": Place(f"{ours}/kernel", shape, (2, 3, 1, 0))}
     if bias:
         found[f"{theirs}.bias"] = Place(f"{ours}/bias", shape[:1])
     return found
