@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 CLASSES = 10
-PICTURES = 3
+PICTURES = 2
 B = [f"b{number}" for number in range(8)]
 LITE = [f"lite{number}" for number in range(5)]
 EDGETPU = {"edgetpu-s": "es", "edgetpu-m": "em", "edgetpu-l": "el"}
