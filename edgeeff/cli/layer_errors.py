@@ -22,6 +22,7 @@ def errors_of_layers(model: Path, reference: Path | None) -> tuple[LayerError, .
     from edgeeff.evaluation.inputs import find_preprocessing
     from edgeeff.evaluation.layers.report import layer_errors
     from edgeeff.pictures.synthetic import synthetic_pictures
+    from edgeeff.tflite.graph import Graph
     from edgeeff.tflite.probe import probe
 
     if reference is None:
@@ -30,8 +31,8 @@ def errors_of_layers(model: Path, reference: Path | None) -> tuple[LayerError, .
         probe(file)
     preprocessing = find_preprocessing(reference)
     pictures = list(synthetic_pictures(PICTURES, preprocessing.resolution, seed=1))
-    contents = files.read_bytes(model), files.read_bytes(reference)
-    return layer_errors(*contents, pictures, preprocessing)
+    quantized, network = (Graph.of(files.read_bytes(f), str(f)) for f in (model, reference))
+    return layer_errors(quantized, network, pictures, preprocessing)
 
 
 def show_errors(terminal: Terminal, errors: Sequence[LayerError]) -> None:

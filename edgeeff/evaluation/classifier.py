@@ -51,13 +51,17 @@ class Classifier:
     """
 
     def __init__(
-        self, model: Path | bytes, preprocessing: Preprocessing, *, threads: int | None = None
+        self,
+        model: Path | bytes | Graph,
+        preprocessing: Preprocessing,
+        *,
+        threads: int | None = None,
     ) -> None:
         """Load a model.
 
         Args:
-            model: a ``.tflite`` file or its content, with one input [batch, height, width, 3]
-                and one output [batch, classes], float32, uint8, int8 or int16.
+            model: a ``.tflite`` file, its content or its graph, with one input [batch, height,
+                width, 3] and one output [batch, classes], float32, uint8, int8 or int16.
             preprocessing: of the resolution of its input.
             threads: as of ``Runner``.
 
@@ -66,9 +70,9 @@ class Classifier:
         """
         name = str(model) if isinstance(model, Path) else "the model"
         content = files.read_bytes(model) if isinstance(model, Path) else model
-        graph = Graph.of(content, name)
+        graph = Graph.of(content, name) if isinstance(content, bytes) else content
         last = final_activation(graph)
-        self._runner = Runner(_with_logits(graph, last, name) or content, threads=threads)
+        self._runner = Runner(_with_logits(graph, last, name), threads=threads)
         self.batch, resolution, self._values = _dimensions(self._runner, name)
         self.activation = last.kind if last else None
         self.exclusive = excludes(self._values, self.activation)
@@ -120,15 +124,15 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _with_logits(graph: Graph, last: Operator | None, name: str) -> bytes | None:
+def _with_logits(graph: Graph, last: Operator | None, name: str) -> bytes:
     """The same model, with the tensor before its last operator, if given, as a second output."""
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         found = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
         raise InputError(f"{name} has {found}", "a classifier has one of each")
-    if last is None:
-        return None
-    graph.expose([graph.output, last.inputs[0]])
-    return graph.content()
+    shown = graph.copy()
+    if last is not None:
+        shown.expose([graph.output, last.inputs[0]])
+    return shown.content()
 
 
 def _dimensions(runner: Runner, name: str) -> tuple[int, int, int]:

@@ -234,7 +234,7 @@ def _listed(used: CalibrationSet, coverage: Coverage | None) -> dict[str, Any]:
 
 def _fidelity(network: FloatModel, model: Path, held_out: CalibrationSet) -> Fidelity:
     answers = []
-    classifiers = [Classifier(one, network.preprocessing) for one in (network.content, model)]
+    classifiers = [Classifier(one, network.preprocessing) for one in (network.graph, model)]
     for classifier in classifiers:
         pictures = held_out.pictures
         starts = range(0, len(pictures), classifier.batch)

@@ -343,7 +343,10 @@ class Graph:
         self._forget_lookups()
 
     def cut(self, *, inputs: Sequence[int] | None = None, outputs: Sequence[int]) -> None:
-        """Keep only the operators between these inputs and outputs, which become the graph's."""
+        """Keep only the operators between these inputs and outputs, which become the graph's.
+
+        Constants that nothing reads any more let go of their values.
+        """
         self._inputs = self._inputs if inputs is None else tuple(inputs)
         self.expose(outputs)
         needed, kept = set(outputs) - set(self._inputs), []
@@ -352,6 +355,12 @@ class Graph:
                 needed |= set(operator.inputs) - set(self._inputs)
                 kept.append(operator)
         self._operators = kept[::-1]
+        self._tensors = [
+            tensor
+            if tensor.index in needed or not tensor.constant
+            else replace(tensor, content=None)
+            for tensor in self._tensors
+        ]
 
     def sign(self, key: str, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
         """Give the model one signature, in place of all it has."""

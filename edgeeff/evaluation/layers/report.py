@@ -26,9 +26,9 @@ from edgeeff.evaluation.layers.runs import (
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.quantization.corrections.equalization import scalable
 from edgeeff.quantization.float_graph import float_graph
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.messages import quiet_runtime
 from edgeeff.tflite.model import Operator, Tensor
-from edgeeff.tflite.reader import parse_model
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -87,16 +87,16 @@ class LayerError:
 
 
 def layer_errors(
-    quantized: bytes,
-    reference: bytes,
+    quantized: Graph,
+    reference: Graph,
     pictures: Sequence[npt.NDArray[np.uint8]],
     preprocessing: Preprocessing,
 ) -> tuple[LayerError, ...]:
     """Compare every activation of a quantized network with its float one.
 
     Args:
-        quantized: the .tflite, checked by ``tflite.reader``; of batch 1.
-        reference: the float .tflite it was made from, likewise.
+        quantized: the network, of batch 1.
+        reference: the float network it was made from, likewise.
         pictures: uint8 [size, size, 3] each.
         preprocessing: of the float network.
 
@@ -107,8 +107,8 @@ def layer_errors(
         InputError: the two have no quantized activation in common, or an input that ``feeding``
             refuses.
     """
-    model, graph = parse_model(quantized), float_graph(reference)
-    grids = {t.name: t for t in model.tensors if _has_grid(t)}
+    graph = float_graph(reference)
+    grids = {t.name: t for t in quantized.tensors if _has_grid(t)}
     shared = [o for o in graph.operators if o.name in grids]
     if not shared:
         raise InputError(
@@ -122,7 +122,7 @@ def layer_errors(
     with quiet_runtime():
         truth = Network(reference, list(dict.fromkeys([*names, *sources])), preprocessing)
         found = Network(quantized, names, preprocessing)
-        weights = QuantizedWeights(graph, model)
+        weights = QuantizedWeights(graph, quantized)
         places = {operator.name: index for index, operator in enumerate(graph.operators)}
         tallies = [
             _Tally(places[o.name], o, grids[o.name], weights, o.output in scaled) for o in shared

@@ -13,7 +13,7 @@ from edgeeff.quantization.corrections.equalization import scalable
 from edgeeff.quantization.corrections.replay import Step
 from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.graph import Graph
-from edgeeff.tflite.model import Model, Operator, Tensor
+from edgeeff.tflite.model import Operator, Tensor
 from edgeeff.tflite.runner import Runner, TensorInfo
 from edgeeff.tflite.weights import per_channel
 
@@ -42,21 +42,21 @@ class Activations:
 class Network:
     """A model of batch 1 that shows its activations."""
 
-    def __init__(self, content: bytes, names: Sequence[str], preprocessing: Preprocessing) -> None:
-        """Load a checked model.
+    def __init__(self, graph: Graph, names: Sequence[str], preprocessing: Preprocessing) -> None:
+        """Load a model.
 
         Args:
-            content: the .tflite.
+            graph: not changed.
             names: of the tensors to show; the input may be among them, whose real values are the
                 normalised ones whatever the model takes.
             preprocessing: of the float network.
         """
-        graph = Graph.of(content)
+        shown = graph.copy()
         numbers = {tensor.name: tensor.index for tensor in graph.tensors}
         self._shown = [name for name in names if numbers[name] != graph.input]
         self._images = [name for name in names if numbers[name] == graph.input]
-        graph.expose([numbers[name] for name in self._shown])
-        self._runner = Runner(graph.content(), quiet=False)
+        shown.expose([numbers[name] for name in self._shown])
+        self._runner = Runner(shown.content(), quiet=False)
         self._preprocessing = preprocessing
         self._feed = feeding(self._runner.inputs[0], preprocessing)
 
@@ -96,10 +96,10 @@ class QuantizedWeights:
         copies: which channels were copied (``splitting``), ``None`` if none were.
     """
 
-    def __init__(self, graph: Graph, model: Model) -> None:
+    def __init__(self, graph: Graph, quantized: Graph) -> None:
         """Take the float network and the quantized one that was made from it."""
-        self._graph, self._model = graph, model
-        self._operators = {model.tensors[o.outputs[0]].name: o for o in model.operators}
+        self._graph, self._quantized = graph, quantized
+        self._operators = {operator.name: operator for operator in quantized.operators}
         self._scaled = scalable(graph)
         first = next((o for o in graph.operators if o.kind == "CONV_2D"), None)
         known = first is not None and first.name in self._operators
@@ -133,12 +133,10 @@ class QuantizedWeights:
         found = self.copies.bias(operator, found, bias) if self.copies else found
         out = self.factors[operator.name]
         shaped = out if operator.kind == "DEPTHWISE_CONV_2D" else _first_axis(out, stored.ndim)
-        graph.set_weights(operator, stored * self.factors[source] / shaped)
-        graph.set_bias(operator, found / out)
-        step = Step(graph, operator, {}, None)
-        graph.set_weights(operator, kernel)
-        graph.set_bias(operator, bias)
-        return WeightedLayer(step, operator.inputs[0], source)
+        changed = graph.copy()
+        changed.set_weights(operator, stored * self.factors[source] / shaped)
+        changed.set_bias(operator, found / out)
+        return WeightedLayer(Step(changed, operator, {}, None), operator.inputs[0], source)
 
     def saturated_biases(self, operator: Operator) -> int:
         """How many biases of a layer are at the end of int32 (``bias_room``)."""
@@ -161,12 +159,12 @@ class QuantizedWeights:
         return _dequantized(self._constant(operator, 1))
 
     def _constant(self, operator: Operator, operand: int) -> Tensor:
-        tensor = self._model.tensors[self._operators[operator.name].inputs[operand]]
+        tensor = self._quantized.tensor(self._operators[operator.name].inputs[operand])
         converted = self._operators.get(tensor.name)
         if converted is None or converted.kind != "DEQUANTIZE":
             return tensor
         # Weights that are stored in less than the layer computes with.
-        return self._model.tensors[converted.inputs[0]]
+        return self._quantized.tensor(converted.inputs[0])
 
 
 def _dequantized(tensor: Tensor) -> FloatArray:

@@ -1,5 +1,6 @@
 from collections.abc import Set
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import Ends, quantize_model
 from edgeeff.quantization.recipes.recipe import PRECISIONS, find_recipe, parse
 from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 
 LITE = of_family("lite", 224)
@@ -31,10 +33,15 @@ OUTLIER_GROUP = frozenset(
 )
 
 
+def compared(made: bytes, content: bytes, *how: Any) -> tuple[LayerError, ...]:
+    """Of two files."""
+    return layer_errors(Graph.of(made), Graph.of(content), *how)
+
+
 def report(content: bytes, recipe: str) -> dict[str, LayerError]:
     made = quantize_model(FloatModel(content, LITE), find_recipe(recipe), synthetic_set(12, LITE))
     pictures = list(synthetic_pictures(2, 224, seed=9))
-    return {error.name: error for error in layer_errors(made, content, pictures, LITE)}
+    return {error.name: error for error in compared(made, content, pictures, LITE)}
 
 
 def rescaled(content: bytes, factor: float, channels: int, only: Set[str] = frozenset()) -> bytes:
@@ -107,7 +114,7 @@ def test_without_equalization_outliers_cost_most_of_the_accuracy(with_outlier, u
 def test_layers_of_networks_that_do_not_belong_together_are_refused(lite0_float):
     content = lite0_float.read_bytes()
     with pytest.raises(InputError, match="no layer in common"):
-        layer_errors(content, content, list(synthetic_pictures(1, 224)), LITE)
+        compared(content, content, list(synthetic_pictures(1, 224)), LITE)
 
 
 def test_pictures_seen_twice_change_nothing(tiny_float):
@@ -119,8 +126,8 @@ def test_pictures_seen_twice_change_nothing(tiny_float):
         synthetic_set(4, preprocessing),
     )
     pictures = list(synthetic_pictures(3, 32, seed=9))
-    once = layer_errors(made, content, pictures, preprocessing)
-    twice = layer_errors(made, content, pictures * 2, preprocessing)
+    once = compared(made, content, pictures, preprocessing)
+    twice = compared(made, content, pictures * 2, preprocessing)
     assert [error.name for error in once] == [error.name for error in twice]
     for first, second in zip(once, twice, strict=True):
         assert first.sqnr_db == pytest.approx(second.sqnr_db)
@@ -136,7 +143,7 @@ def test_weights_alone_lose_little_however_wrong_the_network_is(tiny_float):
         find_recipe("int8-plain"),
         synthetic_set(1, preprocessing),
     )
-    errors = layer_errors(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
+    errors = compared(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
     assert min(error.sqnr_db for error in errors) < 20
     assert min(e.weight_sqnr_db for e in errors if e.weight_sqnr_db is not None) > 28
 
@@ -147,7 +154,7 @@ def test_of_a_mixed_network_the_quantized_layers_are_reported(tiny_float, precis
     content, calibration = tiny_float.read_bytes(), synthetic_set(6, preprocessing)
     text = f'[[exceptions]]\nprecision = "{precision}"\nlayers = "^(stem|block1|block2a)"\n'
     made = quantize_model(FloatModel(content, preprocessing), parse("mixed", text), calibration)
-    errors = layer_errors(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
+    errors = compared(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
     names = {error.name for error in errors}
     assert "block2b_project_bn" in names
     assert ("block2a_project_bn" in names) == (precision == "int16")
@@ -159,7 +166,7 @@ def test_an_app_that_feeds_int8_gets_the_report_of_one_that_feeds_uint8(tiny_flo
     content, calibration = tiny_float.read_bytes(), synthetic_set(4, preprocessing)
     pictures = list(synthetic_pictures(2, 32, seed=9))
     reports = [
-        layer_errors(
+        compared(
             quantize_model(
                 FloatModel(content, preprocessing),
                 find_recipe("int8-bias"),
