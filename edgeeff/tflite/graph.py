@@ -355,12 +355,10 @@ class Graph:
                 needed |= set(operator.inputs) - set(self._inputs)
                 kept.append(operator)
         self._operators = kept[::-1]
-        self._tensors = [
-            tensor
-            if tensor.index in needed or not tensor.constant
-            else replace(tensor, content=None)
-            for tensor in self._tensors
-        ]
+        for tensor in self._tensors:
+            if tensor.constant and tensor.index not in needed:
+                # Another constant may share its bytes.
+                self._tensors[tensor.index] = replace(tensor, buffer=0, content=None)
 
     def sign(self, key: str, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
         """Give the model one signature, in place of all it has."""

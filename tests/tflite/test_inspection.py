@@ -96,7 +96,7 @@ class TestDocument:
     @pytest.mark.parametrize("path", [*tiny.ALL, tiny.INT8_METADATA], ids=lambda path: path.stem)
     def test_has_the_promised_fields(self, path: Path) -> None:
         fields = json.loads(document(SCHEMA, inspect(path).fields()))
-        assert fields["schema"] == "edgeeff.tflite.inspection/1"
+        assert fields["schema"] == "edgeeff.inspection/1"
         assert {*self.BINDING, "metadata"} <= set(fields)
         assert len(fields["tensors"]) == len(inspect(path).model.tensors)
 
