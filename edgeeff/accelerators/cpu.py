@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from edgeeff.accelerators.interpreter import Interpreted
+from edgeeff.accelerators.delegates import delegation
 from edgeeff.accelerators.machine import emulated, processor_name
 from edgeeff.accelerators.plan import HARDWARE, Facts, Plan, Profile, TargetStatus
 from edgeeff.errors import GateFailed, TargetUnavailable
-from edgeeff.tflite.runner import TensorInfo, dequantize, runtime_version
+from edgeeff.tflite.runner import Runner, TensorInfo, dequantize, runtime_version
 
 CRASH_HINT = (
     "the runtime crashed on this file: edgeeff inspect tells whether it is a whole model, "
@@ -24,7 +24,7 @@ class CpuSession:
 
     def __init__(self, model: Path, plan: Plan) -> None:
         self._xnnpack = plan.options.get("xnnpack", "on") != "off"
-        self._model = Interpreted(model, threads=plan.threads, xnnpack=self._xnnpack)
+        self._model = Runner(model, threads=plan.threads, xnnpack=self._xnnpack, quiet=False)
         self.invoke = self._model.invoke
         self.feed = self._model.feed
         self.outputs = self._model.read
@@ -36,7 +36,7 @@ class CpuSession:
 
     def facts(self) -> Facts:
         """Runtime, and how many of the file's operators XNNPACK took."""
-        found = self._model.delegation()
+        found = delegation(self._model)
         warnings = []
         if self._xnnpack and found.delegated < found.nodes:
             left = found.nodes - found.delegated
@@ -54,7 +54,7 @@ class CpuSession:
 
     def verify(self) -> dict[str, Any]:
         """The outputs are finite. Raises ``GateFailed`` if not."""
-        for info, array in zip(self._model.output_infos, self.outputs(), strict=True):
+        for info, array in zip(self._model.outputs, self.outputs(), strict=True):
             if not np.isfinite(dequantize(array, info)).all():
                 raise GateFailed(
                     f"output {info.name} holds values that are not numbers",

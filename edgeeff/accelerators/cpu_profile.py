@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeeff.accelerators.interpreter import DELEGATE, Interpreted
+from edgeeff.accelerators.delegates import DELEGATE
 from edgeeff.accelerators.litert_profiler import operator_times
 from edgeeff.accelerators.plan import OperatorTime, Plan, Profile
+from edgeeff.tflite.runner import Runner
 
 METHOD = (
     "LiteRT's own profiler with the XNNPACK delegate's operators, mean of {runs} runs; "
@@ -69,8 +70,8 @@ def layer_names(
 
 
 def _file_operators(model: Path) -> tuple[list[str], list[str]]:
-    interpreted = Interpreted(model, threads=1, xnnpack=False)
-    tensors = interpreted.tensor_names()
-    nodes = [node for node in interpreted.operators() if node["op_name"] != DELEGATE]
+    runner = Runner(model, threads=1, xnnpack=False, quiet=False)
+    tensors = runner.tensor_names()
+    nodes = [node for node in runner.nodes() if node["op_name"] != DELEGATE]
     outputs = [tensors.get(int(node["outputs"][0]), "") for node in nodes]
     return [str(node["op_name"]) for node in nodes], outputs

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from edgeeff.accelerators.delegates import delegation, load_delegate
 from edgeeff.accelerators.deviation import deviation
-from edgeeff.accelerators.interpreter import Interpreted, load_delegate
 from edgeeff.accelerators.plan import HARDWARE, Facts, Plan, TargetStatus
 from edgeeff.accelerators.session import Array
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
@@ -70,7 +70,7 @@ class EdgeTpuSession:
         chosen = {name: plan.options[name] for name in ("device",) if name in plan.options}
         delegate = _load(self._library, chosen)
         try:
-            self._model = Interpreted(model, threads=plan.threads, delegate=delegate)
+            self._model = Runner(model, threads=plan.threads, quiet=False, delegate=delegate)
         except InputError as error:
             hint = next((fix for words, fix in _FAILURES if re.search(words, error.message)), "")
             raise TargetUnavailable(error.message, hint or error.hint) from error
@@ -90,8 +90,8 @@ class EdgeTpuSession:
 
     def facts(self) -> Facts:
         """How many operators are Edge TPU programs, and whether the library is Google's."""
-        found = self._model.delegation()
-        names = [node["op_name"] for node in self._model.operators()]
+        found = delegation(self._model)
+        names = [node["op_name"] for node in self._model.nodes()]
         programs = names.count(CUSTOM_OPERATOR)
         google = _version(self._library)
         warnings = []
@@ -122,7 +122,7 @@ class EdgeTpuSession:
         """
         found = [
             dequantize(array, info)
-            for array, info in zip(self.outputs(), self._model.output_infos, strict=True)
+            for array, info in zip(self.outputs(), self._model.outputs, strict=True)
         ]
         if not all(np.isfinite(array).all() for array in found):
             raise GateFailed("an output of the Edge TPU holds values that are not numbers", "")

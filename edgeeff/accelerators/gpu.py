@@ -56,8 +56,10 @@ class GpuSession:
         self._said = read_messages(printed, len(self._file.operators))
         _require_share(self._said, self._file)
         names = self._compiled.get_signature_by_index(0)
-        self.inputs = tuple(_info(_find(self._file, name, 0)) for name in names["inputs"])
-        self.output_infos = tuple(_info(_find(self._file, name, 1)) for name in names["outputs"])
+        self.inputs = tuple(TensorInfo.of(_find(self._file, name, 0)) for name in names["inputs"])
+        self.output_infos = tuple(
+            TensorInfo.of(_find(self._file, name, 1)) for name in names["outputs"]
+        )
         self._in = self._compiled.create_input_buffers(0)
         self._out = self._compiled.create_output_buffers(0)
         self._read: list[Array] = []
@@ -210,17 +212,6 @@ def _find(model: Model, name: str, side: int) -> Tensor:
         if tensor.name == name:
             return tensor
     raise InputError(f"{model.name} has no input or output {name!r}", "is the file whole?")
-
-
-def _info(tensor: Tensor) -> TensorInfo:
-    single = len(tensor.scales) == 1
-    return TensorInfo(
-        tensor.name,
-        tensor.shape,
-        np.dtype(tensor.dtype),
-        tensor.scales[0] if single else None,
-        tensor.zero_points[0] if single else None,
-    )
 
 
 def _real(arrays: Sequence[Array], infos: Sequence[TensorInfo]) -> list[Any]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-import os
 import re
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from edgeeff.accelerators.plan import HARDWARE
 from edgeeff.errors import TargetUnavailable
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.messages import captured_stderr
 
 NO_ADAPTER_FIX = (
     "install your GPU's Vulkan driver (vulkaninfo --summary lists what is there); to try the "
@@ -82,7 +79,7 @@ def compiled_model(content: bytes, precision: str, threads: int) -> tuple[Any, s
         cpu_options=CpuOptions(num_threads=threads),
         gpu_options=GpuOptions(enforce_f32=precision == "fp32"),
     )
-    with _listening() as printed:
+    with captured_stderr() as printed:
         try:
             compiled = CompiledModel.from_buffer(content, options=options)
         except RuntimeError as error:
@@ -90,7 +87,7 @@ def compiled_model(content: bytes, precision: str, threads: int) -> tuple[Any, s
             failed: str | None = reason
         else:
             failed = None
-    text = printed()
+    text = printed().decode(errors="replace")
     if failed is None:
         return compiled, text
     if "No adapters found" in text:
@@ -140,20 +137,3 @@ def tiny_model() -> bytes:
 def api() -> str:
     """How LiteRT reaches this system's GPU."""
     return "Metal" if sys.platform == "darwin" else "Vulkan (WebGPU)"
-
-
-@contextlib.contextmanager
-def _listening() -> Iterator[Callable[[], str]]:
-    """Catch what native code prints to file descriptor 2; yields how to read it afterwards."""
-    caught: list[str] = []
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as stream:
-        original = os.dup(2)
-        os.dup2(stream.fileno(), 2)
-        try:
-            yield lambda: caught[0]
-        finally:
-            os.dup2(original, 2)
-            os.close(original)
-            stream.seek(0)
-            caught.append(stream.read().decode(errors="replace"))

@@ -25,7 +25,7 @@ from edgeeff.devices.benchmark_profile import parse_profile
 from edgeeff.devices.local import Local
 from edgeeff.devices.process_log import ProcessLog
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
-from edgeeff.tflite.model import Model
+from edgeeff.tflite.model import Model, Tensor
 from edgeeff.tflite.reader import read_model
 from edgeeff.tflite.runner import TensorInfo
 
@@ -324,13 +324,13 @@ def opened(bench: AndroidBench) -> Iterator[AndroidBench]:
             )
 
 
-def _info(tensor: Any) -> TensorInfo:
+def _info(tensor: Tensor) -> TensorInfo:
     if any(size < 0 for size in tensor.shape):
         raise InputError(
             f"input {tensor.name} has an open size: {list(tensor.shape)}",
             "export the model with a fixed size",
         )
-    return TensorInfo(tensor.name, tensor.shape, np.dtype(tensor.dtype))
+    return TensorInfo.of(tensor)
 
 
 def _settled(output: Output) -> bool:

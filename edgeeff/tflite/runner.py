@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import importlib.metadata
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeeff.errors import InputError, TargetUnavailable
-from edgeeff.files import read_bytes
 from edgeeff.tflite.messages import quiet_runtime
+from edgeeff.tflite.model import Tensor
 
 _RUNTIMES = (
     ("ai_edge_litert.interpreter", "ai-edge-litert"),
@@ -47,6 +48,14 @@ class TensorInfo:
     scale: float | None = None
     zero_point: int | None = None
 
+    @classmethod
+    def of(cls, tensor: Tensor) -> TensorInfo:
+        """That of a tensor of a file. Its open sizes are -1: no runtime has settled them."""
+        scale, zero_point = None, None
+        if len(tensor.scales) == 1:
+            (scale,), (zero_point,) = tensor.scales, tensor.zero_points
+        return cls(tensor.name, tensor.shape, np.dtype(tensor.dtype), scale, zero_point)
+
 
 class Runner:
     """A loaded model, ready to run.
@@ -55,6 +64,7 @@ class Runner:
         inputs: what ``run`` takes, in order.
         outputs: what ``run`` gives, in order.
         threads: how many threads the kernels may use.
+        invoke: run the model on what was fed: the runtime's own function, to be timed alone.
     """
 
     def __init__(
@@ -64,6 +74,7 @@ class Runner:
         threads: int | None = None,
         xnnpack: bool = True,
         quiet: bool = True,
+        delegate: Any = None,
     ) -> None:
         """Load a model and allocate its tensors.
 
@@ -75,15 +86,17 @@ class Runner:
             xnnpack: let the XNNPACK delegate take the operators it knows, as every app does by
                 default; false: the runtime's own kernels alone.
             quiet: keep the runtime's INFO lines from standard error.
+            delegate: one that the runtime's ``load_delegate`` gave; it takes operators first.
 
         Raises:
             InputError: not a model, or one that this runtime cannot load.
             TargetUnavailable: no runtime is installed.
         """
         self._name = str(model) if isinstance(model, Path) else "the model"
-        self._content = read_bytes(model) if isinstance(model, Path) else model
         self.threads = threads or min(_MOST_THREADS, _processors())
-        self._interpreter, taken, given = self._load(xnnpack, quiet)
+        with quiet_runtime() if quiet else contextlib.nullcontext():
+            self._interpreter, taken, given = self._load(model, xnnpack, delegate)
+        self.invoke: Callable[[], None] = self._interpreter.invoke
         self._input_indices, self.inputs = _tensors(taken)
         self._output_indices, self.outputs = _tensors(given)
 
@@ -102,6 +115,17 @@ class Runner:
         Raises:
             InputError: wrong number, shape or dtype of arrays, or the runtime failed.
         """
+        self.feed(arrays)
+        try:
+            self.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{self._name} cannot run: {_one_line(error)}") from error
+        if views:
+            return [self._interpreter.tensor(index)() for index in self._output_indices]
+        return self.read()
+
+    def feed(self, arrays: Sequence[NDArray[Any]]) -> None:
+        """Set the inputs, as ``run`` takes them. Raises ``InputError`` as it does."""
         if len(arrays) != len(self.inputs):
             raise InputError(
                 f"{self._name} takes {len(self.inputs)} arrays, {len(arrays)} were given"
@@ -109,34 +133,41 @@ class Runner:
         for index, info, array in zip(self._input_indices, self.inputs, arrays, strict=True):
             _check(array, info)
             self._interpreter.set_tensor(index, array)
-        try:
-            self._interpreter.invoke()
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{self._name} cannot run: {_one_line(error)}") from error
-        if views:
-            return [self._interpreter.tensor(index)() for index in self._output_indices]
+
+    def read(self) -> list[NDArray[Any]]:
+        """Copies of the raw outputs of the last ``invoke``."""
         return [self._interpreter.get_tensor(index) for index in self._output_indices]
 
-    def _load(self, xnnpack: bool, quiet: bool) -> tuple[Any, list[_Details], list[_Details]]:
-        if len(self._content) == 0:
-            raise InputError(f"{self._name} is empty", "it should be a .tflite model")
-        runtime = _runtime()
+    def nodes(self) -> list[dict[str, Any]]:
+        """What the runtime executes, delegates included: ``op_name``, ``inputs``, ``outputs``."""
+        nodes: list[dict[str, Any]] = self._interpreter._get_ops_details()
+        return nodes
+
+    def tensor_names(self) -> dict[int, str]:
+        """Name of each tensor, by the number that ``nodes`` gives."""
+        details = self._interpreter.get_tensor_details()
+        return {int(detail["index"]): str(detail["name"]) for detail in details}
+
+    def _load(
+        self, model: Path | bytes, xnnpack: bool, delegate: Any
+    ) -> tuple[Any, list[_Details], list[_Details]]:
+        runtime = runtime_module()
         kernels = runtime.OpResolverType
         resolver = kernels.AUTO if xnnpack else kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
-            with quiet_runtime() if quiet else contextlib.nullcontext():
-                interpreter = runtime.Interpreter(
-                    model_content=self._content,
-                    num_threads=self.threads,
-                    experimental_op_resolver_type=resolver,
-                )
-                interpreter.allocate_tensors()
+            interpreter = runtime.Interpreter(
+                **_source(model),
+                num_threads=self.threads,
+                experimental_op_resolver_type=resolver,
+                experimental_delegates=None if delegate is None else [delegate],
+            )
+            interpreter.allocate_tensors()
             # A name that is not UTF-8 shows up here, as a ValueError.
             return interpreter, interpreter.get_input_details(), interpreter.get_output_details()
         except (RuntimeError, ValueError) as error:
             raise InputError(
                 f"{self._name} cannot be loaded: {_one_line(error)}",
-                f"this is {runtime_version()}; is the file whole, and made for a runtime this old?",
+                f"this is {runtime_version()}; is the file whole, and made for it?",
             ) from error
 
 
@@ -180,11 +211,12 @@ def runtime_version() -> str:
     Raises:
         TargetUnavailable: none is installed.
     """
-    package = dict(_RUNTIMES)[_runtime().__name__]
+    package = dict(_RUNTIMES)[runtime_module().__name__]
     return f"{package} {importlib.metadata.version(package)}"
 
 
-def _runtime() -> Any:
+def runtime_module() -> Any:
+    """The runtime's module with its Interpreter. Raises ``TargetUnavailable`` without one."""
     for name, _ in _RUNTIMES:
         try:
             return importlib.import_module(name)
@@ -200,6 +232,19 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _source(model: Path | bytes) -> dict[str, Any]:
+    """The runtime's argument for a model. It maps a file into memory, and copies no content."""
+    if isinstance(model, Path):
+        if not model.is_file():
+            raise InputError(f"{model} does not exist", "check the path")
+        if model.stat().st_size == 0:
+            raise InputError(f"{model} is empty", "it should be a .tflite model")
+        return {"model_path": str(model)}
+    if not model:
+        raise InputError("the model is empty", "it should be a .tflite model")
+    return {"model_content": model}
 
 
 def _tensors(details: list[_Details]) -> tuple[list[int], tuple[TensorInfo, ...]]:

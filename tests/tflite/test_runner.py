@@ -85,6 +85,25 @@ class TestRunner:
             os.write(2, b"INFO: created a delegate\nERROR: something broke\n")
         assert capfd.readouterr().err == "ERROR: something broke\n"
 
+    def test_what_is_caught_can_be_read_afterwards(self, capfd: pytest.CaptureFixture[str]) -> None:
+        import os
+
+        from edgeeff.tflite.messages import captured_stderr
+
+        with captured_stderr() as printed:
+            os.write(2, b"Selected adapter: none\n")
+        assert printed() == b"Selected adapter: none\n"
+        assert capfd.readouterr().err == ""
+
+    def test_feeding_and_running_are_apart_for_those_who_time_it(self) -> None:
+        runner = Runner(tiny.FLOAT32)
+        expected = runner.run(picture())
+        runner.feed([np.zeros_like(picture())])
+        runner.invoke()
+        runner.feed([picture()])
+        runner.invoke()
+        assert np.array_equal(runner.read()[0], expected[0])
+
 
 class TestRefuses:
     @pytest.mark.parametrize(
@@ -109,6 +128,12 @@ class TestRefuses:
     def test_what_is_no_model(self, content: bytes) -> None:
         with pytest.raises(InputError):
             Runner(content)
+
+    def test_an_empty_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "empty.tflite"
+        path.touch()
+        with pytest.raises(InputError, match="is empty"):
+            Runner(path)
 
     def test_a_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="absent"):
