@@ -25,7 +25,7 @@ from edgeeff.evaluation.layers.runs import (
 )
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.quantization.corrections.equalization import scalable
-from edgeeff.quantization.float_graph import float_graph
+from edgeeff.quantization.float_graph import correctable
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.messages import quiet_runtime
 from edgeeff.tflite.model import Operator, Tensor
@@ -107,7 +107,7 @@ def layer_errors(
         InputError: the two have no quantized activation in common, or an input that ``feeding``
             refuses.
     """
-    graph = float_graph(reference)
+    graph = correctable(reference)
     grids = {t.name: t for t in quantized.tensors if _has_grid(t)}
     shared = [o for o in graph.operators if o.name in grids]
     if not shared:
