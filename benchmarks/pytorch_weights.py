@@ -49,7 +49,9 @@ def difference(folder: Path, library: str, name: str) -> float:
     state = read(path, find_variant(name), library)
     model = build(state.variant)
     load(model, state.variant, state)
-    export(model, folder / "float32.tflite", preprocessing=state.preprocessing(), logits=True)
+    export(
+        model, folder / "float32.tflite", preprocessing=state.preprocessing(), activation="linear"
+    )
     expected = np.load(folder / "pictures.npz")
     runner = Runner(folder / "float32.tflite")
     found = np.concatenate([runner.run(image[None])[0] for image in expected["image"]])

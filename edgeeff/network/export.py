@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +31,13 @@ PROBABILITIES = "probabilities"
 LOGITS = "logits"
 SIGNATURE = "serving_default"
 
+ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
+    "softmax": tf.nn.softmax,
+    "sigmoid": tf.sigmoid,
+    "linear": lambda logits: logits,
+}
+"""What may follow the logits: one class of all, each class by itself, nothing."""
+
 
 def export(
     model: tf_keras.Model,
@@ -37,17 +45,17 @@ def export(
     *,
     preprocessing: Preprocessing,
     batch: int = 1,
-    logits: bool = False,
+    activation: str = "softmax",
     force: bool = False,
 ) -> None:
     """Write a network as a float32 .tflite: what ``exported`` gives.
 
     Args:
-        model: as ``exported`` takes it, and ``preprocessing``, ``batch``, ``logits`` too.
+        model: as ``exported`` takes it, and ``preprocessing``, ``batch``, ``activation`` too.
         path: of the file.
         preprocessing: how the network's pictures are normalised.
         batch: pictures per run.
-        logits: leave out the softmax at the end.
+        activation: what makes an answer of its logits, a key of ``ACTIVATIONS``.
         force: replace an existing file.
 
     Raises:
@@ -55,12 +63,16 @@ def export(
         OutputError: the file cannot be written.
     """
     files.refuse_existing(path, force=force)
-    content = exported(model, preprocessing=preprocessing, batch=batch, logits=logits)
+    content = exported(model, preprocessing=preprocessing, batch=batch, activation=activation)
     files.write_bytes(path, content, force=force)
 
 
 def exported(
-    model: tf_keras.Model, *, preprocessing: Preprocessing, batch: int = 1, logits: bool = False
+    model: tf_keras.Model,
+    *,
+    preprocessing: Preprocessing,
+    batch: int = 1,
+    activation: str = "softmax",
 ) -> bytes:
     """A network as a float32 .tflite.
 
@@ -75,15 +87,15 @@ def exported(
         model: gives logits, as ``network.builder.build`` makes it.
         preprocessing: how the network's pictures are normalised.
         batch: pictures per run.
-        logits: leave out the softmax at the end.
+        activation: what makes an answer of its logits, a key of ``ACTIVATIONS``.
 
     Raises:
         UsageError: a batch below 1.
     """
     if batch < 1:
         raise UsageError(f"a batch of {batch} pictures", "it is at least 1")
-    output = LOGITS if logits else PROBABILITIES
-    graph = Graph.of(_convert(model, batch, softmax=not logits))
+    output = LOGITS if activation == "linear" else PROBABILITIES
+    graph = Graph.of(_convert(model, batch, ACTIVATIONS[activation]))
     name_tensors(graph, model, INPUT, output)
     graph.sign(SIGNATURE, {INPUT: graph.input}, {output: graph.output})
     names = {tensor.name for tensor in graph.tensors}
@@ -110,10 +122,9 @@ def _as_statistics(found: Moments) -> TensorStatistics:
     return TensorStatistics(found.mean.astype(np.float32), deviation)
 
 
-def _convert(model: tf_keras.Model, batch: int, *, softmax: bool) -> bytes:
+def _convert(model: tf_keras.Model, batch: int, activation: Callable[[Any], Any]) -> bytes:
     def call(image: tf.Tensor) -> tf.Tensor:
-        result = model(image, training=False)
-        return tf.nn.softmax(result) if softmax else result
+        return activation(model(image, training=False))
 
     shape = (batch, *model.inputs[0].shape[1:])
     traced = tf.function(call).get_concrete_function(tf.TensorSpec(shape, tf.float32, name=INPUT))

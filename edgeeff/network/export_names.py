@@ -28,6 +28,9 @@ OPERANDS = {
 }
 """What an operator's constant inputs are called, by position."""
 
+FINAL = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
+"""What follows the network's last layer."""
+
 
 def name_tensors(graph: Graph, model: tf_keras.Model, image: str, output: str) -> None:
     """Name every tensor of a converted network.
@@ -74,9 +77,9 @@ def _maker(operator: Operator, model: tf_keras.Model, takers: dict[str, list[Any
     order = {layer.name: index for index, layer in enumerate(model.layers)}
     found = [part for part in re.split("[/;]", operator.name) if part in order]
     if not found:
-        # What the function returns is named after that alone: the softmax, which belongs
-        # to no layer, or the last layer itself.
-        return "softmax" if operator.kind == "SOFTMAX" else str(model.layers[-1].name)
+        # What the function returns is named after that alone: the softmax or sigmoid, which
+        # belongs to no layer, or the last layer itself.
+        return FINAL.get(operator.kind) or str(model.layers[-1].name)
     layer = model.get_layer(max(found, key=order.__getitem__))
     return _after_fusion(layer, takers, fused=operator.activation != "NONE")
 

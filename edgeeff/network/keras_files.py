@@ -4,17 +4,16 @@ Three layouts exist. The older .h5 (whole model or weights only) has a path
 ``layer/layer/variable`` for each tensor. ``.weights.h5`` and the archive ``.keras`` that
 wraps one number layers by class instead: ``layers/conv2d_3/vars/0``; the archive's
 config.json says which layer that is. Keras builds the layers that such a configuration
-describes, custom code included; here it is only looked through for names.
+describes, custom code included; here it is only looked through (``saved_layers``).
 """
 
 from __future__ import annotations
 
 import io
-import json
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from edgeeff import files
 from edgeeff.errors import InputError
 from edgeeff.network.input_scaling import separated
 from edgeeff.network.named_tensors import VARIABLES, NamedTensors, check_size
+from edgeeff.network.saved_layers import SavedLayer, parse
 
 CONFIG_LIMIT = 64 << 20
 """Bytes of a config.json; that of B7 has half a million."""
@@ -63,18 +63,18 @@ def read(path: Path, network: LayerNames, *, rescaled: bool | None = None) -> Na
     """
     content = files.read_bytes(path)
     try:
-        config, content = _unwrapped(content)
+        layers, content = _unwrapped(content)
         with h5py.File(io.BytesIO(content), "r") as stored:
             group = stored.get("model_weights", stored)
-            tensors = dict(_tensors(path, group, config or network))
-            layers = None if config is None else [name for _, name in config.layers]
-            layers = layers or _layer_names(group)
+            tensors = dict(_tensors(path, group, _named(layers) if layers else network))
+            layers = layers or _described(stored)
+            names = _layer_names(group)
     except _MALFORMED as error:
         raise InputError(
             f"{path} is not a readable Keras file: {error}",
             "it may be cut short: compare its size with that of the original",
         ) from error
-    return separated(path, tensors, layers, rescaled=rescaled)
+    return replace(separated(path, tensors, layers or names, rescaled=rescaled), layers=layers)
 
 
 _MALFORMED = (
@@ -97,7 +97,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _unwrapped(content: bytes) -> tuple[LayerNames | None, bytes]:
+def _unwrapped(content: bytes) -> tuple[tuple[SavedLayer, ...] | None, bytes]:
     """The layers that a .keras archive names and the h5 file inside; or the h5 file itself."""
     if not content.startswith(b"PK"):
         return None, content
@@ -106,10 +106,21 @@ def _unwrapped(content: bytes) -> tuple[LayerNames | None, bytes]:
         weights = archive.getinfo("model.weights.h5")
         if entry.file_size > CONFIG_LIMIT or weights.file_size > ARCHIVED_LIMIT:
             raise ValueError("it unpacks to more than an EfficientNet can have")
-        config = json.loads(archive.read(entry))
-        layers = config["config"]["layers"]
-        named = [(snake_case(layer["class_name"]), str(layer["name"])) for layer in layers]
-        return LayerNames(named), archive.read(weights)
+        return parse(archive.read(entry)), archive.read(weights)
+
+
+def _named(layers: Sequence[SavedLayer]) -> LayerNames:
+    return LayerNames([(snake_case(layer.kind), layer.name) for layer in layers])
+
+
+def _described(stored: Any) -> tuple[SavedLayer, ...] | None:
+    """The layers that an older .h5 of a whole model describes."""
+    text = stored.attrs.get("model_config")
+    if not isinstance(text, (str, bytes)):
+        return None
+    if len(text) > CONFIG_LIMIT:
+        raise ValueError("its configuration is larger than an EfficientNet's can be")
+    return parse(text)
 
 
 def _tensors(path: Path, group: Any, network: LayerNames) -> Iterator[tuple[str, npt.NDArray[Any]]]:

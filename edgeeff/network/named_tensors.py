@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.errors import InputError
+from edgeeff.network.saved_layers import SavedLayer
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -51,10 +52,12 @@ class NamedTensors:
     Attributes:
         tensors: arrays in Keras' layout by name.
         scaling: of the network that the file was saved from, if the file says.
+        layers: of that network, if the file describes them; ``None``: it holds weights alone.
     """
 
     tensors: Arrays
     scaling: Scaling | None = None
+    layers: tuple[SavedLayer, ...] | None = None
 
 
 def check_size(file: object, name: str, shape: Iterable[int]) -> None:

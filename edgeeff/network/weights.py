@@ -1,12 +1,12 @@
 """Where a network's weights come from, and how they get in: every one, or an error.
 
 A weight file is data. Nothing here runs code from one: pickles go through a reader that
-knows tensors only, and a Keras configuration is looked through for names, never built.
+knows tensors only, and a Keras configuration is looked through, never built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from edgeeff.network import checkpoints, keras_files, keras_imagenet, lite_packa
 from edgeeff.network.keras_files import LayerNames
 from edgeeff.network.keras_imagenet import WeightsUnavailable
 from edgeeff.network.named_tensors import NamedTensors, Scaling, as_float32
+from edgeeff.network.saved_layers import head_activation, refuse_others
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.state_dicts.reading import SUFFIXES, StateDict, is_state_dict, read, read_safetensors
 from edgeeff.tflite.float_model import Provenance
@@ -42,9 +43,12 @@ class Weights(Provenance):
     Attributes:
         scaling: mean and std that the weights ask for in place of the variant's; ``None``
             where those fit.
+        activation: what the network behind the weights ends in: ``softmax``, ``sigmoid`` or
+            ``linear``; ``None``: not known, or its head was dropped.
     """
 
     scaling: Scaling | None = None
+    activation: str | None = None
 
 
 def load(model: tf_keras.Model, variant: Variant, source: str | Path | StateDict) -> Weights:
@@ -141,7 +145,14 @@ def _built_as(model: tf_keras.Model, network: Variant) -> bool:
 
 def _read_keras(path: Path, model: tf_keras.Model, variant: Variant) -> NamedTensors:
     official = keras_imagenet.is_official(path)
-    return keras_files.read(path, _layers(model), rescaled=True if official else None)
+    named = keras_files.read(path, _layers(model), rescaled=True if official else None)
+    if named.layers:
+        built = {layer.name: layer.get_config() for layer in model.layers}
+        refuse_others(path, named.layers, built)
+    return named
+
+
+KERAS = (".h5", ".hdf5", ".keras")
 
 
 def _read_safetensors(path: Path, model: tf_keras.Model, variant: Variant) -> NamedTensors:
@@ -175,9 +186,30 @@ def _fill(model: tf_keras.Model, variant: Variant, path: Path, named: NamedTenso
             f"{path.name} was trained on pictures less mean {_triple(scaling.mean)}, divided "
             f"by {_triple(scaling.std)}: that replaces the preprocessing of {variant.name}"
         )
+    activation = None
+    if without_head is None:
+        activation = head_activation(path, named.layers) if named.layers else None
+        notes += _head_notes(path, named, activation, variables[f"{HEAD}/bias"].shape[0])
     for name, values in checked.items():
         variables[name].assign(values)
-    return Weights(path.name, files.sha256(path), without_head is None, tuple(notes), scaling)
+    trained = without_head is None
+    return Weights(path.name, files.sha256(path), trained, tuple(notes), scaling, activation)
+
+
+def _head_notes(
+    path: Path, named: NamedTensors, activation: str | None, outputs: int
+) -> Iterator[str]:
+    """What is taken for granted of the network's end."""
+    if activation == "linear":
+        yield f"{path.name} ends in logits: a softmax is added (--logits leaves it out)"
+    if named.layers is None and path.suffix in KERAS:
+        ending = usual_activation(outputs)
+        yield f"{path.name} holds weights alone: that its network ends in a {ending} is assumed"
+
+
+def usual_activation(outputs: int) -> str:
+    """What turns logits into an answer where nothing says it: softmax of one would be 1.0."""
+    return "softmax" if outputs > 1 else "sigmoid"
 
 
 def _checked(

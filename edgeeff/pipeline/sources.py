@@ -92,7 +92,7 @@ def from_variant(
         import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
         from edgeeff.network.builder import build
         from edgeeff.network.export import exported
-        from edgeeff.network.weights import load
+        from edgeeff.network.weights import load, usual_activation
     variant, preprocessing = source.variant, source.preprocessing
     with progress.stage("build network"):
         network = build(variant, classes=settings.classes, resolution=settings.resolution)
@@ -106,9 +106,15 @@ def from_variant(
             # Not trained as the variant was: neither was its border cut off.
             preprocessing = replace(preprocessing, crop=1.0)
             notes = (*notes, "pictures are taken whole, not cropped: --resize changes that")
+    activation = loaded.activation
+    if activation in (None, "linear"):
+        activation = usual_activation(network.outputs[0].shape[-1])
     with progress.stage("export"):
         content = exported(
-            network, preprocessing=preprocessing, batch=settings.batch, logits=settings.logits
+            network,
+            preprocessing=preprocessing,
+            batch=settings.batch,
+            activation="linear" if settings.logits else str(activation),
         )
     weights = Provenance(loaded.source, loaded.sha256, loaded.trained, notes)
     return FloatModel(content, preprocessing, variant.name, weights, labels)
