@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-@click.command("benchmark")
+@click.command("benchmark", short_help="Time models on a device, with intervals.")
 @common_options
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
@@ -78,7 +78,7 @@ def command(
     \b
     Example:
       edgeeff benchmark float.tflite int8.tflite --threads 4
-      edgeeff benchmark int8.tflite --device ssh://pi@raspberrypi --repeats 5 --json
+      edgeeff benchmark int8.tflite --device ssh://pi@raspberrypi --repeats 5
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.benchmarking.run import benchmark, too_slow
     from edgeeff.files import refuse_existing, write_bytes

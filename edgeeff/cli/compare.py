@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgeeff.benchmarking.models import ModelComparison
 
 
-@click.command("compare")
+@click.command("compare", short_help="How much longer the second takes, how far answers agree.")
 @common_options
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))

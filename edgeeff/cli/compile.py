@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(name="compile")
+@click.command("compile", short_help="Compile an int8 model for the Edge TPU.")
 @common_options
 @click.argument("model", type=_PATH)
 @click.option("--compiler", type=_PATH, help="The edgetpu_compiler program; default: on PATH.")

@@ -15,7 +15,7 @@ from edgeeff.errors import UsageError
 PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 
 
-@click.command("convert")
+@click.command("convert", short_help="From a network's name to a verified int8 .tflite.")
 @click.option("--variant", required=True, help="Such as b0 or lite0: edgeeff variants lists them.")
 @click.option("--int8", "precisions", flag_value="int8", multiple=True, help="Full integer.")
 @click.option(
@@ -49,7 +49,8 @@ def command(
     \b
     Example:
       edgeeff convert --variant b0 --int8
-      edgeeff convert --variant lite0 --int8 --calibration photos/ --labels labels.txt
+      edgeeff convert --variant lite0 --int8 --calibration photos/ \\
+          --labels labels.txt
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.architectures.variants import find_variant
     from edgeeff.pipeline import conversion

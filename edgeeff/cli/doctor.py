@@ -16,7 +16,7 @@ MACHINE = "machine"
 MACHINE_FACTS = ("processor", "features", "system", "Python")
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="What works on this machine, and how to get the rest.")
 @common_options
 @click.option("--fetch", is_flag=True, help="Download LiteRT's benchmark_model for phones first.")
 def command(terminal: Terminal, fetch: bool) -> None:

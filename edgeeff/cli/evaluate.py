@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-@click.command("evaluate")
+@click.command("evaluate", short_help="How good a model is: accuracy, fidelity to its float model.")
 @click.argument("model", type=FILE)
 @click.option("--data", type=FILE, required=True, help="Folder of pictures, CSV or one picture.")
 @click.option("--reference", type=FILE, help="Float .tflite to measure fidelity against.")

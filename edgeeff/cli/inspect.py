@@ -22,7 +22,7 @@ _NAMED_FLOATS = 8
 _LONGEST_NAME = 300
 
 
-@click.command("inspect")
+@click.command("inspect", short_help="What a .tflite file holds, and what an accelerator takes.")
 @common_options
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="Every operator and tensor, as -v does.")
@@ -51,7 +51,8 @@ def command(
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite --tensors
       edgeeff inspect artifacts/efficientnet-b0-int8.tflite --check edgetpu
-      edgeeff inspect int8.tflite --layers --reference float32.tflite --plot layers.svg
+      edgeeff inspect int8.tflite --layers --reference float32.tflite \\
+          --plot layers.svg
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.files import document
     from edgeeff.prediction.check import check_model

@@ -64,7 +64,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-@click.command("quantize")
+@click.command("quantize", short_help="The same for any float .tflite classifier.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--recipe", help="Name (edgeeff recipes) or FILE.toml; default: the best for it.")
 @click.option("--mean", help="Of the pixels, 0..255: one number or R,G,B.")
@@ -88,7 +88,8 @@ def command(
     \b
     Example:
       edgeeff quantize efficientnet-lite0-float32.tflite
-      edgeeff quantize other.tflite --recipe int8 --mean 127.5 --std 127.5 --calibration photos/
+      edgeeff quantize other.tflite --mean 127.5 --std 127.5 \\
+          --calibration photos/
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.evaluation.inputs import input_resolution
     from edgeeff.pictures.preprocessing import from_options

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FIGURES = ("recipe", ">MB", ">SQNR dB", "same top-1", ">seconds", "time per run")
 
 
-@click.command("recipes")
+@click.command("recipes", short_help="The ways to quantize: what each costs and gives.")
 @click.argument("name", required=False)
 @common_options
 def command(terminal: Terminal, name: str | None) -> None:

@@ -22,7 +22,7 @@ from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
 
-@click.command("variants")
+@click.command("variants", short_help="List the networks, or show one part by part.")
 @common_options
 @click.argument("name", required=False)
 @click.option("--phi", type=FINITE, help="Scale NAME (default b0) by this compound coefficient.")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeeff.cli import main
+from edgeeff.cli import COMMANDS, main
 from edgeeff.cli.layout import folded, pair_lines, table_lines, width_of, wrapped
 
 WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30)
@@ -120,3 +120,19 @@ def test_a_newcomers_first_commands_fit(capsys, monkeypatch, command: str, colum
     lines = capsys.readouterr().out.splitlines()
     too_long = [line for line in lines if len(line) > columns and "https://" not in line]
     assert too_long == []
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_80_columns(capsys, monkeypatch, command: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
+def test_the_list_of_commands_cuts_nothing(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert "..." not in out[out.index("Commands:") :]
