@@ -11,7 +11,8 @@ judged on others of it.
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from fashion_mnist import read
 from photographs import photographs
 from PIL import Image
 from quantization import Logits
+from results import SAVE, of_this_run, save
 from subjects import CROPS, Pixels, crops, opened
 
 from edgeeff.evaluation.classifier import Classifier
@@ -40,25 +42,29 @@ JUDGED = 100
 RECIPE = "int8-plain"
 
 
-def main(path: Path) -> None:
+def main(path: Path, document: Path | None) -> None:
     content = cut_at_logits(Graph.of(path.read_bytes())).content()
     preprocessing = find_preprocessing(path)
-    print("| pictures of | number | widened by the last half | enough | SQNR dB | KL: each draw |")
-    print("|-|-|-|-|-|-|")
     for name, (pool, judged) in picture_sets(preprocessing).items():
         truth = answers(content, judged, preprocessing)
         for count in COUNTS:
             drawn = [quantized(content, preprocessing, pool, count, seed) for seed in range(DRAWS)]
             found = [fidelity(truth, answers(made, judged, preprocessing)) for made, _ in drawn]
             widened = [reach.widened for _, reach in drawn]
-            enough = sum(reach.enough for _, reach in drawn)
-            divergences = sorted(f.kl for f in found if f.kl is not None)
-            print(
-                f"| {name} | {count} | {min(widened):.1%} to {max(widened):.1%} "
-                f"| {enough} of {DRAWS} | {np.mean([f.sqnr_db for f in found]):.1f} "
-                f"| {', '.join(f'{kl:.3f}' for kl in divergences)} |",
-                flush=True,
-            )
+            row = {
+                "network": path.stem.removeprefix("efficientnet-").removesuffix("-float32"),
+                "method": f"edgeeff {RECIPE}",
+                "calibration": name,
+                "given": count,
+                "widened": [min(widened), max(widened)],
+                "enough": sum(reach.enough for _, reach in drawn),
+                "draws": DRAWS,
+                "sqnr_db": float(np.mean([f.sqnr_db for f in found])),
+                "kl_of_draws": sorted(f.kl for f in found if f.kl is not None),
+            }
+            print(json.dumps(row), flush=True)
+            if document is not None:
+                save(document, of_this_run([row]))
 
 
 def answers(content: bytes, pictures: Pixels, preprocessing: Preprocessing) -> Logits:
@@ -102,6 +108,10 @@ def quantized(
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, metavar="FLOAT.tflite")
+    parser.add_argument(SAVE, type=Path, metavar="FILE.json", help="put the rows into this")
+    chosen = parser.parse_args()
+    main(chosen.model, chosen.save)

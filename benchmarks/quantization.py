@@ -43,11 +43,8 @@ makes the tables of the documentation.
 from __future__ import annotations
 
 import argparse
-import datetime
 import functools
 import json
-import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -70,7 +67,7 @@ from quantizers import (
     shown,
     side_by_side,
 )
-from results import Results, Row, save
+from results import of_this_run, save
 from subjects import (
     FLOAT,
     PREPROCESSING,
@@ -96,7 +93,6 @@ from verdicts import (
     peak_fields,
 )
 
-from edgeeff.accelerators.machine import processor_name
 from edgeeff.accelerators.plan import preset
 from edgeeff.benchmarking.comparison import Comparison
 from edgeeff.benchmarking.run import benchmark
@@ -198,7 +194,7 @@ def row(bench: Bench, it: Verdict, *parts: Part) -> Fields:
     fields: Fields = {"network": bench.name, "method": way.name}
     if way.recipe:
         fields["recipe"] = way.recipe
-    fields |= {"calibration": way.data, "date": datetime.date.today().isoformat()}
+    fields["calibration"] = way.data
     if way.seed is not None:
         fields["seed"] = way.seed
     for part in parts:
@@ -334,26 +330,6 @@ MODES: Mapping[str, Mode] = {
 }
 
 
-def document(rows: Sequence[Row]) -> Results:
-    """The rows with what is known of them; their pictures and notes are for a person to write."""
-    threads = len(os.sched_getaffinity(0))
-    words = ["python", Path(sys.argv[0]).as_posix(), *_without_save(sys.argv[1:])]
-    return Results(
-        command=shlex.join(words),
-        machine=f"{threads} cores of {processor_name()}",
-        notes=(),
-        rows=tuple(rows),
-        latency_to=STOCK.name if any("latency" in row for row in rows) else None,
-    )
-
-
-def _without_save(words: Sequence[str]) -> list[str]:
-    if "--save" not in words:
-        return list(words)
-    place = words.index("--save")
-    return [*words[:place], *words[place + 2 :]]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -378,7 +354,8 @@ def main() -> None:
             for found in chosen.mode(Bench(Subject(word), Path(folder))):
                 print(json.dumps(found), flush=True)
                 if chosen.save:
-                    save(chosen.save, document([found]))
+                    latency_to = STOCK.name if "latency" in found else None
+                    save(chosen.save, replace(of_this_run([found]), latency_to=latency_to))
 
 
 if __name__ == "__main__":

@@ -8,19 +8,31 @@ A benchmark writes its rows with ``save``; ``publish.py`` makes the tables of th
 that of the document), ``sqnr_db``, ``median_image_sqnr_db``, ``kl`` (nats), ``seconds``,
 ``megabytes``, ``peak_megabytes`` (10^6 bytes); shares in 0..1 as ``{value, ci95, images}``:
 ``agreement``, ``agreement_where_sure``, ``top1``, ``float_top1``; ``points_lost`` ``{value, ci95}``
-in points; ``latency`` ``{ratio, ci95}`` to the document's ``latency_to``.
+in points; ``latency`` ``{ratio, ci95}`` to the document's ``latency_to``. Others are those of one
+benchmark alone: ``publish.COLUMNS`` reads them.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
+import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from edgeeff.accelerators.machine import processor_name
+
 SCHEMA = "edgeeff.results/1"
 FOLDER = Path(__file__).parent / "results"
+SAVE = "--save"
+
+IDENTITY = ("network", "method", "calibration", "given", "seed")
+"""The fields that tell a row from others; a later row replaces an earlier one with the same."""
 
 Row = Mapping[str, Any]
 
@@ -76,8 +88,26 @@ def text(found: Results) -> str:
     return f'{start},\n  "rows": [\n{rows}\n  ]\n}}\n'
 
 
+def of_this_run(rows: Iterable[Row]) -> Results:
+    """Rows with the command and the machine that made them; pictures and notes are for a person.
+
+    ``--save FILE`` is no part of the command: it changes no figure.
+    """
+    words = sys.argv[1:]
+    if SAVE in words:
+        place = words.index(SAVE)
+        words = [*words[:place], *words[place + 2 :]]
+    cores = psutil.cpu_count() or 1
+    return Results(
+        command=shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words]),
+        machine=f"{cores} cores of {processor_name()}",
+        notes=(),
+        rows=tuple({**row, "date": datetime.date.today().isoformat()} for row in rows),
+    )
+
+
 def _identity(row: Row) -> tuple[Any, ...]:
-    return tuple(row.get(key) for key in ("network", "method", "calibration", "seed"))
+    return tuple(row.get(key) for key in IDENTITY)
 
 
 def _joined(old: Iterable[Row], new: Iterable[Row]) -> tuple[Row, ...]:

@@ -11,6 +11,7 @@ scikit-image and scikit-learn, cut into windows.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import skimage
 import sklearn.datasets
 from numpy.typing import NDArray
 from PIL import Image
+from results import SAVE, of_this_run, save
 
 from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
 from edgeeff.pictures.preprocessing import Preprocessing, of_family
@@ -94,7 +96,9 @@ def main() -> None:
     """Print one row per kind of pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, help="a float .tflite that edgeeff exported")
-    path = parser.parse_args().model
+    parser.add_argument(SAVE, type=Path, metavar="FILE.json", help="put the rows into this")
+    chosen = parser.parse_args()
+    path = chosen.model
     graph = Graph.of(path.read_bytes())
     embedded = statistics.attached(graph)
     if embedded is None:
@@ -116,8 +120,6 @@ def main() -> None:
         "noise": noise(resolution, COUNT),
     }
     seen = {kind: see(runner, pictures, preprocessing) for kind, pictures in kinds.items()}
-    print(f"{path.name}: {len(linear)} tensors, {COUNT} pictures of each kind")
-    print("pictures      mean is off by   spread, times   largest value, photographs = 1")
     for kind, found in seen.items():
         off, spread = [], []
         for name, mean, deviation in zip(linear, found.mean, found.deviation, strict=True):
@@ -126,11 +128,16 @@ def main() -> None:
             off.append((abs(mean - truth.mean) / truth.deviation).mean())
             spread.append(np.log(deviation / truth.deviation).mean())
         pairs = zip(found.highest, seen["photographs"].highest, strict=True)
-        low, middle, high = np.quantile([ours / theirs for ours, theirs in pairs], (0.1, 0.5, 0.9))
-        print(
-            f"{kind:12}  {np.mean(off):.2f} deviations  {np.exp(np.mean(spread)):10.2f}"
-            f"        {middle:.2f} (10% to 90% of tensors: {low:.2f} to {high:.2f})"
-        )
+        row = {
+            "network": path.stem.removeprefix("efficientnet-").removesuffix("-float32"),
+            "method": kind,
+            "mean_off": float(np.mean(off)),
+            "deviation_ratio": float(np.exp(np.mean(spread))),
+            "largest_ratio": float(np.median([ours / theirs for ours, theirs in pairs])),
+        }
+        print(json.dumps(row), flush=True)
+        if chosen.save is not None:
+            save(chosen.save, of_this_run([row]))
 
 
 if __name__ == "__main__":

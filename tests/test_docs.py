@@ -119,6 +119,23 @@ def test_commands_have_only_options_that_there_are(page):
     assert wrong == []
 
 
+def python_lines(name: str) -> list[str]:
+    """The blocks of Python on a page of docs/."""
+    page = (ROOT / "docs" / name).read_text("utf-8")
+    return re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def test_the_lines_that_read_pictures_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    Image.new("RGB", (300, 250), (10, 20, 30)).save("photos/one.png")
+    names: dict[str, Any] = {}
+    (code,) = python_lines("images.md")
+    exec(code, names)  # noqa: S102 - the page's own lines
+    assert names["array"].shape == (224, 224, 3)
+    assert (names["array"] == (10, 20, 30)).all()
+
+
 def test_the_lines_for_python_give_the_models_answer(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("artifacts").mkdir()
@@ -126,10 +143,9 @@ def test_the_lines_for_python_give_the_models_answer(tmp_path, monkeypatch, caps
     model.write_bytes((ROOT / "tests/tflite/data/tiny-int8-metadata.tflite").read_bytes())
     pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     Image.fromarray(pixels).save("photo.jpg")
-    page = (ROOT / "docs" / "app.md").read_text("utf-8")
-    code = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     names: dict[str, Any] = {}
-    exec(code[0], names)  # noqa: S102 - the page's own lines
+    (code,) = python_lines("app.md")
+    exec(code, names)  # noqa: S102 - the page's own lines
     runner = Runner(model)
     (raw,) = runner.run(np.asarray(names["square"], np.uint8)[None])
     expected = dequantize(raw, runner.outputs[0])[0]
