@@ -77,7 +77,7 @@ def quantize_model(
     if not recipe.calibrated:
         with progress.stage("quantize"):
             statistics.detach(graph)
-            return writer.write(graph, recipe, {})
+            return writer.write(graph, recipe, {}, {})
     if calibration is None:
         raise UsageError(f"recipe {recipe.name} needs calibration pictures")
     network = correct_network(
@@ -126,8 +126,10 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
         network, inside = normalizing(network, preprocessing), RAW
     layers = {operator.name: operator.kind for operator in network.graph.operators}
     kept = kept_precisions(recipe, layers)
-    in_float = network.in_float({name for name in kept if kept[name] in FLOATING})
-    written = Graph.of(writer.write(in_float, recipe, network.grids))
+    floating = {name for name in kept if kept[name] in FLOATING}
+    scales = {name: network.scales[name] for name in network.scales if name not in floating}
+    content = writer.write(network.in_float(floating), recipe, network.grids, scales)
+    written = Graph.of(content)
     boundary.wrap(written, ends.input, ends.output, inside)
     return written.content()
 

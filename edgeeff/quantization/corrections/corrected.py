@@ -55,11 +55,14 @@ class Corrected:
     Attributes:
         graph: the float network; its weights lie on their int8 grids.
         grids: of every activation, by tensor; none if activations stay in float.
+        scales: of each output channel of the weights that lie on a grid, float32 [channels], by
+            layer.
         unrounded: kernel and bias of each layer before its weights were corrected.
     """
 
     graph: Graph
     grids: Mapping[int, Grid]
+    scales: Mapping[str, FloatArray]
     unrounded: Mapping[str, tuple[FloatArray, FloatArray | None]]
 
     def in_float(self, layers: Collection[str]) -> Graph:
@@ -137,8 +140,10 @@ def correct_network(
     # 16 bits round so little that the layers see float inputs.
     seen = grids if recipe.scheme == "int8" else {}
     with progress.stage("correct weights", len(graph.operators)) as advance:
-        correct(graph, pictures, seen, known, wanted, seed=seed, threads=threads, advance=advance)
-    return Corrected(graph, grids, unrounded)
+        scales = correct(
+            graph, pictures, seen, known, wanted, seed=seed, threads=threads, advance=advance
+        )
+    return Corrected(graph, grids, scales, unrounded)
 
 
 def _equalized(

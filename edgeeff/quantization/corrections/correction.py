@@ -84,7 +84,7 @@ def correct(
     seed: int = 0,
     threads: int | None = None,
     advance: Advance | None = None,
-) -> None:
+) -> dict[str, FloatArray]:
     """Put all weights on their int8 grids and correct the biases.
 
     Args:
@@ -96,7 +96,12 @@ def correct(
         seed: of the positions that are sampled.
         threads: kernel threads.
         advance: called with 1 after each operator.
+
+    Returns:
+        The scale of each output channel, float32 [channels], of every layer that was rounded, by
+        name: what its weights are multiples of.
     """
+    scales: dict[str, FloatArray] = {}
     random = np.random.default_rng(seed)
     rounded = {t: grid for t, grid in grids.items() if not _in_float(graph, t, wanted)}
     first = rounded.get(graph.input)
@@ -106,13 +111,16 @@ def correct(
     with quiet_runtime(), threadpool_limits(1, "blas"):
         for operator in graph.operators:
             if operator.weighted and operator.name not in wanted.in_float:
-                _correct_layer(graph, operator, stored, rounded, known, wanted, random)
+                scales[operator.name] = _correct_layer(
+                    graph, operator, stored, rounded, known, wanted, random
+                )
             if wanted.replayed:
                 step = Step(graph, operator, rounded, threads)
                 stored[operator.output] = [step.run(stored, i) for i in range(len(batches))]
                 _forget(graph, operator, stored)
             if advance:
                 advance(1)
+    return scales
 
 
 def _correct_layer(
@@ -123,7 +131,8 @@ def _correct_layer(
     known: Known,
     wanted: Corrections,
     random: np.random.Generator,
-) -> None:
+) -> FloatArray:
+    """Round one layer and correct its bias; the scale of each of its channels, [channels]."""
     weights = graph.weights(operator)
     matrix = per_channel(operator, weights)
     source = wanted.bias.means if wanted.bias else "batchnorm"
@@ -133,24 +142,28 @@ def _correct_layer(
     if wanted.replayed:
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
     moments = None if seen is None else rounding.hessian(seen - means[..., None])
-    rounded = _rounded(matrix, moments, wanted)
+    rounded, scales = _rounded(matrix, moments, wanted)
     graph.set_weights(operator, from_per_channel(operator, rounded, weights))
     bias = graph.bias(operator)
     if wanted.bias is None or bias is None:
-        return
+        return scales
     shift = ((matrix - rounded) * means).sum(axis=1)
     if source == "measured" and seen is not None:
         shift = (matrix * means - rounded * seen.mean(axis=-1)).sum(axis=1)
     graph.set_bias(operator, (bias + shift).astype(np.float32))
+    return scales
 
 
-def _rounded(matrix: FloatArray, moments: FloatArray | None, wanted: Corrections) -> FloatArray:
+def _rounded(
+    matrix: FloatArray, moments: FloatArray | None, wanted: Corrections
+) -> tuple[FloatArray, FloatArray]:
+    """Weights on their grids, and the scale of each channel, [channels]."""
     scales = rounding.channel_scales(matrix)
     if wanted.clip is not None:
         scales = rounding.clipped_scales(matrix, wanted.clip.least, moments)
     if wanted.round is None or wanted.round.method == "nearest" or moments is None:
-        return rounding.nearest(matrix, scales)
-    return rounding.gptq(matrix, moments, wanted.round.damping, scales)
+        return rounding.nearest(matrix, scales), scales[:, 0]
+    return rounding.gptq(matrix, moments, wanted.round.damping, scales), scales[:, 0]
 
 
 def _in_float(graph: Graph, tensor: int, wanted: Corrections) -> bool:

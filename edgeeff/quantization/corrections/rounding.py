@@ -178,7 +178,10 @@ def _round_blocks(weights: FloatArray, scales: FloatArray, spread: FloatArray) -
 
 
 def _keep_scale(rounded: FloatArray, weights: FloatArray, scales: FloatArray) -> FloatArray:
-    """Put each channel's largest weight back on ±127, so that the scale can be read off."""
+    """Put each channel's largest weight back on ±127.
+
+    It owns most of the channel's output, and errors spread from other taps would move it.
+    """
     largest = np.abs(weights).argmax(axis=1)
     channels = np.arange(len(weights))
     rounded[channels, largest] = np.sign(weights[channels, largest]) * LEVELS * scales[:, 0]
