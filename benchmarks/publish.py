@@ -242,13 +242,15 @@ class Shown:
     Attributes:
         network: as in the rows.
         called: what the user reads.
-        results: the document of its figures, of which the rows without calibration data count.
+        results: the document of its figures.
+        calibration: which of its rows count: those without data, or those with.
         latency: the document that compares the recipes' times, if there is one.
     """
 
     network: str
     called: str
     results: str
+    calibration: str = "none"
     latency: str | None = None
 
 
@@ -279,11 +281,14 @@ def _measured(shown: Shown) -> str:
     rows = {
         row["recipe"]: row
         for row in found.rows
-        if row["network"] == shown.network and "recipe" in row and row["calibration"] == "none"
+        if row["network"] == shown.network
+        and "recipe" in row
+        and row["calibration"] == shown.calibration
     }
     times = read(FOLDER / f"{shown.latency}.json").rows if shown.latency else ()
     ratios = {row["recipe"]: row["latency"] for row in times if row["network"] == shown.network}
-    pictures = f"{found.pictures['count']:,} {found.pictures['kind']}; calibrated without data"
+    given = found.pictures["calibration"] if shown.calibration != "none" else "no data"
+    pictures = f"{found.pictures['count']:,} {found.pictures['kind']}; calibrated with {given}"
     tables = [
         "[[measured]]",
         *_fields(network=shown.called, pictures=pictures, command=found.command),

@@ -1,15 +1,7 @@
 """The JSON documents in benchmarks/results/: what was measured, by which command, where and when.
 
 A benchmark writes its rows with ``save``; ``publish.py`` makes the tables of the documentation and
-``calibration/measured.toml`` from them. The fields of a row are those that the command measures:
-
-``network``, ``method`` (the name in tables), ``recipe`` (of edgeeff's, if it is one as shipped),
-``calibration`` (``none`` or ``photographs``), ``seed``, ``date`` (ISO), ``machine`` (if it is not
-that of the document), ``sqnr_db``, ``median_image_sqnr_db``, ``kl`` (nats), ``seconds``,
-``megabytes``, ``peak_megabytes`` (10^6 bytes); shares in 0..1 as ``{value, ci95, images}``:
-``agreement``, ``agreement_where_sure``, ``top1``, ``float_top1``; ``points_lost`` ``{value, ci95}``
-in points; ``latency`` ``{ratio, ci95}`` to the document's ``latency_to``. Others are those of one
-benchmark alone: ``publish.COLUMNS`` reads them.
+``calibration/measured.toml`` from them. ``results.schema.json`` describes the fields.
 """
 
 from __future__ import annotations
