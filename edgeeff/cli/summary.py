@@ -32,8 +32,8 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     """Print what a conversion made, and what to do next."""
     manifest = made.manifest
     terminal.document(manifest.document())
-    weights = manifest.weights or {}
-    if weights and not weights["trained"]:
+    weights = manifest.weights
+    if weights is not None and not weights.trained:
         terminal.warn("WARNING: THIS NETWORK IS UNTRAINED: ITS ANSWERS MEAN NOTHING")
     if manifest.verdict and not manifest.verdict["good"]:
         _ruined(terminal, manifest.verdict)
@@ -41,7 +41,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         terminal.warn(f"note: {note}")
     rows = [
         ("size", f"{megabytes(manifest.float_bytes)} float32 → {megabytes(manifest.bytes)}"),
-        ("weights", str(weights.get("source", "of the file"))),
+        ("weights", weights.source if weights else "of the file"),
         ("recipe", (manifest.recipe or {}).get("name", "")),
         ("calibration", _calibration(manifest.calibration)),
         *_coverage(manifest.calibration),

@@ -47,7 +47,7 @@ def _resolution(parsed: Model) -> int:
 
 def _from_manifest(model: Path) -> Preprocessing | None:
     manifest = read_manifest(model)
-    return None if manifest is None else Preprocessing.from_json(manifest.preprocessing)
+    return None if manifest is None else manifest.preprocessing
 
 
 def _from_metadata(model: Path) -> Preprocessing | None:

@@ -141,6 +141,6 @@ def from_tflite(path: Path, preprocessing: Preprocessing | None = None) -> Float
         content,
         preprocessing,
         manifest.variant,
-        Provenance.from_json(manifest.weights) if manifest.weights else None,
+        manifest.weights,
         tuple(manifest.labels) if manifest.labels else None,
     )

@@ -42,7 +42,7 @@ class Provenance:
 
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> Provenance:
-        """Read what ``to_json`` gave. Raises ``InputError`` if a field is not there."""
+        """Read what ``to_json`` gave. Raises ``InputError`` for anything else."""
         try:
             return Provenance(
                 str(fields["source"]),
@@ -52,6 +52,8 @@ class Provenance:
             )
         except KeyError as missing:
             raise InputError(f"weights without {missing.args[0]}") from missing
+        except TypeError as error:
+            raise InputError(f"weights that are malformed: {error}") from error
 
 
 @dataclass(frozen=True)

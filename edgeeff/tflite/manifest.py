@@ -7,13 +7,15 @@ import importlib.metadata
 import platform
 import re
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgeeff import __version__, files
 from edgeeff.errors import InputError, OutputError
-from edgeeff.tflite.float_model import FloatModel
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.model import Model, Tensor
 from edgeeff.tflite.reader import read_model
 
@@ -38,8 +40,8 @@ class Manifest:
         variant: the network's name; ``None`` for a file from elsewhere.
         resolution: side of the input in pixels.
         classes: number of outputs.
-        preprocessing: as ``Preprocessing.to_json`` gives it.
-        weights: source, sha256, trained, notes.
+        preprocessing: how its pictures are made.
+        weights: where they come from; ``None`` if that is not known.
         labels: class names in the order of the outputs, if given.
         recipe: name and full text.
         calibration: source, count and sha256 of the list, digests of the pictures.
@@ -66,13 +68,13 @@ class Manifest:
     precision: str
     resolution: int
     classes: int
-    preprocessing: dict[str, Any]
+    preprocessing: Preprocessing
     integer_only: bool
     operators: dict[str, int]
     input: dict[str, Any]
     output: dict[str, Any]
     variant: str | None = None
-    weights: dict[str, Any] | None = None
+    weights: Provenance | None = None
     labels: list[str] | None = None
     recipe: dict[str, Any] | None = None
     calibration: dict[str, Any] | None = None
@@ -90,6 +92,13 @@ class Manifest:
     def document(self) -> str:
         """The JSON document."""
         return files.document(SCHEMA, dataclasses.asdict(self))
+
+
+_VALUES: Mapping[str, Callable[[Any], Any]] = {
+    "preprocessing": Preprocessing.from_json,
+    "weights": Provenance.from_json,
+}
+"""What makes a value of a field that JSON keeps as an object."""
 
 
 def path_of(model: Path) -> Path:
@@ -115,9 +124,9 @@ def describe(model: Path, precision: str, network: FloatModel, **measured: Any) 
         precision=precision,
         resolution=image.shape[1],
         classes=result.shape[-1],
-        preprocessing=network.preprocessing.to_json(),
+        preprocessing=network.preprocessing,
         variant=network.variant,
-        weights=network.weights.to_json() if network.weights else None,
+        weights=network.weights,
         labels=list(network.labels) if network.labels else None,
         integer_only=found.integer_only,
         operators=_counts(found),
@@ -140,8 +149,12 @@ def read_manifest(model: Path) -> Manifest | None:
         return None
     fields = files.read_document(path, SCHEMA)
     names = {field.name for field in dataclasses.fields(Manifest)}
+    known = {key: value for key, value in fields.items() if key in names}
+    for key, read in _VALUES.items():
+        if known.get(key) is not None:
+            known[key] = read(known[key])
     try:
-        manifest = Manifest(**{key: value for key, value in fields.items() if key in names})
+        manifest = Manifest(**known)
     except TypeError as error:
         raise InputError(f"{path} is incomplete: {error}", "convert the network again") from error
     return manifest if manifest.sha256 == files.sha256(model) else None

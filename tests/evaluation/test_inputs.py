@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,8 @@ def model(tmp_path) -> Path:
 
 def write_manifest(model: Path, preprocessing: dict[str, Any]) -> None:
     network = FloatModel(model.read_bytes(), of_family("lite", 32))
-    found = replace(manifest.describe(model, "int8", network), preprocessing=preprocessing)
-    text = found.document()
-    model.with_suffix(".json").write_text(text)
+    fields = json.loads(manifest.describe(model, "int8", network).document())
+    model.with_suffix(".json").write_text(json.dumps({**fields, "preprocessing": preprocessing}))
 
 
 def test_manifest_beside_the_model(model):

@@ -109,7 +109,7 @@ def test_what_the_source_said_of_its_network_goes_with_it(source, tmp_path):
     path_of(copy).write_text(describe(copy, "float32", network).document())
     manifest = quantize(copy, tmp_path / "out", recipe="dynamic").manifest
     assert manifest.variant == "tiny"
-    assert Provenance.from_json(manifest.weights) == network.weights
+    assert manifest.weights == network.weights
     assert manifest.labels == list("abcdefghij")
 
 
@@ -333,11 +333,11 @@ def test_weights_trained_on_whole_pictures_are_not_fed_cropped_ones(tmp_path):
         output=tmp_path,
     )
     made = conversion.convert("b0", settings)
-    assert made.manifest.preprocessing["crop"] == 1
-    assert made.manifest.preprocessing["mean"] == [0, 0, 0]
+    assert made.manifest.preprocessing.crop == 1
+    assert made.manifest.preprocessing.mean == (0, 0, 0)
     assert any("--resize" in note for note in made.notes)
     cropped = conversion.convert("b0", replace(settings, resize="bilinear:0.9", force=True))
-    assert cropped.manifest.preprocessing["crop"] == 0.9
+    assert cropped.manifest.preprocessing.crop == 0.9
 
 
 @pytest.mark.slow

@@ -39,6 +39,12 @@ def test_a_provenance_that_lacks_a_field_is_refused_by_its_name(missing):
         Provenance.from_json(fields)
 
 
+@pytest.mark.parametrize("malformed", [None, 3, "none", ["none"]])
+def test_a_provenance_that_is_no_object_is_refused(malformed):
+    with pytest.raises(InputError, match="malformed"):
+        Provenance.from_json(malformed)
+
+
 @pytest.mark.parametrize(
     ("weights", "untrained"),
     [(None, False), (Provenance("none"), True), (Provenance("b0.h5", trained=True), False)],
