@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import re
 import sys
@@ -17,6 +18,9 @@ NO_ADAPTER_FIX = (
     "install your GPU's Vulkan driver (vulkaninfo --summary lists what is there); to try the "
     "target without a GPU see SwiftShader in docs/gpu.md"
 )
+VULKAN_LOADER = "libvulkan.so.1"
+"""Finds the drivers; LiteRT opens it by this name on Linux. Drivers do not bring it."""
+
 _SOFTWARE = re.compile(r"software|cpu|swiftshader|llvmpipe|lavapipe", re.IGNORECASE)
 
 
@@ -91,12 +95,25 @@ def compiled_model(content: bytes, precision: str, threads: int) -> tuple[Any, s
     if failed is None:
         return compiled, text
     if "No adapters found" in text:
-        raise TargetUnavailable("LiteRT finds no GPU: no Vulkan adapter", NO_ADAPTER_FIX)
+        raise _no_adapter()
     last = [line.strip() for line in text.splitlines() if line.startswith(("ERROR", "E0"))]
     raise TargetUnavailable(
         f"the GPU cannot take the model: {last[-1] if last else failed}",
         "edgeeff inspect MODEL --check gpu tells what it takes",
     )
+
+
+def _no_adapter() -> TargetUnavailable:
+    """Why there is none: LiteRT says the same without the loader and without a driver."""
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL(VULKAN_LOADER)
+        except OSError:
+            return TargetUnavailable(
+                f"LiteRT finds no GPU: the Vulkan loader {VULKAN_LOADER} is missing",
+                "install it (Debian and Ubuntu: libvulkan1); a GPU's driver does not bring it",
+            )
+    return TargetUnavailable("LiteRT finds no GPU: no Vulkan adapter", NO_ADAPTER_FIX)
 
 
 def read_messages(printed: str, nodes: int) -> Messages:

@@ -1,5 +1,7 @@
 """The GPU target on SwiftShader, a Vulkan driver in software: results are real, latencies not."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -55,6 +57,15 @@ def test_reads_the_adapter_and_that_it_is_software():
     assert said.adapter == "SwiftShader Device (Subzero)"
     assert said.provenance == "software"
     assert said.delegated == 18
+
+
+def test_reads_a_real_adapter_whose_architecture_is_not_named():
+    said = read_messages(
+        "environment.cc:532] Selected adapter: NVIDIA H200, arch=, vendor=nvidia, "
+        "backend=Vulkan, adapterType=Discrete GPU",
+        61,
+    )
+    assert (said.adapter, said.provenance) == ("NVIDIA H200", "hardware")
 
 
 @pytest.mark.parametrize(
@@ -203,6 +214,19 @@ class TestOnSwiftShader:
         assert status.state == "unavailable"
         assert "no Vulkan adapter" in status.reason
         assert "Vulkan driver" in status.fix
+
+    def test_a_missing_loader_is_named(self, monkeypatch):
+        # A process of its own: LiteRT looks for adapters once.
+        monkeypatch.setenv("VK_ICD_FILENAMES", "/nowhere.json")
+        program = (
+            "from edgeeff.accelerators import gpu, gpu_runtime\n"
+            "gpu_runtime.VULKAN_LOADER = 'libnowhere.so.1'\n"
+            "status = gpu.probe()\n"
+            "print(status.reason, status.fix)\n"
+        )
+        said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert "libnowhere.so.1 is missing" in said.stdout
+        assert "libvulkan1" in said.stdout
 
     def test_int8_runs_and_is_compared(self):
         session = opened(TINY_INT8)
