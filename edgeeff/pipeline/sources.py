@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeeff import files
 from edgeeff.architectures.variants import Variant
@@ -17,6 +18,9 @@ from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import read_model
+
+if TYPE_CHECKING:
+    from edgeeff.network.weights import Weights
 
 NAMED_WEIGHTS = ("auto", "imagenet", "none")
 """What ``Settings.weights`` may be other than a file."""
@@ -93,19 +97,12 @@ def from_variant(
         from edgeeff.network.builder import build
         from edgeeff.network.export import exported
         from edgeeff.network.weights import load, usual_activation
-    variant, preprocessing = source.variant, source.preprocessing
+    variant = source.variant
     with progress.stage("build network"):
         network = build(variant, classes=settings.classes, resolution=settings.resolution)
     with progress.stage("load weights"):
         loaded = load(network, variant, source.weights)
-    notes = loaded.notes
-    if loaded.scaling is not None:
-        mean, std = loaded.scaling.mean, loaded.scaling.std
-        preprocessing = replace(preprocessing, mean=mean, std=std)
-        if settings.resize is None:
-            # Not trained as the variant was: neither was its border cut off.
-            preprocessing = replace(preprocessing, crop=1.0)
-            notes = (*notes, "pictures are taken whole, not cropped: --resize changes that")
+    preprocessing, notes = _asked_for(loaded, source.preprocessing, settings)
     activation = loaded.activation
     if activation in (None, "linear"):
         activation = usual_activation(network.outputs[0].shape[-1])
@@ -118,6 +115,20 @@ def from_variant(
         )
     weights = Provenance(loaded.source, loaded.sha256, loaded.trained, notes)
     return FloatModel(content, preprocessing, variant.name, weights, labels)
+
+
+def _asked_for(
+    loaded: Weights, usual: Preprocessing, settings: Settings
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """The preprocessing that weights ask for in place of the usual one, and what to say of them."""
+    if loaded.scaling is None:
+        return usual, loaded.notes
+    asked = replace(usual, mean=loaded.scaling.mean, std=loaded.scaling.std)
+    if settings.resize is not None:
+        return asked, loaded.notes
+    # Not trained as the variant was: neither was its border cut off.
+    whole = "pictures are taken whole, not cropped: --resize changes that"
+    return replace(asked, crop=1.0), (*loaded.notes, whole)
 
 
 def from_tflite(path: Path, preprocessing: Preprocessing | None = None) -> FloatModel:
