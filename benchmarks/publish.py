@@ -126,7 +126,7 @@ class Table:
 
 HEADLINE = Table(
     "labelled-nips2017",
-    ("method", "calibration", "SQNR, dB", "agreement", "top-1", "points lost"),
+    ("method", "calibration", "median picture, dB", "agreement", *ACCURACY),
     networks=("lite0",),
     methods=(("TFLiteConverter int8", "photographs"), ("edgeeff int8", "none")),
     provenance=False,
@@ -140,7 +140,7 @@ TABLES: Mapping[str, Table] = {
     "headline": HEADLINE,
     "recipes-lite0": Table(
         "held-out",
-        ("recipe", "SQNR, dB", "KL, nats", "agreement", *COST),
+        ("recipe", "median picture, dB", "KL, nats", "agreement", *COST),
         networks=("lite0",),
         methods=tuple((f"edgeeff {recipe}", "none") for recipe in RECIPES),
         provenance=False,

@@ -74,8 +74,9 @@ def _show(terminal: Terminal, recipes: Sequence[Recipe], measured: Sequence[Meas
         terminal.table(FIGURES, rows, title=title)
     terminal.say("")
     terminal.say(
-        "same top-1: pictures whose first answer is that of the float network, with its 95% "
-        "interval; time per run: as a multiple of that of int8; seconds: of the quantization"
+        "SQNR: of the median picture; same top-1: pictures whose first answer is that of the "
+        "float network, with its 95% interval; time per run: as a multiple of that of int8; "
+        "seconds: of the quantization"
     )
     terminal.say("more networks, and how these were measured: docs/results.md")
     terminal.say("which to take: docs/choosing.md")
@@ -86,7 +87,7 @@ def _row(name: str, found: Figures) -> list[str]:
     return [
         name,
         f"{found.megabytes:.2f}",
-        f"{found.sqnr_db:.1f}",
+        f"{found.median_image_sqnr_db:.1f}",
         f"{found.agreement:.1%} ({low:.1%} to {high:.1%})",
         f"{found.seconds:.1f}",
         _times(found),

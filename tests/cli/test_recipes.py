@@ -23,7 +23,7 @@ def test_lists_every_recipe_with_what_it_costs_and_gives(capsys) -> None:
     figures = measurements()[0].recipes["int8-mixed"]
     expected = [
         f"{figures.megabytes:.2f}",
-        f"{figures.sqnr_db:.1f}",
+        f"{figures.median_image_sqnr_db:.1f}",
         f"{figures.agreement:.1%}",
     ]
     assert ["int8-mixed", *expected] in [words[:4] for words in rows]
