@@ -103,7 +103,8 @@ def split(
     if len(free) + rule.channels == 0 or len(free) == graph.shape(chain.first.output)[-1]:
         return {}
     grid = grids[chain.first.output]
-    errors = rounding_errors(graph, chain.first.output, pictures, grid, threads)
+    live = np.setdiff1d(np.arange(graph.shape(chain.first.output)[-1]), free)
+    errors = rounding_errors(graph, chain.first.output, live, pictures, grid, threads)
     copies = choose(errors, free, rule.channels)
     _let_go(graph, chain, free)
     _copy(graph, chain, copies, grids)
@@ -188,7 +189,12 @@ def widened_observation(seen: Observed, copies: Copies) -> Observed:
 
 
 def rounding_errors(
-    graph: Graph, tensor: int, pictures: Iterable[FloatArray], grid: Grid, threads: int | None
+    graph: Graph,
+    tensor: int,
+    channels: npt.NDArray[np.int64],
+    pictures: Iterable[FloatArray],
+    grid: Grid,
+    threads: int | None,
 ) -> Vector:
     """How far the logits move if one channel alone is rounded.
 
@@ -197,12 +203,13 @@ def rounding_errors(
     Args:
         graph: the float network; not changed.
         tensor: the activation whose channels are rounded.
+        channels: which of them.
         pictures: inputs of the graph.
         grid: of the tensor.
         threads: kernel threads.
 
     Returns:
-        Sum of the squares of the logits' change, float64 [channels].
+        Sum of the squares of the logits' change, float64 [channels]; 0 for the other ones.
     """
     before, after = _halves(graph, tensor, threads)
     moved = np.zeros(graph.shape(tensor)[-1])
@@ -210,7 +217,8 @@ def rounding_errors(
         values = before.run(picture)[0]
         truth = after.run(values)[0].astype(np.float64)
         rounded = grid.dequantize(grid.quantize(values))
-        for channel in np.flatnonzero((values != rounded).any(axis=(0, 1, 2))):
+        changed = np.flatnonzero((values != rounded).any(axis=(0, 1, 2)))
+        for channel in np.intersect1d(changed, channels):
             disturbed = values.copy()
             disturbed[..., channel] = rounded[..., channel]
             moved[channel] += ((after.run(disturbed)[0] - truth) ** 2).sum()
