@@ -66,7 +66,12 @@ class Graph:
         return other
 
     def content(self) -> bytes:
-        """The model as it is now, as a ``.tflite``. Raises ``InputError`` beyond 2 GB."""
+        """The model as it is now, as a ``.tflite``.
+
+        Raises:
+            InputError: it has more than 2 GB.
+            ValueError: changes left an operator that reads what none before it makes.
+        """
         main = Subgraph(
             self._graph_name,
             tuple(self._tensors),
@@ -75,6 +80,8 @@ class Graph:
             self._outputs,
             self._rest,
         )
+        if main.disorder:
+            raise ValueError(main.disorder)
         return pack(self._base, main, self._signatures, self._attachments)
 
     @property

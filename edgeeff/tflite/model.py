@@ -148,6 +148,29 @@ class Subgraph:
     table: Table = field(repr=False, compare=False, default_factory=dict)
 
     @property
+    def disorder(self) -> str:
+        """What is wrong with the order of the operators; ``""`` if nothing is.
+
+        Every tensor is written once, before it is read: so a walk along the graph ends, and a
+        runtime finds what it reads.
+        """
+        before = {-1, *self.inputs}
+        before |= {t.index for t in self.tensors if t.table.get("is_variable")}
+        known = before | {t.index for t in self.tensors if t.constant or t.bytes == 0}
+        written: set[int] = set()
+        for index, operator in enumerate(self.operators):
+            early = [tensor for tensor in operator.inputs if tensor not in known]
+            if early:
+                where = f"operator {index} {operator.kind}"
+                return f"{where} reads tensor {early[0]} before it is written"
+            for made in operator.outputs:
+                if made in written or made in before or self.tensors[made].constant:
+                    return f"tensor {made} is written twice"
+                written.add(made)
+            known.update(operator.outputs)
+        return ""
+
+    @property
     def float_tensors(self) -> tuple[Tensor, ...]:
         """Float tensors that operators work on.
 

@@ -123,29 +123,10 @@ class _ModelReader:
         )
         inputs = self._tensor_numbers(table["inputs"], len(tensors), "the graph's inputs", 0)
         outputs = self._tensor_numbers(table["outputs"], len(tensors), "the graph's outputs", 0)
-        variables = {
-            index for index, tensor in enumerate(table["tensors"] or ()) if tensor["is_variable"]
-        }
-        self._check_order(tensors, operators, {*inputs, *variables})
-        return Subgraph(table["name"] or "", tensors, operators, inputs, outputs, table)
-
-    def _check_order(
-        self, tensors: tuple[Tensor, ...], operators: tuple[Operator, ...], set_before: set[int]
-    ) -> None:
-        """Every tensor is written once, before it is read: so a walk along the graph ends."""
-        known = {-1} | set_before
-        known |= {tensor.index for tensor in tensors if tensor.constant or tensor.bytes == 0}
-        written: set[int] = set()
-        for index, operator in enumerate(operators):
-            early = [read for read in operator.inputs if read not in known]
-            if early:
-                where = f"operator {index} {operator.kind}"
-                raise self._inconsistent(f"{where} reads tensor {early[0]} before it is written")
-            for made in operator.outputs:
-                if made in written or made in set_before or tensors[made].constant:
-                    raise self._inconsistent(f"tensor {made} is written twice")
-                written.add(made)
-            known.update(operator.outputs)
+        graph = Subgraph(table["name"] or "", tensors, operators, inputs, outputs, table)
+        if graph.disorder:
+            raise self._inconsistent(graph.disorder)
+        return graph
 
     def _tensor(self, index: int, table: Table) -> Tensor:
         name = table["name"] or ""

@@ -14,6 +14,7 @@ from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.logits import cut_at_logits, final_activation
 from edgeeff.tflite.reader import parse_model
 from edgeeff.tflite.runner import Runner
+from edgeeff.tflite.weights import from_per_channel, per_channel
 from tests.tflite import objects, tiny
 
 
@@ -187,6 +188,37 @@ class TestEdits:
             [[1, 2]],
             [[3, 4]],
         ]
+
+    def test_layers_in_two_groups_of_channels_answer_as_the_whole(self) -> None:
+        """Convolution, swish, depthwise convolution and swish, once for each half."""
+        graph = read()
+        *chain, last = graph.operators[:6]
+        halves = []
+        for part in (slice(0, 4), slice(4, 8)):
+            here: dict[int, int] = {}
+            for operator in (*chain, last):
+                inputs = [here.get(tensor, tensor) for tensor in operator.inputs]
+                if operator.weighted:
+                    rows = per_channel(operator, graph.weights(operator))[part]
+                    like = graph.weights(operator)
+                    like = like[..., part] if "DEPTHWISE" in operator.kind else like[part]
+                    kernel = from_per_channel(operator, rows, like)
+                    inputs[1] = graph.add_constant(f"{operator.name}/kernel/{part}", kernel)
+                    bias = graph.bias(operator)[part]
+                    inputs[2] = graph.add_constant(f"{operator.name}/bias/{part}", bias)
+                shape = (*graph.shape(operator.output)[:-1], 4)
+                here[operator.output] = graph.add_tensor(f"{operator.name}/{part}", shape)
+                graph.add_like(operator, inputs, [here[operator.output]])
+            halves.append(here[last.output])
+        graph.remove(*chain, last)
+        graph.add_operator("CONCATENATION", halves, [last.output], {"axis": 3})
+        assert np.allclose(answer(graph), answer(read()), atol=1e-6)
+
+    def test_an_operator_that_reads_what_nothing_makes_is_not_packed(self) -> None:
+        graph = read()
+        graph.remove(graph.operators[3])
+        with pytest.raises(ValueError, match="reads tensor 13 before it is written"):
+            graph.content()
 
 
 class TestAttachments:
