@@ -2,8 +2,11 @@
 
 import dataclasses
 import importlib
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +165,30 @@ def test_the_sample_of_inspect_is_what_it_prints(capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main(line.split()[1:])
     assert capsys.readouterr().out == sample
+
+
+@pytest.mark.slow
+def test_the_quickstart_runs_and_prints_what_the_readme_shows(tmp_path, photographs):
+    for name, picture in list(photographs.items())[:3]:
+        (tmp_path / "YOUR_PICTURES").mkdir(exist_ok=True)
+        picture.save(tmp_path / "YOUR_PICTURES" / f"{name}.png")
+    page = (ROOT / "README.md").read_text("utf-8")
+    blocks = re.findall(r"^```\n(.*?)^```", page[page.index("## Quickstart") :], re.DOTALL | re.M)
+    convert, sample, evaluate = blocks[:3]
+    printed = [
+        subprocess.run(
+            [sys.executable, "-m", *shlex.split(line.replace("\\\n", " "))],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for line in (convert, evaluate)
+    ]
+
+    def names(text: str) -> list[str]:
+        return [line.split("  ")[0] for line in text.splitlines() if re.match(r"\S.*  ", line)]
+
+    assert names(printed[0]) == names(sample)
+    assert "same top-1" in printed[1]
