@@ -23,6 +23,7 @@ from edgeeff.pipeline.mixed_precision import outputs
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.input_grid import RAW, pixel_grid
 from edgeeff.tflite.feeding import PIXELS, feeding
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import TensorInfo, dequantize
 from edgeeff.worker.picture_times import picture_times
 from tests.accelerators.graphs import GraphWriter
@@ -188,7 +189,7 @@ class TestEverythingThatRunsAModelFeedsTheSame:
         assert (found == wanted).all()
 
     def test_the_layer_report(self, content, tensor, preprocessing, pixels, wanted):
-        found = Network(content, ["t2"], preprocessing).activations(pixels)["t2"]
+        found = Network(Graph.of(content), ["t2"], preprocessing).activations(pixels)["t2"]
         assert found == pytest.approx(dequantize(wanted, tensor))
 
     def test_picture_times(self, content, preprocessing, picture, wanted, tmp_path):
