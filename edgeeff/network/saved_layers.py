@@ -144,7 +144,8 @@ def before_stem(layers: Sequence[SavedLayer]) -> Sequence[SavedLayer]:
 def not_understood(path: Path, layer: SavedLayer) -> InputError:
     """The error for a layer that may change what the network computes."""
     return InputError(
-        f"{path}: layer {layer.name!r} ({layer.kind}) is none of an EfficientNet's", ELSEWHERE
+        f"{path}: layer {layer.name!r} ({layer.kind}) is none that the variant has",
+        f"is it the file of another variant? Otherwise {ELSEWHERE}",
     )
 
 
