@@ -23,11 +23,12 @@ demo: .venv/installed-demo
 
 # Everything. What needs a missing system package is skipped and named: see CONTRIBUTING.md.
 test: .venv/installed-dev
-	$(PYTEST) $(PYTEST_OPTIONS)
+	$(PYTEST) -m 'not clock' $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -q -m clock
 
 # What to run before each commit: under three minutes on two cores.
 check: lint
-	$(PYTEST) -m 'not slow' $(PYTEST_OPTIONS)
+	$(PYTEST) -m 'not slow and not clock' $(PYTEST_OPTIONS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,7 @@ SCIKIT_IMAGE = (
     "rocket.jpg",
     "text.png",
 )
+DELEGATE = Path(__file__).parent / "accelerators" / "delegate" / "double.c"
 SCIKIT_LEARN = ("china.jpg", "flower.jpg")
 
 
@@ -143,3 +147,24 @@ def user_folder(
     for file in (made.model, path_of(made.model)):
         file.rename(place / f"int8{file.suffix}")
     return place
+
+
+@pytest.fixture(scope="session")
+def delegate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Compiles the delegate double; macros choose how it misbehaves (see ``double.c``)."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler: install gcc")
+    folder = tmp_path_factory.mktemp("delegates")
+
+    def build(*macros: str) -> Path:
+        library = folder / f"libdouble{''.join(f'-{macro.lower()}' for macro in macros)}.so"
+        if not library.exists():
+            flags = [f"-D{macro}" for macro in macros]
+            subprocess.run(
+                [compiler, "-shared", "-fPIC", "-O1", *flags, "-o", str(library), str(DELEGATE)],
+                check=True,
+            )
+        return library
+
+    return build

@@ -15,20 +15,12 @@ from typing import Any
 
 import numpy as np
 
-import edgeeff
 from edgeeff.architectures.variants import Variant, find_variant
 from edgeeff.pictures.preprocessing import Preprocessing
+from tests.sources import modules, needed_by
 
 TINY_CLASSES = 10
 KEPT_SECONDS = 24 * 3600.0
-
-MAKERS_SOURCES = (
-    "architectures/*.py",
-    "network/*.py",
-    "pictures/*.py",
-    "tflite/*.py",
-)
-"""Files of edgeeff on which the bytes of an exported network depend."""
 
 
 def tiny_variant() -> Variant:
@@ -94,9 +86,9 @@ def kept(folder: Path, name: str, make: Callable[[Path], None]) -> Path:
 
 
 def _digest() -> str:
-    root = Path(edgeeff.__file__).parent
-    sources = [path for pattern in MAKERS_SOURCES for path in sorted(root.glob(pattern))]
-    content = b"".join(path.read_bytes() for path in [*sources, Path(__file__)])
+    """Of everything that the bytes of an exported network depend on."""
+    makers = [name for _, name in modules() if name.partition(".")[0] == "network"]
+    content = b"".join(path.read_bytes() for path in [*needed_by(makers), Path(__file__)])
     versions = [importlib.metadata.version(name) for name in ("numpy", "tensorflow", "tf-keras")]
     return hashlib.sha256(content + repr(versions).encode()).hexdigest()[:16]
 

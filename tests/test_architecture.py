@@ -1,20 +1,17 @@
 """Imports point only downward, and TensorFlow stays where networks are made."""
 
-import ast
 import graphlib
 import json
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import edgeeff
 from edgeeff import cli, extras
+from tests.sources import PACKAGE, import_graph, imports, inside, modules
 
-PACKAGE = Path(edgeeff.__file__).parent
 ROOT = PACKAGE.parent
 DOCUMENTATION = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -83,42 +80,15 @@ WITHOUT_TENSORFLOW = (
 )
 
 
-def modules() -> Iterator[tuple[Path, str]]:
-    """Every source file with its dotted name below the package."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        yield path, ".".join(part for part in parts if part != "__init__")
-
-
 def room_of(name: str) -> str:
     """The room that a module, named from below the package, is in."""
     return max((room for room in ROOMS if f"{name}.".startswith(f"{room}.")), key=len)
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, also inside functions."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            if node.module == "edgeeff":
-                yield from (f"edgeeff.{alias.name}" for alias in node.names)
-            else:
-                yield str(node.module)
 
 
 def python(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, check=True, timeout=60
     )
-
-
-def inside(path: Path) -> Iterator[str]:
-    """The modules of edgeeff that a file imports, named from below the package."""
-    for name in imports(path):
-        if name.startswith("edgeeff.") and name != "edgeeff.__version__":
-            yield name.removeprefix("edgeeff.")
 
 
 def test_every_module_has_a_room():
@@ -142,13 +112,8 @@ def test_imports_point_only_downward():
 
 
 def test_modules_import_each_other_in_one_direction_only():
-    known = {name for _, name in modules()}
-    graph = {
-        name: {other if other in known else other.rpartition(".")[0] for other in inside(path)}
-        for path, name in modules()
-    }
     try:
-        list(graphlib.TopologicalSorter(graph).static_order())
+        list(graphlib.TopologicalSorter(import_graph()).static_order())
     except graphlib.CycleError as error:
         pytest.fail(f"a circle of imports: {' imports '.join(reversed(error.args[1]))}")
 
@@ -172,6 +137,7 @@ def test_no_module_is_longer_than_a_reader_keeps_in_mind():
     assert long == []
 
 
+@pytest.mark.clock
 def test_help_answers_in_under_a_third_of_a_second():
     def seconds() -> float:
         begin = time.perf_counter()
@@ -242,3 +208,14 @@ def test_every_command_has_an_example(name):
 def test_every_command_is_documented(name):
     pages = [page.name for page in DOCUMENTATION if f"edgeeff {name}" in page.read_text("utf-8")]
     assert pages, f"no page of docs/ and not README.md shows `edgeeff {name}`"
+
+
+def test_tests_share_modules_of_their_own_and_not_each_other():
+    folder = ROOT / "tests"
+    shared = [
+        f"{path.relative_to(folder)} imports {name}"
+        for path in folder.rglob("*.py")
+        for name in imports(path)
+        if name.startswith("tests.") and re.search(r"\.(test_\w+|conftest)$", name)
+    ]
+    assert shared == []

@@ -332,6 +332,8 @@ def fetch(abi: str = "arm64-v8a", version: str = "latest", base: str = DOWNLOADS
             content = reply.read()
     except (urllib.error.URLError, OSError) as error:
         why = getattr(error, "reason", error)
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the connection, for the page that came with the refusal
         raise TargetUnavailable(
             f"cannot download {address}: {why}",
             f"on a machine with internet download it, and put its path into {VARIABLE}",

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")
-DOUBLE = Path(__file__).parent / "delegate" / "double.c"
 
 
 @pytest.fixture
@@ -21,27 +17,6 @@ def swiftshader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         pytest.skip("no SwiftShader: install Debian's chromium and libvulkan1")
     monkeypatch.setenv("VK_ICD_FILENAMES", str(SWIFTSHADER))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-
-
-@pytest.fixture(scope="session")
-def delegate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Compiles the delegate double; macros choose how it misbehaves (see ``double.c``)."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler: install gcc")
-    folder = tmp_path_factory.mktemp("delegates")
-
-    def build(*macros: str) -> Path:
-        library = folder / f"libdouble{''.join(f'-{macro.lower()}' for macro in macros)}.so"
-        if not library.exists():
-            flags = [f"-D{macro}" for macro in macros]
-            subprocess.run(
-                [compiler, "-shared", "-fPIC", "-O1", *flags, "-o", str(library), str(DOUBLE)],
-                check=True,
-            )
-        return library
-
-    return build
 
 
 @pytest.fixture(scope="session")

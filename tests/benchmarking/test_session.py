@@ -11,7 +11,6 @@ from edgeeff.benchmarking.session import Subject, measure, operator_profile, pea
 from edgeeff.devices.local import Local
 from edgeeff.errors import InputError, UsageError
 from edgeeff.progress import Progress
-from tests.accelerators.conftest import delegate  # noqa: F401 - the fixture of the delegate double
 from tests.accelerators.graphs import GraphWriter
 from tests.tflite import tiny
 
@@ -101,7 +100,7 @@ def test_a_delegate_that_breaks_down_leaves_the_others_measured(
     fault,
     words,
     compiled,
-    delegate,  # noqa: F811 - the fixture
+    delegate,
 ):
     plan = dataclasses.replace(PLAN, timeout=5, options={"library": str(delegate(fault))})
     subjects = [Subject(compiled, "edgetpu"), Subject(tiny.FLOAT32, "cpu")]
@@ -115,7 +114,7 @@ def test_a_delegate_that_breaks_down_leaves_the_others_measured(
 
 
 @pytest.mark.cc
-def test_an_accelerator_for_one_process_is_shared_by_taking_turns(compiled, delegate):  # noqa: F811
+def test_an_accelerator_for_one_process_is_shared_by_taking_turns(compiled, delegate):
     other = compiled.with_name("other.tflite")
     other.write_bytes(compiled.read_bytes())
     progress = Recorded()

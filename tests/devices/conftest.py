@@ -1,4 +1,4 @@
-"""Phones that are Debian's adbd in a network namespace of their own.
+"""Phones and boards that are servers of this machine.
 
 adbd is a root shell without a password on every interface: it must never listen where
 anything else can reach it.
@@ -8,101 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
-from edgeeff.devices.adb import Phone
-from edgeeff.devices.android import Android
-from tests.devices import benchmark_model_double
-from tests.devices.test_thermal import BATTERY, PIXEL
+from tests.devices.boards import Server, free_port, make_key, wait_for
+from tests.devices.phones import Network, TestPhone, client, connect, write_script, write_tools
 
 PROGRAMS = ("adb", "adbd", "unshare", "nsenter", "ip")
-SERVER_PORT = "6400"
-PORTS = range(6200, 6300)
-"""Outside 5555-5585, which any adb on this machine tries to connect to."""
-
-PROPERTIES = """\
-[ro.product.manufacturer]: [Test]
-[ro.product.model]: [Double]
-[ro.product.cpu.abilist]: [arm64-v8a,armeabi-v7a]
-[ro.build.version.release]: [14]
-[ro.build.version.sdk]: [34]
-[ro.soc.manufacturer]: [None]
-[ro.soc.model]: [adbd]
-[ro.build.fingerprint]: [test/double:14]
-"""
-
-SURFACES = "GLES: Qualcomm, Adreno (TM) 730, OpenGL ES 3.2 V@0615.0\n"
-
-
-@dataclass
-class Network:
-    """A network namespace and the processes in it."""
-
-    directory: Path
-    holder: subprocess.Popen[bytes]
-    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    ports: Iterator[int] = field(default_factory=lambda: iter(PORTS))
-
-    def inside(self, *words: str) -> list[str]:
-        """The command line that runs a command in the namespace."""
-        where = f"/proc/{self.holder.pid}/ns"
-        return ["nsenter", f"--net={where}/net", f"--mount={where}/mnt", *words]
-
-    def start(self, *words: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        """Start a server in the namespace; it ends with it."""
-        with (self.directory / "servers.log").open("ab") as log:
-            process = subprocess.Popen(
-                self.inside(*words), env=environment, stdout=log, stderr=log, cwd="/"
-            )
-        self.running.append(process)
-        return process
-
-    def close(self) -> None:
-        for process in [*self.running, self.holder]:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-
-
-@dataclass
-class TestPhone:
-    """A phone of the namespace: its serial, its tools, and how its programs behave."""
-
-    __test__ = False
-
-    network: Network
-    serial: str
-    tools: Path
-    storage: Path
-    adbd: subprocess.Popen[bytes]
-
-    @property
-    def program(self) -> Path:
-        """The stand-in for benchmark_model."""
-        return self.tools / "benchmark_model"
-
-    def device(self, directory: Path | None = None) -> Android:
-        return Android(Phone(self.serial, "device"), PurePosixPath(directory or self.storage))
-
-    def behave(self, behaviour: str) -> None:
-        """From now on the stand-in for benchmark_model misbehaves like this."""
-        (self.tools / "behaviour").write_text(behaviour)
-
-    def says(self, command: str, text: str) -> None:
-        """From now on that command of the phone prints this."""
-        (self.tools / f"{command}.txt").write_text(text)
-
-    def processes(self) -> str:
-        """Command lines that name the phone's storage."""
-        found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-        return "\n".join(line for line in found.stdout.splitlines() if str(self.storage) in line)
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +35,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     assert holder.stdout.readline() == b"ready\n"
     made = Network(directory, holder)
     yield made
-    subprocess.run(made.inside(*_client("kill-server")), capture_output=True, check=False)
+    subprocess.run(made.inside(*client("kill-server")), capture_output=True, check=False)
     made.close()
 
 
@@ -129,8 +44,8 @@ def adb_path(network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """PATH begins with an ``adb`` that works inside the namespace."""
     path = tmp_path / "path"
     path.mkdir()
-    command = " ".join(network.inside(*_client()))
-    _script(path / "adb", f'#!/bin/sh\nexec {command} "$@"\n')
+    command = " ".join(network.inside(*client()))
+    write_script(path / "adb", f'#!/bin/sh\nexec {command} "$@"\n')
     monkeypatch.setenv("PATH", f"{path}:{os.environ['PATH']}")
     return path
 
@@ -147,7 +62,7 @@ def new_phone(
         tools, storage = tmp_path / f"tools{port}", tmp_path / f"storage{port}"
         tools.mkdir()
         storage.mkdir()
-        _tools(tools)
+        write_tools(tools)
         environment = {
             "PATH": f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin",
             "ADBD_PORT": str(port),
@@ -174,40 +89,34 @@ def phone(new_phone: Callable[[], TestPhone], monkeypatch: pytest.MonkeyPatch) -
     return made
 
 
-def connect(serial: str, state: str = "device") -> None:
-    """Connect adb and wait until the phone is in that state."""
-    for _ in range(100):
-        subprocess.run(["adb", "connect", serial], capture_output=True, check=False)
-        listed = subprocess.run(["adb", "devices"], capture_output=True, text=True, check=True)
-        if f"{serial}\t{state}" in listed.stdout:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{serial} did not become {state}: {listed.stdout}")
-
-
-def _client(*words: str) -> list[str]:
-    return ["env", f"ANDROID_ADB_SERVER_PORT={SERVER_PORT}", str(shutil.which("adb")), *words]
-
-
-def _tools(directory: Path) -> None:
-    """The programs that an Android has and Debian has not."""
-    source = Path(benchmark_model_double.__file__).read_text()
-    source = source.replace("@behaviour@", str(directory / "behaviour"))
-    _script(directory / "benchmark_model", f"#!{sys.executable}\n{source}")
-    _script(directory / "getprop", f"#!/bin/sh\ncat {directory}/getprop.txt\n")
-    _script(
-        directory / "dumpsys", f"#!/bin/sh\ntouch {directory}/$1.asked\ncat {directory}/$1.txt\n"
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if sshd is None or shutil.which("ssh-keygen") is None:
+        pytest.skip("needs Debian's openssh-server")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    host, user, port = make_key(tmp_path / "host"), make_key(tmp_path / "user"), free_port()
+    (tmp_path / "board").mkdir()
+    (tmp_path / "sshd_config").write_text(
+        f"HostKey {host}\nAuthorizedKeysFile {user}.pub\nListenAddress 127.0.0.1:{port}\n"
+        f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+        f"KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
+        f"SetEnv XDG_CACHE_HOME={tmp_path}/board\n"
     )
-    texts = {
-        "getprop": PROPERTIES,
-        "thermalservice": PIXEL,
-        "battery": BATTERY,
-        "SurfaceFlinger": SURFACES,
-    }
-    for name, text in texts.items():
-        (directory / f"{name}.txt").write_text(text)
-
-
-def _script(path: Path, text: str) -> None:
-    path.write_text(text)
-    path.chmod(0o755)
+    key = (tmp_path / "host.pub").read_text()
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}")
+    (tmp_path / "ssh_config").write_text(
+        f"IdentityFile {user}\nIdentitiesOnly yes\nUserKnownHostsFile {tmp_path}/known_hosts\n"
+    )
+    client = tmp_path / "path" / "ssh"
+    client.parent.mkdir()
+    client.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {tmp_path}/ssh_config "$@"\n')
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{client.parent}:{os.environ['PATH']}")
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    process = subprocess.Popen([sshd, "-D", "-e", "-f", str(tmp_path / "sshd_config")])
+    wait_for(port)
+    yield Server(port, tmp_path, process)
+    process.kill()
+    process.wait()

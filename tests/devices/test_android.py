@@ -16,9 +16,9 @@ from edgeeff.devices import adb, android
 from edgeeff.errors import GateFailed, TargetUnavailable, UsageError
 from tests.devices import benchmark_model_double as double
 from tests.devices import locked_phone
-from tests.devices.conftest import Network, TestPhone, connect
+from tests.devices.binaries import elf
 from tests.devices.models import write_logistic
-from tests.devices.test_benchmark_model import elf
+from tests.devices.phones import Network, TestPhone, connect
 
 pytestmark = pytest.mark.adbd
 

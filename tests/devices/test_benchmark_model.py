@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import http.server
-import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from edgeeff.devices import benchmark_model
 from edgeeff.devices.benchmark_model import Delegated, flags, parse
 from edgeeff.errors import InputError, TargetUnavailable, UsageError
 from tests.devices import benchmark_model_double as double
+from tests.devices.binaries import elf
 
 CPU = """\
 INFO: STARTING!
@@ -187,10 +187,6 @@ def test_flags_for_inputs_give_files_and_shapes() -> None:
     assert "--input_layer=input0,input1" in words
     assert "--input_layer_shape=1,8:2" in words
     assert "--input_layer_value_files=input0:/a,input1:/b" in words
-
-
-def elf(machine: int) -> bytes:
-    return b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HH", 2, machine) + bytes(44)
 
 
 @pytest.fixture

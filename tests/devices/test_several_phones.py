@@ -22,8 +22,8 @@ from edgeeff.devices import android
 from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.progress import Advance, Progress
 from tests.devices import benchmark_model_double as double
-from tests.devices.conftest import TestPhone
 from tests.devices.models import write_logistic
+from tests.devices.phones import TestPhone
 from tests.documents import validated
 
 pytestmark = [pytest.mark.adbd, pytest.mark.slow]

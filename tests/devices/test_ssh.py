@@ -5,14 +5,10 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,20 +21,10 @@ from edgeeff.devices.local import Local
 from edgeeff.devices.ssh import Address, Board, parse_address
 from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.worker.serve import PROTOCOL
+from tests.devices.boards import PLAN, Server, make_key
 from tests.devices.models import write_logistic
 
 pytestmark = pytest.mark.sshd
-
-PLAN = Plan(
-    warmup_runs=2,
-    warmup_seconds=0.01,
-    warmup_max_seconds=2,
-    min_runs=20,
-    min_seconds=0,
-    max_seconds=20,
-    timeout=30,
-    repeats=1,
-)
 
 
 @pytest.mark.parametrize(
@@ -72,102 +58,6 @@ def test_an_address_is_taken_apart(text: str, expected: Address) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no address"):
         parse_address(text)
-
-
-@dataclass
-class Server:
-    """An sshd of its own, and where the ``ssh`` on PATH keeps its configuration."""
-
-    port: int
-    directory: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def home(self) -> Path:
-        """What the board sees as its cache."""
-        return self.directory / "board"
-
-    @property
-    def known_hosts(self) -> Path:
-        return self.directory / "known_hosts"
-
-    def address(self, python: Path | str = sys.executable) -> str:
-        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{python}"
-
-    def board(self, python: Path | str = sys.executable) -> Board:
-        (board,) = ssh.connect(self.address(python))
-        return board
-
-    def python(self, text: str) -> Path:
-        """A Python on the board that is this shell script."""
-        path = self.directory / "python"
-        path.write_text(f"#!/bin/sh\n{text}\n")
-        path.chmod(0o755)
-        return path
-
-    def python_without_answer(self, text: str) -> Path:
-        """A Python that works until a worker is asked for: then this shell script runs."""
-        return self.python(f'[ "$1" = -m ] || exec {sys.executable} "$@"\n{text}')
-
-    def left(self) -> list[str]:
-        """What is in edgeeff's directory on the board, models apart."""
-        return [path.name for path in (self.home / "edgeeff").iterdir() if path.name != "models"]
-
-
-def _key(path: Path) -> Path:
-    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)]
-    subprocess.run(command, check=True)
-    return path
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
-    if sshd is None or shutil.which("ssh-keygen") is None:
-        pytest.skip("needs Debian's openssh-server")
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    host, user, port = _key(tmp_path / "host"), _key(tmp_path / "user"), _free_port()
-    (tmp_path / "board").mkdir()
-    (tmp_path / "sshd_config").write_text(
-        f"HostKey {host}\nAuthorizedKeysFile {user}.pub\nListenAddress 127.0.0.1:{port}\n"
-        f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
-        f"KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
-        f"SetEnv XDG_CACHE_HOME={tmp_path}/board\n"
-    )
-    key = (tmp_path / "host.pub").read_text()
-    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}")
-    (tmp_path / "ssh_config").write_text(
-        f"IdentityFile {user}\nIdentitiesOnly yes\nUserKnownHostsFile {tmp_path}/known_hosts\n"
-    )
-    client = tmp_path / "path" / "ssh"
-    client.parent.mkdir()
-    client.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {tmp_path}/ssh_config "$@"\n')
-    client.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{client.parent}:{os.environ['PATH']}")
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    process = subprocess.Popen([sshd, "-D", "-e", "-f", str(tmp_path / "sshd_config")])
-    _wait_for(port)
-    yield Server(port, tmp_path, process)
-    process.kill()
-    process.wait()
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("sshd did not start")
 
 
 @pytest.fixture
@@ -227,7 +117,7 @@ def test_an_unknown_host_key_is_not_trusted(server: Server) -> None:
 
 
 def test_a_changed_host_key_is_not_trusted(server: Server) -> None:
-    other = _key(server.directory / "other").with_suffix(".pub").read_text()
+    other = make_key(server.directory / "other").with_suffix(".pub").read_text()
     server.known_hosts.write_text(f"[127.0.0.1]:{server.port} {other}")
     with pytest.raises(TargetUnavailable, match="shows another host key") as caught:
         server.board()
@@ -236,7 +126,7 @@ def test_a_changed_host_key_is_not_trusted(server: Server) -> None:
 
 def test_a_user_without_a_key_is_told_to_copy_one(server: Server) -> None:
     (server.directory / "ssh_config").write_text(
-        f"IdentityFile {_key(server.directory / 'stranger')}\nIdentitiesOnly yes\n"
+        f"IdentityFile {make_key(server.directory / 'stranger')}\nIdentitiesOnly yes\n"
         f"UserKnownHostsFile {server.known_hosts}\n"
     )
     with pytest.raises(TargetUnavailable, match="does not let this user in") as caught:

@@ -14,7 +14,7 @@ from edgeeff.benchmarking.pictures import picture_stages
 from edgeeff.benchmarking.run import benchmark
 from edgeeff.devices.ssh_pictures import archive, name_of, whole
 from edgeeff.devices.worker_bench import WorkerBench
-from tests.devices.test_ssh import PLAN, Server, server  # noqa: F401 - the fixture of a board
+from tests.devices.boards import PLAN, Server
 from tests.tflite import tiny
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def pictures(tmp_path: Path, photographs: dict[str, Image.Image]) -> Path:
 
 @pytest.mark.sshd
 def test_a_board_times_its_own_preprocessing_and_keeps_no_picture(
-    server: Server,  # noqa: F811 - the fixture
+    server: Server,
     pictures: Path,
 ) -> None:
     passes = {"stages": picture_stages(pictures, NORMALISATION, device=server.address())}
@@ -52,7 +52,7 @@ def test_a_board_times_its_own_preprocessing_and_keeps_no_picture(
 
 @pytest.mark.sshd
 def test_pictures_are_copied_once_and_whole(
-    server: Server,  # noqa: F811 - the fixture
+    server: Server,
     pictures: Path,
 ) -> None:
     board = server.board()

@@ -11,8 +11,8 @@ from edgeeff.accelerators.plan import preset
 from edgeeff.benchmarking.session import Subject, measure
 from edgeeff.devices import android_bench
 from edgeeff.progress import Advance, Progress
-from tests.devices.conftest import TestPhone
 from tests.devices.models import write_logistic
+from tests.devices.phones import TestPhone
 
 pytestmark = [pytest.mark.adbd, pytest.mark.slow]
 

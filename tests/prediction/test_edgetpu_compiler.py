@@ -9,7 +9,7 @@ from edgeeff.cli import main
 from edgeeff.errors import GateFailed, InputError, OutputError, TargetUnavailable
 from edgeeff.prediction.edgetpu_compiler import CompilerOptions, compile_model, find_compiler
 from tests.documents import validated
-from tests.prediction.test_compiler_log import FULLY_MAPPED, PARTLY_MAPPED
+from tests.prediction.compiler_logs import FULLY_MAPPED, PARTLY_MAPPED
 
 
 @pytest.fixture

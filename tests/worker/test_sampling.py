@@ -104,6 +104,7 @@ def test_a_warm_up_goes_on_while_timings_fall():
     assert found.runs > 2 * WINDOW
 
 
+@pytest.mark.clock
 def test_overhead_is_under_two_percent_of_a_millisecond():
     """The least of many is free of other programs; the call itself takes 1 ms by the clock."""
     found = samples(busy(1), 200, 0, 5)
