@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from edgeeff.errors import InputError
 from edgeeff.tflite.model import Attachment, Model, Operator, Signature, Subgraph, Tensor
-from edgeeff.tflite.packing import pack
+from edgeeff.tflite.packing import default_options, pack
 from edgeeff.tflite.reader import parse_model
 
 FloatArray = npt.NDArray[np.float32]
@@ -270,8 +270,11 @@ class Graph:
             version: of the operator's definition.
 
         Raises:
-            ValueError: an output is made already.
+            ValueError: an output is made already, or options that this kind does not have.
         """
+        usual = default_options(kind)
+        if unknown := sorted(set(options or ()) - set(usual)):
+            raise ValueError(f"{kind} has no option {unknown[0]}")
         made = [tensor for tensor in outputs if tensor in self.producer]
         if made:
             raise ValueError(f"{self.name(made[0])} is made already")
@@ -282,7 +285,7 @@ class Graph:
             version,
             tuple(inputs),
             tuple(outputs),
-            dict(options or {}),
+            {**usual, **(options or {})},
         )
         makers = [self.producer[tensor] for tensor in inputs if tensor in self.producer]
         place = max((self._operators.index(maker) + 1 for maker in makers), default=0)

@@ -16,7 +16,14 @@ from edgeeff.errors import InputError
 from edgeeff.tflite.flatbuffer import Table, read_schema
 from edgeeff.tflite.flatbuffer_writer import encode
 from edgeeff.tflite.model import Attachment, Model, Operator, Signature, Subgraph, Tensor
-from edgeeff.tflite.reader import IDENTIFIER, OPTION_ENUMS, grid_in, kind_in, shape_in
+from edgeeff.tflite.reader import (
+    IDENTIFIER,
+    OPTION_ENUMS,
+    grid_in,
+    kind_in,
+    options_in,
+    shape_in,
+)
 
 MOST_BYTES = 2**31 - 1
 """A FlatBuffer's offsets reach no farther."""
@@ -36,6 +43,14 @@ NEW_OPTIONS = {
     "SUB": "SubOptions",
 }
 """The table that holds the options of an operator that no file had, by kind."""
+
+
+def default_options(kind: str) -> dict[str, Any]:
+    """The options of a new operator for which nothing is said; none of kinds that have none."""
+    if kind not in NEW_OPTIONS:
+        return {}
+    fields = read_schema("tflite").tables[NEW_OPTIONS[kind]]
+    return options_in({each.name: each.default for each in fields if each is not None})
 
 
 def pack(

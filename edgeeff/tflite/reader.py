@@ -175,7 +175,7 @@ class _ModelReader:
             code["version"],
             self._tensor_numbers(table["inputs"], len(tensors), where, -1),
             outputs,
-            _options(table["builtin_options"] or table["builtin_options2"] or {}),
+            options_in(table["builtin_options"] or table["builtin_options2"] or {}),
             table,
         )
 
@@ -234,7 +234,8 @@ OPTION_ENUMS = {
 """Options that are enumerations, by their name in any operator's options."""
 
 
-def _options(table: Table) -> dict[str, Any]:
+def options_in(table: Table) -> dict[str, Any]:
+    """The options that a table gives, enumerations by name."""
     return {name: _option(name, value) for name, value in table.items() if value is not None}
 
 

@@ -214,6 +214,24 @@ class TestEdits:
         graph.add_operator("CONCATENATION", halves, [last.output], {"axis": 3})
         assert np.allclose(answer(graph), answer(read()), atol=1e-6)
 
+    def test_options_that_are_left_out_have_their_default(self) -> None:
+        graph = read()
+        made = graph.add_tensor("made", graph.shape(graph.input))
+        kernel = graph.add_constant("kernel", np.ones((1, 1, 1, 3), np.float32))
+        bias = graph.add_constant("bias", np.zeros(3, np.float32))
+        strides = {"stride_h": 1, "stride_w": 1, "depth_multiplier": 1}
+        graph.add_operator("DEPTHWISE_CONV_2D", [graph.input, kernel, bias], [made], strides)
+        (found,) = (o for o in Graph.of(graph.content()).operators if o.name == "made")
+        assert found.options == graph.producer[made].options
+        assert (found.options["padding"], found.options["dilation_h_factor"]) == ("SAME", 1)
+        assert found.activation == "NONE"
+
+    def test_options_of_another_kind_of_operator_are_refused(self) -> None:
+        graph = read()
+        made = graph.add_tensor("made", graph.shape(graph.input))
+        with pytest.raises(ValueError, match="MUL has no option stride_h"):
+            graph.add_operator("MUL", [graph.input, graph.input], [made], {"stride_h": 1})
+
     def test_an_operator_that_reads_what_nothing_makes_is_not_packed(self) -> None:
         graph = read()
         graph.remove(graph.operators[3])
