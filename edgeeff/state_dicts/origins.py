@@ -45,6 +45,7 @@ class Origin:
         padding: as ``Variant.padding``.
         strided: as ``Variant.strided``, of fused blocks.
         pictures: by variant; of any other, as the variant says itself.
+        rigid: a network pads as its own resolution wants it, whatever it is fed.
         epsilons: of the variants that have another.
     """
 
@@ -54,6 +55,7 @@ class Origin:
     padding: str
     strided: str = "convolution"
     pictures: Mapping[str, Pictures] = field(default_factory=dict)
+    rigid: bool = False
     epsilons: Mapping[str, float] = field(default_factory=dict)
 
     def network(self, variant: Variant) -> Variant:
@@ -123,6 +125,17 @@ _TIMM_TF = {
     "edgetpu-m": Pictures("advprop", 240, 0.882, "bicubic"),
     "edgetpu-l": Pictures("advprop", 300, 0.904, "bicubic"),
 }
+_TRANSFORMERS = {
+    # Divided by the root of the standard deviation twice; taken whole.
+    "b0": Pictures("imagenet", 224, 1.0, "bicubic"),
+    "b1": Pictures("imagenet", 240, 1.0, "bicubic"),
+    "b2": Pictures("imagenet", 260, 1.0, "bicubic"),
+    "b3": Pictures("imagenet", 300, 1.0, "bicubic"),
+    "b4": Pictures("imagenet", 380, 1.0, "bicubic"),
+    "b5": Pictures("imagenet", 456, 1.0, "bicubic"),
+    "b6": Pictures("imagenet", 528, 1.0, "bicubic"),
+    "b7": Pictures("imagenet", 600, 1.0, "bicubic"),
+}
 
 ORIGINS: Mapping[str, Origin] = {
     origin.name: origin
@@ -138,38 +151,43 @@ ORIGINS: Mapping[str, Origin] = {
         Origin("timm", TIMM, 1e-5, "symmetric", pictures=_TIMM),
         Origin("timm-tf", TIMM, 1e-3, "same", pictures=_TIMM_TF),
         Origin("efficientnet_pytorch", EFFICIENTNET_PYTORCH, 1e-3, "same"),
-        Origin("transformers", TRANSFORMERS, 1e-3, "same"),
+        Origin("transformers", TRANSFORMERS, 1e-3, "same", pictures=_TRANSFORMERS, rigid=True),
     )
 }
 """Every origin of a state dict that can be read, by name."""
 
 
-def find_origin(path: Path, layout: Layout, given: str | None = None) -> Origin:
+def find_origin(
+    path: Path, layout: Layout, given: str | None = None, said: str | None = None
+) -> Origin:
     """The origin of a file whose tensors are called as ``layout`` says.
 
     Args:
-        path: of the file, for messages.
+        path: of the file.
         layout: of its names.
-        given: what the user says it is; ``None``: judge by the layout.
+        given: what the user says it is; ``None``: judge by what comes with the file.
+        said: what a description or the checkpoint says it is.
 
     Raises:
         UsageError: an unknown origin, or one with other names than the file's.
-        InputError: several libraries or families have these names, and nothing tells which.
+        InputError: several families have these names, and nothing tells which.
     """
-    fitting = [origin for origin in ORIGINS.values() if origin.layout is layout]
+    fitting = {origin.name: origin for origin in ORIGINS.values() if origin.layout is layout}
     if given is not None:
         if given not in ORIGINS:
-            raise unknown_name("origin of weights", given, ORIGINS)
-        if ORIGINS[given] not in fitting:
-            names = " or ".join(origin.name for origin in fitting)
-            raise UsageError(f"{path} is not of {given}: its names are {layout.library}'s", names)
-        return ORIGINS[given]
-    if len(fitting) > 1:
-        names = " and ".join(origin.name for origin in fitting)
-        raise InputError(
-            f"{path}: the networks of {names} have the same tensors, but pad and normalise "
-            "differently, and the file does not say whose it is",
-            "say it with --weights-from timm (efficientnet_b0, ...) or "
-            "--weights-from timm-tf (tf_efficientnet_b0, ...)",
-        )
-    return fitting[0]
+            raise unknown_name("library", given, ORIGINS)
+        if given not in fitting:
+            raise UsageError(
+                f"{path} is not of {given}: its tensors are called as in {layout.library}",
+                f"--weights-from {' or '.join(fitting)}",
+            )
+        return fitting[given]
+    if said in fitting:
+        return fitting[said]
+    if len(fitting) == 1:
+        return next(iter(fitting.values()))
+    raise InputError(
+        f"{path} does not say whether it is of timm's efficientnet_* or tf_efficientnet_*: their "
+        "tensors are called alike, but they pad and normalise differently",
+        "--weights-from timm is the one, --weights-from timm-tf the other",
+    )

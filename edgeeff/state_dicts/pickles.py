@@ -81,13 +81,21 @@ PARAMETER = Name("torch._utils", "_rebuild_parameter")
 OPAQUE = frozenset(
     [
         Name("argparse", "Namespace"),
+        Name("collections", "Counter"),
+        Name("collections", "defaultdict"),
         Name("torch", "Size"),
         Name("torch", "device"),
         Name("pathlib", "PosixPath"),
         Name("pathlib", "WindowsPath"),
+        Name("numpy", "dtype"),
+        Name("numpy.core.multiarray", "scalar"),
+        Name("numpy._core.multiarray", "scalar"),
+        Name("_codecs", "encode"),
     ]
 )
 """What training scripts save beside the weights and nobody needs to read."""
+
+KNOWN = frozenset([ORDERED_DICT, TENSOR, PARAMETER, *OPAQUE])
 
 
 def load(stream: io.BytesIO) -> Any:
@@ -181,8 +189,7 @@ def _recall(machine: _Machine, argument: int) -> None:
 def _name(machine: _Machine, argument: str) -> None:
     module, _, name = argument.partition(" ")
     found = Name(module, name)
-    known = {ORDERED_DICT, TENSOR, PARAMETER, *OPAQUE}
-    if found not in known and not (module == "torch" and name in STORAGES):
+    if found not in KNOWN and not (module == "torch" and name in STORAGES):
         raise ValueError(f"it asks for {found}, which weights do not need")
     machine.push(found)
 
@@ -243,6 +250,8 @@ def _append(machine: _Machine, values: list[Any]) -> None:
 
 def _set(machine: _Machine, values: list[Any]) -> None:
     target = machine.top()
+    if isinstance(target, Opaque):
+        return
     if not isinstance(target, dict) or len(values) % 2:
         raise ValueError("it sets items of something that is not a dictionary")
     for key, value in zip(values[::2], values[1::2], strict=True):

@@ -11,10 +11,13 @@ from typing import Any
 import numpy.typing as npt
 
 from edgeeff import files
+from edgeeff.architectures.blocks import shrunk
 from edgeeff.architectures.variants import Variant
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.state_dicts.containers import read_tensors
+from edgeeff.state_dicts import descriptions
+from edgeeff.state_dicts.containers import Checkpoint, read_checkpoint
+from edgeeff.state_dicts.descriptions import Description
 from edgeeff.state_dicts.layouts import LAYOUTS, Layout, Place, find_layout, places
 from edgeeff.state_dicts.origins import Origin, find_origin
 
@@ -39,16 +42,41 @@ class StateDict:
         origin: whose network it is, and how that one differs from TensorFlow's.
         variant: the network, built as its library builds it, with the file's classes.
         tensors: by ``layer/variable``, in Keras' layout.
+        described: the preprocessing that a file beside it says.
     """
 
     path: Path
     origin: Origin
     variant: Variant
     tensors: Arrays
+    described: Preprocessing | None = None
 
     def preprocessing(self, resolution: int | None = None) -> Preprocessing:
         """How the library feeds the network, at its own or another resolution."""
-        return self.origin.preprocessing(self.variant, resolution)
+        if self.described is None:
+            return self.origin.preprocessing(self.variant, resolution)
+        return replace(self.described, resolution=resolution or self.described.resolution)
+
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the network that the weights were taken to be of."""
+        pictures = self.preprocessing()
+        mean, std = (", ".join(f"{v / 255:.3g}" for v in c) for c in (pictures.mean, pictures.std))
+        source = "its config.json" if self.described else self.origin.name
+        return (
+            f"{self.path.name} was read as {self.origin.name}'s {self.variant.name}; pictures as "
+            f"{source} makes them: mean {mean}, std {std}, {pictures.interpolation}, "
+            f"{pictures.crop:.3g} of the short side",
+        )
+
+    def check_side(self, side: int) -> None:
+        """Raise ``InputError`` for pictures on which the library's network pads otherwise."""
+        made_for = self.variant.resolution
+        if self.origin.rigid and odd_sides(self.variant, side) != odd_sides(self.variant, made_for):
+            raise InputError(
+                f"{self.path} is of {self.origin.name}, whose {self.variant.name} pads as "
+                f"pictures of {made_for} pixels want it, not those of {side}",
+                f"convert it at {made_for} pixels",
+            )
 
 
 def is_state_dict(path: Path) -> bool:
@@ -71,16 +99,23 @@ def read(path: Path, variant: Variant, origin: str | None = None) -> StateDict:
             the tensor and both shapes.
         UsageError: an unknown origin, or one that the file cannot be from.
     """
-    found = read_safetensors(path) if path.suffix == ".safetensors" else read_tensors(path)
-    stored = _without_prefix({n: v for n, v in found.items() if not OF_TRAINING.fullmatch(n)})
+    checkpoint = _checkpoint(path)
+    weights = {n: v for n, v in checkpoint.tensors.items() if not OF_TRAINING.fullmatch(n)}
+    stored = _without_prefix(weights)
     layout = find_layout(stored)
     if layout is None:
         raise InputError(
             f"{path} has names of no library that edgeeff knows, such as {_some(stored)}",
             f"these are known: {', '.join(layout.library for layout in LAYOUTS)}",
         )
-    source = find_origin(path, layout, origin)
+    described = descriptions.beside(path)
+    said = described.origin or descriptions.origin_of(checkpoint.architecture or path.stem)
+    source = find_origin(path, layout, origin, said)
+    if described.origin not in (None, source.name):
+        described = Description()
     network = source.network(variant)
+    if described.resolution is not None:
+        network = replace(network, resolution=described.resolution)
     bias = stored.get(f"{layout.ends['logits']}.bias")
     if bias is not None and bias.ndim == 1 and bias.size:
         network = replace(network, classes=int(bias.size))
@@ -89,7 +124,7 @@ def read(path: Path, variant: Variant, origin: str | None = None) -> StateDict:
         expected = {name: p for name, p in expected.items() if not p.ours.startswith("logits/")}
     _check(path, layout, variant, stored, expected)
     tensors = {place.ours: place.keras(stored[name]) for name, place in expected.items()}
-    return StateDict(path, source, network, tensors)
+    return StateDict(path, source, network, tensors, described.preprocessing)
 
 
 def _check(
@@ -118,6 +153,21 @@ def _check(
         )
 
 
+def odd_sides(variant: Variant, resolution: int) -> list[bool]:
+    """Whether the picture has an odd side, before each layer that halves it."""
+    side, odd = shrunk(resolution, 2), [resolution % 2 == 1]
+    for block in variant.blocks:
+        odd += [side % 2 == 1] if block.stride > 1 else []
+        side = shrunk(side, block.stride)
+    return odd
+
+
+def _checkpoint(path: Path) -> Checkpoint:
+    if path.suffix == ".safetensors":
+        return Checkpoint(read_safetensors(path))
+    return read_checkpoint(path)
+
+
 def _without_prefix(stored: Arrays) -> Arrays:
     """Names without what wrappers put before every one of them."""
     shortened: Arrays = dict(stored)
@@ -139,7 +189,12 @@ def read_safetensors(path: Path) -> Arrays:
     content = files.read_bytes(path)
     try:
         return safetensors.numpy.load(content)
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+    except KeyError as unknown:
+        raise InputError(
+            f"{path} holds tensors of type {unknown.args[0]}, which are not read here",
+            "save them as float32: {name: tensor.float() for name, tensor in ...}",
+        ) from unknown
+    except (safetensors.SafetensorError, ValueError) as error:
         raise InputError(
             f"{path} is not a readable .safetensors file: {error}",
             "it may be cut short: compare its size with that of the original",

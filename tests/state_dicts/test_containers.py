@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeeff.errors import InputError
-from edgeeff.state_dicts.containers import read_tensors
+from edgeeff.state_dicts.containers import read_checkpoint
 from tests.state_dicts import torch_files
 from tests.state_dicts.torch_files import Storage, Tensor, dump, two_tensors
 
@@ -29,14 +29,16 @@ def file(tmp_path: Path) -> Path:
 
 def test_tensors_come_with_their_names_shapes_and_values(file: Path) -> None:
     file.write_bytes(two_tensors())
-    tensors = read_tensors(file)
+    tensors = read_checkpoint(file).tensors
     assert list(tensors) == ["a.weight", "b.weight"]
     np.testing.assert_array_equal(tensors["a.weight"], [[0, 1, 2], [3, 4, 5]])
 
 
 def test_a_transposed_tensor_is_read_in_its_own_order(file: Path) -> None:
     file.write_bytes(two_tensors())
-    np.testing.assert_array_equal(read_tensors(file)["b.weight"], [[0, 3], [1, 4], [2, 5]])
+    np.testing.assert_array_equal(
+        read_checkpoint(file).tensors["b.weight"], [[0, 3], [1, 4], [2, 5]]
+    )
 
 
 class Runs:
@@ -60,7 +62,7 @@ def test_a_pickle_that_calls_anything_else_is_refused_unrun(
     extra = (argument, "w") if function in (open, getattr, os.putenv) else (argument,)
     file.write_bytes(two_tensors(tensors={"a": Runs(function, *extra)}, protocol=protocol))
     with pytest.raises(InputError, match=r"which weights do not need|has no place in weights"):
-        read_tensors(file)
+        read_checkpoint(file)
     assert not witness.exists()
 
 
@@ -120,7 +122,7 @@ def test_a_file_that_contradicts_itself_is_an_input_error(
 ) -> None:
     file.write_bytes(two_tensors(**parts))
     with pytest.raises(InputError, match=message):
-        read_tensors(file)
+        read_checkpoint(file)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_a_file_that_contradicts_itself_is_an_input_error(
 def test_what_is_no_state_dict_is_an_input_error(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"weights\.pth"):
-        read_tensors(file)
+        read_checkpoint(file)
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -150,7 +152,7 @@ def test_any_damage_is_an_input_error_or_harmless(file: Path, data: st.DataObjec
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     file.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     try:
-        tensors = read_tensors(file)
+        tensors = read_checkpoint(file).tensors
     except InputError:
         return
     assert all(isinstance(values, np.ndarray) for values in tensors.values())
@@ -164,4 +166,4 @@ def test_the_fields_of_a_tensor_cannot_be_overwritten(file: Path) -> None:
     head = b"".join(dump(value) for value in (torch_files.MAGIC, 1001, torch_files.SYSTEM))
     file.write_bytes(head + attacked + dump(["1"]) + (6).to_bytes(8, "little") + bytes(24))
     with pytest.raises(InputError, match="attributes of something that has none"):
-        read_tensors(file)
+        read_checkpoint(file)
