@@ -2,18 +2,22 @@
 
     python pytorch_references.py list
     python pytorch_references.py make FOLDER LIBRARY NETWORK [--format zip|legacy|safetensors]
+    python pytorch_references.py tiny FOLDER
 
 Runs where torch, torchvision, timm, transformers, efficientnet_pytorch and safetensors are
 installed; edgeeff is not needed there. Weights are random, BatchNorm's scales and shifts too,
 and its statistics are those of the pictures: with those of the initialisation, a deep network
 answers nearly the same to every picture. ``list`` prints the networks of each library; ``make``
-writes weights.*, pictures.npz (``image`` [n, height, width, 3], ``logits`` [n, classes]) and
-shapes.json.
+writes weights.* and pictures.npz (``image`` [n, height, width, 3], ``logits`` [n, classes]).
+``tiny`` makes the data of edgeeff's tests, which need no PyTorch: a network of
+torchvision's in both of PyTorch's formats and what it predicts, and a digest of the names and
+shapes of every network's tensors.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -126,8 +130,35 @@ def make(folder: Path, library: str, name: str, kind: str) -> None:
     save(made.state_dict(), folder, kind)
     arrays = {"image": image.permute(0, 2, 3, 1).numpy(), "logits": logits.numpy()}
     np.savez(folder / "pictures.npz", **arrays)
-    shapes = {key: list(value.shape) for key, value in made.state_dict().items()}
-    (folder / "shapes.json").write_text(json.dumps(shapes))
+
+
+def tiny(folder: Path) -> None:
+    """B0's first three stages at a quarter of the width, for pictures of 32 pixels."""
+    from torchvision.models.efficientnet import EfficientNet, MBConvConfig
+
+    torch.manual_seed(0)
+    stages = [(1, 3, 1, 32, 16, 1), (6, 3, 2, 16, 24, 2), (6, 5, 2, 24, 40, 2)]
+    settings = [MBConvConfig(*stage, width_mult=0.25) for stage in stages]
+    made = EfficientNet(settings, 0.0, last_channel=320, num_classes=CLASSES)
+    image = pictures(32)
+    reestimate(made, image)
+    save(made.state_dict(), folder, "zip").rename(folder / "torchvision.zip.pth")
+    save(made.state_dict(), folder, "legacy").rename(folder / "torchvision.legacy.pth")
+    arrays = {"image": image.permute(0, 2, 3, 1).numpy(), "logits": made(image).numpy()}
+    np.savez_compressed(folder / "torchvision.npz", **arrays)
+    with torch.device("meta"):
+        digests = {
+            library: {name: digest(network(library, name)[0].state_dict()) for name in names}
+            for library, names in NETWORKS.items()
+        }
+    (folder / "digests.json").write_text(json.dumps(digests, indent=1) + "\n")
+
+
+def digest(tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of the names and shapes, counters of training steps left out."""
+    counters = "num_batches_tracked"
+    shapes = sorted((n, list(t.shape)) for n, t in tensors.items() if counters not in n)
+    return hashlib.sha256(json.dumps(shapes).encode()).hexdigest()
 
 
 def main() -> None:
@@ -139,13 +170,16 @@ def main() -> None:
     making.add_argument("library", choices=NETWORKS)
     making.add_argument("network")
     making.add_argument("--format", choices=["zip", "legacy", "safetensors"], default="zip")
+    commands.add_parser("tiny").add_argument("folder", type=Path)
     options = parser.parse_args()
-    if options.command == "list":
-        print(json.dumps(NETWORKS))
-        return
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    make(options.folder, options.library, options.network, options.format)
+    if options.command == "list":
+        print(json.dumps(NETWORKS))
+    elif options.command == "tiny":
+        tiny(options.folder)
+    else:
+        make(options.folder, options.library, options.network, options.format)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,11 @@
 For each library and network: random weights with re-estimated BatchNorm, saved by the library,
 go through ``edgeeff`` to a float .tflite, and both get the same pictures. Printed is the largest
 difference of a logit over the largest logit. Ends with status 1 if one is above 1e-4.
-``--digests FILE`` writes the digests of all names and shapes, for the tests.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import subprocess
 import sys
@@ -37,12 +35,6 @@ FORMATS = {"timm": "safetensors", "timm-tf": "safetensors", "efficientnet_pytorc
 """What each library's weights are saved as here; the others as a zip archive."""
 
 
-def digest(shapes: dict[str, list[int]]) -> str:
-    """SHA-256 of a state dict's names and shapes, counters left out, in the order of the names."""
-    weights = {name: shape for name, shape in shapes.items() if "num_batches" not in name}
-    return hashlib.sha256(json.dumps(sorted(weights.items())).encode()).hexdigest()
-
-
 def difference(folder: Path, library: str, name: str) -> float:
     """The largest error of a logit, over the largest logit."""
     path = next(folder.glob("weights.*"))
@@ -58,7 +50,7 @@ def difference(folder: Path, library: str, name: str) -> float:
     return float(np.abs(found - expected["logits"]).max() / np.abs(expected["logits"]).max())
 
 
-def rows(torch: str, only: list[str]) -> Iterator[tuple[str, str, float, str]]:
+def rows(torch: str, only: list[str]) -> Iterator[tuple[str, str, float]]:
     listed = subprocess.run([torch, REFERENCES, "list"], capture_output=True, check=True)
     for library, names in json.loads(listed.stdout).items():
         for name in names:
@@ -68,25 +60,19 @@ def rows(torch: str, only: list[str]) -> Iterator[tuple[str, str, float, str]]:
                 kind = FORMATS.get(library, "zip")
                 make = [torch, REFERENCES, "make", folder, library, name, "--format", kind]
                 subprocess.run(make, check=True, stderr=subprocess.DEVNULL)
-                shapes = json.loads((Path(folder) / "shapes.json").read_text())
-                yield library, name, difference(Path(folder), library, name), digest(shapes)
+                yield library, name, difference(Path(folder), library, name)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--torch", required=True, help="a Python with the libraries")
     parser.add_argument("--only", nargs="*", default=[], help="LIBRARY or LIBRARY:NETWORK")
-    parser.add_argument("--digests", type=Path, help="write names' and shapes' digests here")
     options = parser.parse_args()
     worst = 0.0
-    digests: dict[str, dict[str, str]] = {}
     print("| library | network | largest error of a logit |\n|-|-|-|")
-    for library, name, error, found in rows(options.torch, options.only):
+    for library, name, error in rows(options.torch, options.only):
         print(f"| {library} | {name} | {error:.1e} |", flush=True)
         worst = max(worst, error)
-        digests.setdefault(library, {})[name] = found
-    if options.digests:
-        options.digests.write_text(json.dumps(digests, indent=1) + "\n")
     return int(worst > CLAIM)
 
 

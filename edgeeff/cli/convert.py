@@ -32,6 +32,8 @@ PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 @click.option("--classes", type=click.IntRange(1), help="Outputs, if not the variant's.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one per line.")
 @click.option("--resolution", type=click.IntRange(8), help="Side of the input in pixels.")
+@click.option("--mean", help="Of the pixels (0..255) in training, if not the usual: R,G,B.")
+@click.option("--std", help="Likewise; the network was trained on (pixel - mean) / std.")
 @click.option("--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Per run.")
 @click.option("--logits", is_flag=True, help="Leave out the softmax at the end.")
@@ -72,14 +74,15 @@ def _describe(terminal: Terminal, name: str, settings: Any) -> None:
     """What ``convert`` would do with these settings."""
     from edgeeff.architectures.variants import find_variant
     from edgeeff.files import document
-    from edgeeff.pipeline import policy
+    from edgeeff.pipeline import policy, sources
 
-    variant = find_variant(name)
+    weighted = sources.find(find_variant(name), settings)
+    variant = weighted.variant
     recipe = policy.plan(settings, policy.expected_of(variant))
     file = settings.output / f"efficientnet-{variant.name}-{recipe.scheme}.tflite"
     fields = {
         "variant": variant.name,
-        "resolution": settings.resolution or variant.resolution,
+        "resolution": weighted.preprocessing.resolution,
         "classes": settings.classes or variant.classes,
         "weights": settings.weights,
         "calibration": str(settings.calibration or "none: BatchNorm and synthetic pictures"),

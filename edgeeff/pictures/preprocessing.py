@@ -100,6 +100,10 @@ class Preprocessing:
         crop = _number("--resize", share) if share else usual_crop(self.resolution)
         return replace(self, interpolation=interpolation, crop=crop)
 
+    def scaled(self, mean: str, std: str) -> Preprocessing:
+        """The same with another ``--mean`` and ``--std``, as ``from_options`` reads them."""
+        return replace(self, mean=_numbers("--mean", mean), std=_numbers("--std", std))
+
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Crop and resize an RGB picture.
 

@@ -26,6 +26,9 @@ class Settings:
         classes: outputs of the network; ``None``: the variant's.
         labels: a file with their names.
         resolution: side of the input; ``None``: the variant's.
+        mean: of the pixels (0..255) in training, one number or ``R,G,B``; ``None``: as for the
+            variant, or as the weights say.
+        std: likewise; given together.
         resize: how pictures get there, such as ``bilinear`` or ``bicubic:0.875``; ``None``: as
             for the variant, or whole pictures for weights that come with other preprocessing.
         batch: pictures per run.
@@ -51,6 +54,8 @@ class Settings:
     classes: int | None = None
     labels: Path | None = None
     resolution: int | None = None
+    mean: str | None = None
+    std: str | None = None
     resize: str | None = None
     batch: int = 1
     input_type: str | None = None

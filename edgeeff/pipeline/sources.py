@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgeeff import files
 from edgeeff.architectures.variants import Variant
-from edgeeff.errors import InputError
+from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline.settings import Settings
@@ -46,11 +46,11 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
 
     Args:
         variant: as its name says.
-        settings: weights, weights_from, resolution, resize.
+        settings: weights, weights_from, resolution, mean, std, resize.
 
     Raises:
         InputError: no such weight file, or one that is damaged or does not fit.
-        UsageError: an unknown origin.
+        UsageError: an unknown origin, or contradicting options.
     """
     weights: str | Path | StateDict = settings.weights
     preprocessing = Preprocessing.of(variant, settings.resolution)
@@ -60,6 +60,10 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
             weights = read(weights, variant, settings.weights_from)
             variant = weights.variant
             preprocessing = weights.preprocessing(settings.resolution)
+    if (settings.mean is None) != (settings.std is None):
+        raise UsageError("--mean and --std go together", "such as --mean 127 --std 128")
+    if settings.mean is not None and settings.std is not None:
+        preprocessing = preprocessing.scaled(settings.mean, settings.std)
     if settings.resize:
         preprocessing = preprocessing.resized(settings.resize)
     return WeightedVariant(variant, weights, preprocessing)
@@ -123,6 +127,8 @@ def _asked_for(
     """The preprocessing that weights ask for in place of the usual one, and what to say of them."""
     if loaded.scaling is None:
         return usual, loaded.notes
+    if settings.mean is not None:
+        raise UsageError(f"{loaded.source} says its own mean and std", "leave out --mean, --std")
     asked = replace(usual, mean=loaded.scaling.mean, std=loaded.scaling.std)
     if settings.resize is not None:
         return asked, loaded.notes

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ MALFORMED = (
     TypeError,
     ValueError,
     zipfile.BadZipFile,
+    zlib.error,
 )
 """What zipfile, pickletools and the readers here raise on damaged input."""
 

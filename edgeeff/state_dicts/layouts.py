@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edgeeff.architectures.blocks import Block
 from edgeeff.architectures.variants import Variant
+from edgeeff.errors import UsageError
 
 EXPANDING = ("expand_conv", "expand_bn", "dwconv", "bn", "se_reduce", "se_expand")
 PROJECTION = ("project_conv", "project_bn")
@@ -161,8 +162,10 @@ def places(layout: Layout, variant: Variant) -> dict[str, Place]:
     """Every tensor of a variant's state dict by its name there, in the network's order.
 
     Raises:
-        UsageError: the library has no such network.
+        UsageError: the library has no network with fused blocks.
     """
+    if layout.fused is None and any(block.fused for block in variant.blocks):
+        raise UsageError(f"{layout.library} has no {variant.name}", "timm has")
     stem, head = variant.stem_filters, variant.head_filters
     last = variant.blocks[-1].filters_out
     found: dict[str, Place] = {}

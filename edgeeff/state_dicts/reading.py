@@ -109,7 +109,9 @@ def read(path: Path, variant: Variant, origin: str | None = None) -> StateDict:
             f"these are known: {', '.join(layout.library for layout in LAYOUTS)}",
         )
     described = descriptions.beside(path)
-    said = described.origin or descriptions.origin_of(checkpoint.architecture or path.stem)
+    # timm's own files of converted networks are called tf_...; any other name proves nothing.
+    called = path.stem if path.stem.startswith("tf_") else ""
+    said = described.origin or descriptions.origin_of(checkpoint.architecture or called)
     source = find_origin(path, layout, origin, said)
     if described.origin not in (None, source.name):
         described = Description()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+import time
+import zipfile
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeeff.errors import InputError
-from edgeeff.state_dicts.containers import read_checkpoint
+from edgeeff.state_dicts.containers import PICKLE_LIMIT, read_checkpoint
 from tests.state_dicts import torch_files
 from tests.state_dicts.torch_files import Storage, Tensor, dump, two_tensors
 
@@ -68,6 +72,106 @@ def test_a_pickle_that_calls_anything_else_is_refused_unrun(
 
 FLOATS = Storage("1", "FloatStorage", 6)
 OTHER = Storage("2", "FloatStorage", 6)
+
+
+class TestArchive:
+    """The format of PyTorch 1.6 and newer."""
+
+    VALUES: ClassVar = np.arange(6, dtype=np.float32)
+
+    def written(self, file: Path, **parts: Any) -> Path:
+        tensor = Tensor(Storage("0", "FloatStorage", 6), 0, (3, 2), (1, 3))
+        storages = parts.pop("storages", {"0": self.VALUES})
+        saved = parts.pop("saved", {"a.weight": tensor})
+        file.write_bytes(torch_files.archive(saved, storages, **parts))
+        return file
+
+    def test_tensors_come_with_their_names_shapes_and_values(self, file: Path) -> None:
+        tensors = read_checkpoint(self.written(file)).tensors
+        np.testing.assert_array_equal(tensors["a.weight"], [[0, 3], [1, 4], [2, 5]])
+
+    def test_the_architecture_that_timm_s_script_keeps_is_read(self, file: Path) -> None:
+        tensor = Tensor(Storage("0", "FloatStorage", 6), 0, (6,), (1,))
+        saved = {"arch": "tf_efficientnet_b0", "state_dict": {"a": tensor}}
+        assert read_checkpoint(self.written(file, saved=saved)).architecture == "tf_efficientnet_b0"
+
+    @pytest.mark.parametrize(
+        ("parts", "message"),
+        [
+            pytest.param({"byteorder": "big"}, "big-endian", id="big-endian"),
+            pytest.param({"folder": "a/b"}, "no data.pkl", id="a pickle further down"),
+            pytest.param({"storages": {}}, "is not there", id="a storage without bytes"),
+            pytest.param({"storages": {"0": VALUES[:5]}}, "of another size", id="cut short"),
+            pytest.param({"compression": zipfile.ZIP_DEFLATED}, "compressed", id="compressed"),
+            pytest.param({"saved": {"a": 1.5}}, "'a' is not a tensor", id="no tensor"),
+        ],
+    )
+    def test_what_pytorch_does_not_write_is_an_input_error(
+        self, file: Path, parts: dict, message: str
+    ) -> None:
+        with pytest.raises(InputError, match=message):
+            read_checkpoint(self.written(file, **parts))
+
+    def test_a_small_file_cannot_unpack_to_a_large_pickle(self, file: Path) -> None:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("archive/data.pkl", bytes(PICKLE_LIMIT + 1))
+        assert file.stat().st_size < 1 << 20
+        with pytest.raises(InputError, match="larger than that of any EfficientNet"):
+            read_checkpoint(file)
+
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(data=st.data())
+    def test_any_damage_is_an_input_error_or_harmless(
+        self, file: Path, data: st.DataObject
+    ) -> None:
+        content = bytearray(self.written(file).read_bytes())
+        for _ in range(data.draw(st.integers(1, 4))):
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+        file.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+        with contextlib.suppress(InputError):
+            assert read_checkpoint(file).tensors
+
+
+def nested(depth: int) -> bytes:
+    """A tuple of a tuple twice, of a tuple twice, ...: 2^depth values in a few bytes."""
+    steps = b"".join(b"h" + bytes([n]) + b"\x86q" + bytes([n + 1]) for n in range(depth))
+    return b"K\x01q\x00" + steps
+
+
+def legacy(pickle_of_weights: bytes) -> bytes:
+    head = b"".join(dump(value) for value in (torch_files.MAGIC, 1001, torch_files.SYSTEM))
+    return head + b"\x80\x02" + pickle_of_weights + b"." + dump([])
+
+
+STORAGE = b"X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu"
+
+
+@pytest.mark.parametrize(
+    ("pickled", "message"),
+    [
+        pytest.param(b"}" + nested(60) + b"K\x01s", "key of type tuple", id="as a key"),
+        pytest.param(
+            b"}X\x01\x00\x00\x00a(" + nested(60) + b"tQs", "not a storage", id="as a reference"
+        ),
+        pytest.param(
+            b"}X\x01\x00\x00\x00a(" + STORAGE + nested(60) + b"NtQs",
+            "not a s|is not a size|not a storage",
+            id="as a size",
+        ),
+        pytest.param(b"]r\xfe\xff\x0f\x00", "dictionary of tensors", id="a far memo"),
+        pytest.param(
+            b"ccollections\nOrderedDict\n)R}X\x05\x00\x00\x00itemsK\x01sb",
+            "dictionary of tensors",
+            id="attributes that hide methods",
+        ),
+    ],
+)
+def test_a_short_pickle_takes_a_short_time(file: Path, pickled: bytes, message: str) -> None:
+    file.write_bytes(legacy(pickled))
+    begin = time.perf_counter()
+    with pytest.raises(InputError, match=message):
+        read_checkpoint(file)
+    assert time.perf_counter() - begin < 5
 
 
 def pair(tensor: Tensor) -> dict[str, Tensor]:

@@ -1,10 +1,11 @@
-"""Writes what ``torch.save`` of old wrote, without PyTorch: state dicts in the legacy format."""
+"""Writes what ``torch.save`` writes, without PyTorch: state dicts in both of its formats."""
 
 from __future__ import annotations
 
 import io
 import pickle
 import sys
+import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from types import ModuleType
@@ -51,20 +52,24 @@ def pretend_torch(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(sys.modules, "torch", torch)
 
 
-def dump(value: Any, protocol: int = 2) -> bytes:
+def dump(value: Any, protocol: int = 2, *, zipped: bool = False) -> bytes:
     """One pickle, with storages written as references."""
     stream = io.BytesIO()
     pickler = _Pickler(stream, protocol)
+    pickler.zipped = zipped
     pickler.dump(value)
     return stream.getvalue()
 
 
 class _Pickler(pickle.Pickler):
+    zipped = False
+
     def persistent_id(self, value: Any) -> Any:
         if not isinstance(value, Storage):
             return None
         kind = getattr(sys.modules["torch"], value.kind)
-        return ("storage", kind, value.key, "cpu", value.elements, None)
+        reference = ("storage", kind, value.key, "cpu", value.elements)
+        return reference if self.zipped else (*reference, None)
 
 
 def state_dict(
@@ -91,3 +96,27 @@ def two_tensors(**parts: Any) -> bytes:
     )
     values = np.arange(6, dtype=np.float32)
     return state_dict(parts.pop("tensors", tensors), {"1": values, "2": values}, **parts)
+
+
+def archive(saved: Any, storages: Mapping[str, np.ndarray], **parts: Any) -> bytes:
+    """The same as a zip archive; ``folder``, ``byteorder`` and ``compression`` replace parts."""
+    folder = parts.get("folder", "archive")
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", parts.get("compression", zipfile.ZIP_STORED)) as written:
+        written.writestr(f"{folder}/data.pkl", dump(saved, zipped=True))
+        written.writestr(f"{folder}/byteorder", parts.get("byteorder", "little"))
+        for key, values in storages.items():
+            written.writestr(f"{folder}/data/{key}", values.tobytes())
+        written.writestr(f"{folder}/version", "3\n")
+    return stream.getvalue()
+
+
+def of_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Tensor], dict[str, np.ndarray]]:
+    """Float32 arrays as tensors, each with a storage of its own, and these storages."""
+    tensors, storages = {}, {}
+    for number, (name, values) in enumerate(arrays.items()):
+        strides = tuple(step // 4 for step in np.ascontiguousarray(values).strides)
+        storage = Storage(str(number), "FloatStorage", values.size)
+        tensors[name] = Tensor(storage, 0, values.shape, strides)
+        storages[str(number)] = np.ascontiguousarray(values, "<f4").reshape(-1)
+    return tensors, storages
