@@ -126,6 +126,7 @@ def _described(stored: Any) -> tuple[SavedLayer, ...] | None:
 def _tensors(path: Path, group: Any, network: LayerNames) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     """Every tensor as (layer/variable, values). Links out of the file are not followed."""
     names: list[str] = []
+    total = 0
     group.visit(names.append)
     for name in names:
         stored = group[name]
@@ -134,6 +135,12 @@ def _tensors(path: Path, group: Any, network: LayerNames) -> Iterator[tuple[str,
         if stored.external or stored.is_virtual:
             raise InputError(f"{path}: tensor {name!r} points to another file", "save it again")
         check_size(path, name, stored.shape)
+        # A few bytes of file can declare terabytes of text.
+        if stored.dtype.kind not in "biuf":
+            raise InputError(f"{path}: tensor {name!r} holds {stored.dtype}, not numbers")
+        total += stored.nbytes
+        if total > ARCHIVED_LIMIT:
+            raise InputError(f"{path} holds more numbers than an EfficientNet can have")
         yield _name(name, network), stored[()]
 
 

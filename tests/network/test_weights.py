@@ -296,6 +296,23 @@ class TestHostileKerasFiles:
         with pytest.raises(InputError, match="too large for an EfficientNet"):
             weights.load(fresh, TINY, tmp_path / "w.h5")
 
+    def test_a_tensor_of_long_texts_is_refused_before_it_is_read(
+        self, fresh: Any, tmp_path: Path
+    ) -> None:
+        with h5py.File(tmp_path / "w.h5", "w") as file:
+            file.create_dataset("a/a/kernel:0", (1 << 26,), "S60000", chunks=(64,))
+        with pytest.raises(InputError, match=r"a/a/kernel:0' holds \|S60000, not numbers"):
+            weights.load(fresh, TINY, tmp_path / "w.h5")
+
+    def test_many_tensors_of_nothing_are_refused_before_all_are_read(
+        self, fresh: Any, tmp_path: Path
+    ) -> None:
+        with h5py.File(tmp_path / "w.h5", "w") as file:
+            for number in range(5):
+                file.create_dataset(f"a/{number}/kernel:0", (1 << 26,), "f8", chunks=(1 << 20,))
+        with pytest.raises(InputError, match="more numbers than an EfficientNet"):
+            weights.load(fresh, TINY, tmp_path / "w.h5")
+
     @pytest.mark.parametrize(
         "config",
         [b"", b"[]", b'{"config": {}}', b'{"config": {"layers": [1]}}', b"\xff\xfe", b"[" * 5000],
