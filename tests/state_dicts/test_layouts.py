@@ -1,14 +1,10 @@
-"""The tables say what PyTorch's libraries call every tensor, and what shape it has.
-
-data/digests.json was made from the libraries themselves (benchmarks/pytorch_references.py).
-"""
+"""The tables say what PyTorch's libraries call every tensor, and what shape it has."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +12,8 @@ import pytest
 from edgeeff.architectures.variants import find_variant
 from edgeeff.state_dicts.layouts import BATCHNORM, find_layout, places
 from edgeeff.state_dicts.origins import ORIGINS
+from tests.state_dicts.libraries import DIGESTS, NETWORKS
 
-DIGESTS = json.loads((Path(__file__).parent / "data" / "digests.json").read_text("utf-8"))
-NETWORKS = [(library, name) for library, names in DIGESTS.items() for name in names]
 CLASSES = 10
 
 

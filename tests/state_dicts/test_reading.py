@@ -18,7 +18,7 @@ from edgeeff.state_dicts.layouts import places
 from edgeeff.state_dicts.origins import ORIGINS
 from edgeeff.state_dicts.reading import read
 from tests.state_dicts import torch_files
-from tests.state_dicts.test_layouts import NETWORKS
+from tests.state_dicts.libraries import NETWORKS
 
 CLASSES = 3
 
