@@ -10,7 +10,13 @@ _QUANTIZE = {"litert_quantizer": "litert-quantizer", "safetensors": "safetensors
 
 EXTRAS = {
     "quantize": _QUANTIZE,
-    "convert": {**_QUANTIZE, "tensorflow": "tensorflow", "tf_keras": "tf-keras", "h5py": "h5py"},
+    "convert": {
+        **_QUANTIZE,
+        "tensorflow": "tensorflow",
+        "tf_keras": "tf-keras",
+        "h5py": "h5py",
+        "scipy": "scipy",
+    },
 }
 """Module to the package that has it, by the name of the extra in ``pip install edgeeff[NAME]``."""
 

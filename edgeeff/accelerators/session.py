@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeeff.accelerators.plan import Facts, Plan, Profile, TargetStatus
+from edgeeff.accelerators.plan import Facts, Plan, TargetStatus
 from edgeeff.tflite.runner import TensorInfo
 
 Array = NDArray[Any]
@@ -67,13 +67,6 @@ class Target(Protocol):
             TargetUnavailable: the accelerator, driver or delegate is not here or broke down.
             InputError: the file is no model for this target.
         """
-
-
-class ProfilingTarget(Target, Protocol):
-    """A target that can tell where the time goes."""
-
-    def profile(self, model: Path, plan: Plan) -> Profile:
-        """Time per operator, in a pass of its own."""
 
 
 def random_inputs(specs: Sequence[TensorInfo], seed: int) -> list[Array]:

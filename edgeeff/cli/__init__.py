@@ -84,9 +84,7 @@ def _run(words: list[str]) -> int:
         where = error.ctx.command_path if error.ctx else "edgeeff"
         return _fail(error.format_message(), f"{where} --help shows its options", 2, as_json)
     except (KeyboardInterrupt, click.Abort):
-        # Under -m, Python forgets our status and dies of SIGINT if the interrupt met a string
-        # being executed, as in a dataclass being defined; the next string makes it forget that.
-        exec("")  # noqa: S102
+        _keep_exit_status()
         return _fail("interrupted", "nothing half-written was left behind", 130, as_json)
     except BrokenPipeError:
         sys.stderr.close()
@@ -97,6 +95,15 @@ def _run(words: list[str]) -> int:
         hint = "this is a bug of edgeeff: please report it with the output of the command with -v"
         return _fail(f"unexpected {type(error).__name__}: {error}", hint, 1, as_json)
     return status if isinstance(status, int) else 0
+
+
+def _keep_exit_status() -> None:
+    """Have Python end with our status after an interrupt, also under ``-m``.
+
+    It remembers an interrupt that met code made of a string, such as a dataclass being defined, and
+    would die of SIGINT in the end. Only running another such string makes it forget.
+    """
+    exec("")  # noqa: S102 - the shortest one
 
 
 def _fail(message: str, hint: str, status: int, as_json: bool) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from edgeeff.devices.stop import Stop
-from edgeeff.errors import InputError, TargetUnavailable
+from edgeeff.errors import TargetUnavailable
 
 SHORT = 60.0
 """Seconds a small command on a phone may take."""
@@ -286,14 +286,6 @@ class Adb:
                 "reconnect it; adb devices must list it as 'device'",
             )
         return answer
-
-
-def read_program(path: Path) -> bytes:
-    """The bytes of a program to be pushed. Raises ``InputError`` that names it."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}", "check the path") from error
 
 
 def _run(command: list[str], timeout: float, stop: Stop) -> Answer:

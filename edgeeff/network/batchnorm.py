@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tf_keras
+from scipy.special import erf
 
 from edgeeff.network.builder import ACTIVATIONS
 from edgeeff.network.graph import parents
@@ -200,11 +201,8 @@ def _activation(layer: Any) -> str:
     return ""
 
 
-_erf = np.vectorize(math.erf, otypes=[np.float64])
-
-
 def _cumulative(x: Vector) -> Vector:
-    return np.asarray(0.5 * (1 + _erf(x / math.sqrt(2))))
+    return np.asarray(0.5 * (1 + erf(x / math.sqrt(2))))
 
 
 def _density(x: Vector) -> Vector:

@@ -1,7 +1,7 @@
 """Which recipe a network gets, and which ones an accuracy gate tries: said here and nowhere else.
 
 What decides is what the network holds, not its name: a graph from elsewhere is treated as the
-variant of its kind is. The choices are measured (docs/quantization.md).
+variant of its kind is. The choices are measured (docs/results.md).
 """
 
 from __future__ import annotations

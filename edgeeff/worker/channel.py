@@ -146,7 +146,7 @@ class Channel:
         """Send one request and return what its reply says is ``ok``.
 
         Args:
-            do: one of ``worker.REQUESTS``.
+            do: one of ``worker.serve.REQUESTS``.
             progress: called with the run count of every progress line.
             timeout: seconds of silence; ``None``: the channel's.
             fields: the rest of the request, JSON values.

@@ -58,6 +58,8 @@ class Network:
         return process
 
     def close(self) -> None:
+        if self.holder.stdout is not None:
+            self.holder.stdout.close()
         for process in [*self.running, self.holder]:
             process.send_signal(signal.SIGKILL)
             process.wait()
