@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from edgeeff.accelerators.plan import Plan
 from edgeeff.benchmarking.document import comparison_document
-from edgeeff.benchmarking.normalisation import Normalisation
 from edgeeff.benchmarking.run import Result, benchmark
 from edgeeff.benchmarking.session import peak_memory
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import Fidelity, image_errors, summary
 from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.evaluation.normalisation import Normalisation
 from edgeeff.pictures.images import pixels, read_images
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pictures.synthetic import synthetic_pictures

@@ -6,12 +6,12 @@ import statistics
 from pathlib import Path
 
 from edgeeff.benchmarking.measurement import Stages
-from edgeeff.benchmarking.normalisation import Normalisation
 from edgeeff.benchmarking.session import Pass
 from edgeeff.devices import Bench
 from edgeeff.devices.worker_bench import WorkerBench
 from edgeeff.errors import UsageError
 from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.evaluation.normalisation import Normalisation
 from edgeeff.pictures.images import read_images
 
 MOST = 50

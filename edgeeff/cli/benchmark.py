@@ -153,8 +153,8 @@ def _passes(
     if profile:
         passes["profile"] = operator_profile
     if images is not None:
-        from edgeeff.benchmarking.normalisation import normalisation
         from edgeeff.benchmarking.pictures import picture_stages
+        from edgeeff.evaluation.normalisation import normalisation
 
         passes["stages"] = picture_stages(images, normalisation(*said), device=device)
     return passes

@@ -55,7 +55,7 @@ def command(
     if suffixes == {".tflite"}:
         from edgeeff.accelerators.plan import preset
         from edgeeff.benchmarking.models import compare
-        from edgeeff.benchmarking.normalisation import normalisation
+        from edgeeff.evaluation.normalisation import normalisation
 
         _show_models(
             terminal,

@@ -9,12 +9,10 @@ import click
 
 from edgeeff.cli.figures import Rows, fidelity_rows
 from edgeeff.cli.terminal import Terminal, common_options
-from edgeeff.errors import UsageError
 
 if TYPE_CHECKING:
     from edgeeff.evaluation.accuracy import Accuracy, Share
     from edgeeff.evaluation.evaluate import Evaluation
-    from edgeeff.pictures.preprocessing import Preprocessing
 
 FILE = click.Path(path_type=Path)
 
@@ -57,10 +55,11 @@ def command(
           --reference efficientnet-lite0-float32.tflite
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.evaluation.evaluate import evaluate
+    from edgeeff.evaluation.normalisation import normalisation
     from edgeeff.pictures.images import read_images
     from edgeeff.tflite.probe import probe
 
-    preprocessing = _preprocessing(model, mean, std, resize)
+    said = normalisation(mean, std, resize)
     for file in filter(None, (model, reference)):
         probe(file)
     images = read_images(data, labels=labels, strict=strict)
@@ -70,26 +69,13 @@ def command(
         model,
         images.take(limit),
         reference=reference,
-        preprocessing=preprocessing,
+        preprocessing=said.of(model) if said else None,
         threads=threads,
         progress=terminal.progress(),
         top=5 if terminal.verbose else 0,
     )
     terminal.document(evaluation.document())
     _show(terminal, evaluation, images.classes)
-
-
-def _preprocessing(
-    model: Path, mean: str | None, std: str | None, resize: str | None
-) -> Preprocessing | None:
-    if mean is None and std is None and resize is None:
-        return None
-    if mean is None or std is None:
-        raise UsageError("--mean and --std go together", "such as --mean 127 --std 128")
-    from edgeeff.evaluation.inputs import input_resolution
-    from edgeeff.pictures.preprocessing import from_options
-
-    return from_options(input_resolution(model), mean, std, resize or "bilinear")
 
 
 def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) -> None:

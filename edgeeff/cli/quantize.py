@@ -91,15 +91,11 @@ def command(
       edgeeff quantize other.tflite --mean 127.5 --std 127.5 \\
           --calibration photos/
     """  # noqa: D301 - click needs the character, not its escape
-    from edgeeff.evaluation.inputs import input_resolution
-    from edgeeff.pictures.preprocessing import from_options
+    from edgeeff.evaluation.normalisation import normalisation
     from edgeeff.pipeline import conversion
 
-    preprocessing = None
-    if mean is not None or std is not None or resize is not None:
-        if mean is None or std is None:
-            raise UsageError("--mean and --std go together", "such as --mean 127 --std 128")
-        preprocessing = from_options(input_resolution(model), mean, std, resize or "bilinear")
+    said = normalisation(mean, std, resize)
+    preprocessing = said.of(model) if said else None
     settings = conversion.Settings(**options)
     with trials_shown(terminal):
         made = conversion.quantize(model, settings, preprocessing, terminal.progress())

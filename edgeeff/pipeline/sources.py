@@ -10,6 +10,7 @@ from edgeeff import files
 from edgeeff.architectures.variants import Variant
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.evaluation.normalisation import normalisation
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
@@ -60,10 +61,9 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
             weights = read(weights, variant, settings.weights_from)
             variant = weights.variant
             preprocessing = weights.preprocessing(settings.resolution)
-    if (settings.mean is None) != (settings.std is None):
-        raise UsageError("--mean and --std go together", "such as --mean 127 --std 128")
-    if settings.mean is not None and settings.std is not None:
-        preprocessing = preprocessing.scaled(settings.mean, settings.std)
+    said = normalisation(settings.mean, settings.std)
+    if said:
+        preprocessing = preprocessing.scaled(said.mean, said.std)
     if settings.resize:
         preprocessing = preprocessing.resized(settings.resize)
     return WeightedVariant(variant, weights, preprocessing)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edgeeff.benchmarking.normalisation import Normalisation
 from edgeeff.benchmarking.pictures import picture_stages
 from edgeeff.benchmarking.run import benchmark
 from edgeeff.devices.ssh_pictures import archive, name_of, whole
 from edgeeff.devices.worker_bench import WorkerBench
+from edgeeff.evaluation.normalisation import Normalisation
 from tests.devices.boards import PLAN, Server
 from tests.tflite import tiny
 
