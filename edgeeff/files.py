@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import errno
 import hashlib
 import json
 import os
-import secrets
 import shutil
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgeeff.errors import InputError, OutputError
+from edgeeff.temporaries import temporary_file, temporary_folder
 
 SCHEMAS = Path(__file__).with_name("schemas")
 """The JSON Schema of every document that edgeeff writes."""
 
-_begun: set[Path] = set()
-"""Temporary files and folders that are there, or about to be."""
-
-
-@atexit.register
-def _remove_begun() -> None:
-    """Remove what is left because Ctrl-C came while it was being made or removed."""
-    for path in tuple(_begun):
-        shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            path.unlink()
+HELD = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals that wait until files that belong together have their names."""
 
 
 @contextlib.contextmanager
@@ -40,22 +34,90 @@ def writing(path: Path, *, force: bool = False) -> Iterator[Path]:
         OutputError: ``path`` exists and ``force`` is false, or it cannot be written.
     """
     refuse_existing(path, force=force)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
-    _begun.add(temporary)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch(mode=0o600, exist_ok=False)
-        yield temporary
-        with temporary.open("r+b") as written:  # Windows flushes what may be written to only
-            os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        with temporary_file(path.parent) as temporary:
+            yield temporary
+            _settle(temporary)
+            temporary.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write files that belong together, in place of those that are there: all of them or none.
+
+    Everything is on the disk before the first file gets its name. Signals wait until the last
+    one has it. If one cannot get its name, the others get back what was there. What no program
+    can hold off (SIGKILL, a power cut) may come between two names: each file is whole even then,
+    and the next run removes the rest.
+
+    Raises:
+        OutputError: names the file that cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        staged: dict[Path, Path] = {}
+        kept: dict[Path, Path | None] = {}
+        for path, content in contents.items():
+            if path.is_dir():
+                raise OutputError(f"{path} is a directory", "--output DIR goes elsewhere")
+            try:
+                staged[path] = stack.enter_context(temporary_file(path.parent))
+                staged[path].write_bytes(content)
+                _settle(staged[path])
+                kept[path] = stack.enter_context(_second_name(path)) if path.exists() else None
+            except OSError as error:
+                raise _unwritable(path, error) from error
+        with signals_held():
+            _name(staged, kept)
+
+
+def _name(staged: Mapping[Path, Path], kept: Mapping[Path, Path | None]) -> None:
+    """Give every staged file its name; if that fails, give back what was there."""
+    named: list[Path] = []
+    for path, temporary in staged.items():
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            for done in named:
+                former = kept[done]
+                with contextlib.suppress(OSError):
+                    done.unlink() if former is None else former.replace(done)
+            raise _unwritable(path, error) from error
+        named.append(path)
+
+
+@contextlib.contextmanager
+def _second_name(path: Path) -> Iterator[Path]:
+    """Yield another name of a file, or a copy where the file system has one name per file."""
+    with temporary_folder(path.parent) as folder:
+        second = folder / "former"
+        try:
+            os.link(path, second)
+        except OSError:
+            shutil.copy2(path, second)
+        yield second
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Let Ctrl-C, and a request to end, wait for the end of the block.
+
+    Signals interrupt the main thread only; in another one there is nothing to hold.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    former = {number: signal.getsignal(number) for number in HELD}
+    try:
+        for number in HELD:
+            signal.signal(number, lambda number, _: came.append(number))
+        yield
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        _begun.discard(temporary)
+        for number, handler in former.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager
@@ -65,17 +127,12 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: nothing can be written there.
     """
-    scratch = folder / f".edgeeff-{secrets.token_hex(4)}"
-    _begun.add(scratch)
-    try:
+    with contextlib.ExitStack() as stack:
         try:
-            scratch.mkdir(mode=0o700, parents=True)
+            scratch = stack.enter_context(temporary_folder(folder))
         except OSError as error:
             raise _unwritable(folder, error) from error
         yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        _begun.discard(scratch)
 
 
 def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
@@ -145,6 +202,13 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
     }
     hint = hints.get(error.errno or 0, "choose a directory you may write to with --output")
     return OutputError(f"cannot write {path}: {error.strerror or error}", hint)
+
+
+def _settle(temporary: Path) -> None:
+    """Bring a file to the disk, with the permissions of any new file. Raises ``OSError``."""
+    with temporary.open("r+b") as written:  # Windows flushes what may be written to only
+        os.fsync(written.fileno())
+    temporary.chmod(0o666 & ~_umask())
 
 
 def _umask() -> int:

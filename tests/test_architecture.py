@@ -18,6 +18,7 @@ DOCUMENTATION = [*ROOT.glob("README.md"), *sorted((ROOT / "docs").glob("*.md"))]
 ROOMS = (
     "errors",
     "extras",
+    "temporaries",
     "files",
     "progress",
     "architectures",

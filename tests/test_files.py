@@ -1,7 +1,9 @@
-"""Files are whole or absent, whenever Ctrl-C comes."""
+"""Files are whole or absent, whenever Ctrl-C comes, and those that belong together stay so."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +73,114 @@ def test_a_scratch_folder_where_nothing_can_be_written_names_the_place(tmp_path:
         files.scratch_folder(tmp_path / "file"),
     ):
         pass
+
+
+ENDED_AT_A_RENAME = """
+import os, pathlib, sys
+from edgeeff import cli, files
+
+folder, number, moment, signum = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+rename, renames = pathlib.Path.replace, []
+
+def ended(path, target):
+    renames.append(target)
+    if len(renames) == number and moment == "before":
+        os.kill(os.getpid(), signum)
+    rename(path, target)
+    if len(renames) == number and moment == "after":
+        os.kill(os.getpid(), signum)
+
+pathlib.Path.replace = ended
+new = {pathlib.Path(folder) / name: b"new" for name in ("one", "two")}
+cli.edgeeff.main = lambda **options: files.write_together(new)
+cli.main([])
+"""
+
+MOMENTS = [(number, moment) for number in (1, 2) for moment in ("before", "after")]
+
+
+def ended_at_a_rename(folder: Path, number: int, moment: str, signum: int) -> int:
+    words = [sys.executable, "-c", ENDED_AT_A_RENAME, folder, str(number), moment, str(signum)]
+    return subprocess.run(words, capture_output=True, text=True, check=False).returncode
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("before", [{}, {"one": b"old", "two": b"old"}], ids=["new", "replaced"])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
+@pytest.mark.parametrize(("number", "moment"), MOMENTS)
+def test_signals_wait_until_both_have_their_names(number, moment, signum, before, tmp_path):
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+    assert ended_at_a_rename(tmp_path, number, moment, signum) == 130
+    assert contents(tmp_path) == {"one": b"new", "two": b"new"}
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(("number", "moment"), MOMENTS)
+def test_a_kill_leaves_whole_files_and_the_next_run_removes_the_rest(number, moment, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).write_bytes(b"old")
+    assert ended_at_a_rename(tmp_path, number, moment, signal.SIGKILL) == -signal.SIGKILL
+    assert set(contents(tmp_path)) >= {"one", "two"}
+    assert {contents(tmp_path)[name] for name in ("one", "two")} <= {b"old", b"new"}
+    assert list(tmp_path.glob(".edgeeff-*"))
+    with files.scratch_folder(tmp_path):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", [".edgeeff-1", ".edgeeff-notours1", ".other-01234567"])
+def test_only_what_is_called_as_ours_is_removed(name, tmp_path):
+    (tmp_path / name).write_bytes(b"kept")
+    (tmp_path / ".edgeeff-01234567").write_bytes(b"left by a run that was killed")
+    with files.scratch_folder(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_another_run_is_at_work_on_stays(tmp_path: Path):
+    script = (
+        "import pathlib, sys\n"
+        "from edgeeff import files\n"
+        "with files.scratch_folder(pathlib.Path(sys.argv[1])) as scratch:\n"
+        "    print(scratch, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", script, tmp_path]
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    theirs = Path(other.stdout.readline().strip())
+    with files.scratch_folder(tmp_path):
+        assert theirs.is_dir()
+    other.communicate("", timeout=60)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("before", [None, b"old"], ids=["nothing", "a file"])
+def test_if_the_second_cannot_get_its_name_the_first_is_as_before(before, tmp_path, monkeypatch):
+    one, two = tmp_path / "one", tmp_path / "two"
+    if before:
+        one.write_bytes(before)
+    rename = Path.replace
+
+    def refused(path: Path, target: Path) -> Path:
+        if target == two:
+            raise OSError(28, os.strerror(28))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(OutputError, match=r"cannot write .*two: No space left"):
+        files.write_together({one: b"new", two: b"new"})
+    assert contents(tmp_path) == ({"one": before} if before else {})
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_at_the_place_of_one_file_leaves_the_other_alone(tmp_path):
+    (tmp_path / "one").write_bytes(b"old")
+    (tmp_path / "two").mkdir()
+    with pytest.raises(OutputError, match="two is a directory"):
+        files.write_together({tmp_path / "one": b"new", tmp_path / "two": b"new"})
+    assert contents(tmp_path) == {"one": b"old"}

@@ -25,7 +25,7 @@ from edgeeff.quantization.calibration.pictures import CalibrationPair, Calibrati
 from edgeeff.quantization.quantize import Ends, default_ends, quantize_model
 from edgeeff.quantization.recipes.recipe import Recipe
 from edgeeff.tflite.float_model import FloatModel
-from edgeeff.tflite.manifest import Manifest, describe, path_of
+from edgeeff.tflite.manifest import Manifest, describe, path_of, write_model
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,7 @@ def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
         trials = [candidate.trial for candidate in tried if candidate.trial is not None]
         best = max(tried, key=lambda it: it.trial.rank if it.trial else (0, False, 0.0))
         manifest = replace(best.manifest, tried=[trial.to_json() for trial in trials] or None)
-        files.write_bytes(model, best.file.read_bytes(), force=job.settings.force)
-        files.write_bytes(path_of(model), manifest.document().encode(), force=True)
+        write_model(model, best.file.read_bytes(), manifest, force=job.settings.force)
     if trials and all(trial.failed for trial in trials):
         raise AccuracyGateFailed(trials)
     return Conversion(model, manifest, job.reference, _coverage_notes(manifest))

@@ -30,7 +30,7 @@ from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.logits import final_activation
-from edgeeff.tflite.manifest import describe, path_of, refuse_foreign
+from edgeeff.tflite.manifest import describe, described, refuse_foreign, write_model
 
 __all__ = ["SYNTHETIC_COUNT", "Conversion", "Settings", "convert", "quantize"]
 
@@ -170,10 +170,14 @@ def _keep_reference(network: FloatModel, reference: Path, settings: Settings) ->
                 f"{reference} exists already and is another network",
                 "--force replaces it, --output DIR goes elsewhere",
             )
-        return
-    files.write_bytes(reference, network.content, force=True)
-    manifest = describe(reference, "float32", network, seed=settings.seed)
-    files.write_bytes(path_of(reference), manifest.document().encode(), force=True)
+        if described(reference):
+            return
+    refuse_foreign(reference, force=settings.force)
+    with files.scratch_folder(settings.output) as scratch:
+        exported = scratch / reference.name
+        files.write_bytes(exported, network.content)
+        manifest = describe(exported, "float32", network, seed=settings.seed)
+    write_model(reference, network.content, manifest, force=True)
 
 
 def _target(settings: Settings, variant: Variant, scheme: str, *, trained: bool) -> Path:

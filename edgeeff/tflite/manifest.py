@@ -138,11 +138,26 @@ def describe(model: Path, precision: str, network: FloatModel, **measured: Any) 
     )
 
 
-def read_manifest(model: Path) -> Manifest | None:
-    """The manifest beside a model; ``None`` if there is none, or if it is of another file.
+def write_model(model: Path, content: bytes, manifest: Manifest, *, force: bool) -> None:
+    """Write a model and its manifest: both, or neither.
+
+    The manifest comes first: what a kill between the two leaves is a manifest without a model, or
+    one that ``read_manifest`` refuses.
 
     Raises:
-        InputError: a manifest that is damaged or of a newer version.
+        OutputError: one exists and ``force`` is false, or cannot be written.
+    """
+    document = manifest.document().encode()
+    files.refuse_existing(model, force=force)
+    refuse_foreign(model, force=force)
+    files.write_together({path_of(model): document, model: content})
+
+
+def read_manifest(model: Path) -> Manifest | None:
+    """The manifest beside a model; ``None`` if there is none.
+
+    Raises:
+        InputError: a manifest that is damaged, of a newer version or of another model.
     """
     path = path_of(model)
     if not path.is_file() or not _claims(files.read_bytes(path)):
@@ -157,7 +172,21 @@ def read_manifest(model: Path) -> Manifest | None:
         manifest = Manifest(**known)
     except TypeError as error:
         raise InputError(f"{path} is incomplete: {error}", "convert the network again") from error
-    return manifest if manifest.sha256 == files.sha256(model) else None
+    if manifest.sha256 != files.sha256(model):
+        raise InputError(
+            f"{path} describes another file than {model}: the sha256 differs",
+            "the model was changed, or a run was killed: make it again with --force, or remove "
+            f"{path.name} if it is not its manifest",
+        )
+    return manifest
+
+
+def described(model: Path) -> bool:
+    """Whether a manifest lies beside a model that describes this very file."""
+    try:
+        return read_manifest(model) is not None
+    except InputError:
+        return False
 
 
 def refuse_foreign(model: Path, *, force: bool) -> None:

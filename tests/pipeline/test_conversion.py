@@ -22,7 +22,7 @@ from edgeeff.pipeline import conversion, policy
 from edgeeff.quantization.calibration.pictures import HELD_OUT
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.tflite.float_model import FloatModel, Provenance
-from edgeeff.tflite.manifest import describe, path_of, read_manifest
+from edgeeff.tflite.manifest import describe, path_of, read_manifest, write_model
 from edgeeff.tflite.reader import read_model
 
 LADDER = policy.choice(policy.expected_of(find_variant("lite0"))).ladder
@@ -113,17 +113,63 @@ def test_what_the_source_said_of_its_network_goes_with_it(source, tmp_path):
     assert manifest.labels == list("abcdefghij")
 
 
-def test_a_manifest_of_another_file_is_not_believed(made, tmp_path):
+def test_a_manifest_of_another_file_is_refused(made, tmp_path):
     model = tmp_path / made.model.name
     shutil.copy(path_of(made.model), path_of(model))
     model.write_bytes(made.model.read_bytes() + b"\0")
-    assert read_manifest(model) is None
+    with pytest.raises(InputError, match="describes another file") as refused:
+        read_manifest(model)
+    assert "make it again with --force" in refused.value.hint
 
 
 @pytest.mark.slow
 def test_the_same_command_twice_gives_the_same_bytes(source, tmp_path):
     first = quantize(source, tmp_path / "a").manifest.sha256
     assert quantize(source, tmp_path / "b").manifest.sha256 == first
+
+
+KILLED_BETWEEN = """
+import os, pathlib, signal, sys
+from edgeeff import cli
+
+rename = pathlib.Path.replace
+
+def killed(path, target):
+    rename(path, target)
+    if target.name == "tiny-int8.json":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+pathlib.Path.replace = killed
+cli.main(sys.argv[1:])
+"""
+
+
+def test_a_kill_between_manifest_and_model_is_noticed_and_mended(source, made, tmp_path):
+    """The old model stays, and is not taken for what the new manifest says."""
+    old = tmp_path / made.model.name
+    old.write_bytes(made.model.read_bytes() + b"\0")
+    shutil.copy(path_of(made.model), path_of(old))
+    words = ["quantize", source, "--output", tmp_path, "--recipe", "int8-plain", "--force"]
+    ended = subprocess.run([sys.executable, "-c", KILLED_BETWEEN, *words], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    with pytest.raises(InputError, match="describes another file"):
+        read_manifest(old)
+    made = quantize(source, tmp_path, force=True)
+    assert read_manifest(made.model) is not None
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "tiny-int8.json",
+        "tiny-int8.tflite",
+    ]
+
+
+def test_a_manifest_that_cannot_be_written_loses_nothing(made, tmp_path):
+    model, manifest = tmp_path / "model.tflite", tmp_path / "model.json"
+    write_model(model, b"old", made.manifest, force=False)
+    before = manifest.read_bytes()
+    odd = replace(made.manifest, fidelity={"sqnr_db": float("nan")})
+    with pytest.raises(ValueError, match="JSON"):
+        write_model(model, b"new", odd, force=True)
+    assert (model.read_bytes(), manifest.read_bytes()) == (b"old", before)
 
 
 def test_a_file_that_is_not_ours_at_the_place_of_the_manifest_is_not_touched(source, tmp_path):
