@@ -189,7 +189,10 @@ def _recall(machine: _Machine, argument: int) -> None:
 def _name(machine: _Machine, argument: str) -> None:
     module, _, name = argument.partition(" ")
     found = Name(module, name)
-    if found not in KNOWN and not (module == "torch" and name in STORAGES):
+    stored = module == "torch" and name.endswith("Storage")
+    if stored and name not in STORAGES:
+        raise ValueError(f"its numbers are in a {found}, which is not read: save them as float32")
+    if found not in KNOWN and not stored:
         raise ValueError(f"it asks for {found}, which weights do not need")
     machine.push(found)
 

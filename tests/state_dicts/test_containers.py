@@ -132,6 +132,12 @@ class TestArchive:
             assert read_checkpoint(file).tensors
 
 
+def test_numbers_that_are_not_read_are_said_to_be_so(file: Path) -> None:
+    file.write_bytes(legacy(b"ctorch\nBFloat16Storage\n"))
+    with pytest.raises(InputError, match="BFloat16Storage, which is not read: save them as float"):
+        read_checkpoint(file)
+
+
 def nested(depth: int) -> bytes:
     """A tuple of a tuple twice, of a tuple twice, ...: 2^depth values in a few bytes."""
     steps = b"".join(b"h" + bytes([n]) + b"\x86q" + bytes([n + 1]) for n in range(depth))
