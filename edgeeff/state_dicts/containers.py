@@ -124,7 +124,8 @@ def _from_archive(content: bytes) -> Checkpoint:
             return np.frombuffer(archive.read(entry), wanted.dtype)
 
         saved = load(io.BytesIO(archive.read(pickled[0])))
-        return Checkpoint(_arrays(state_dict(saved), storage), _architecture(saved))
+        arrays = _arrays(state_dict(saved), storage, len(content))
+        return Checkpoint(arrays, _architecture(saved))
 
 
 def _from_legacy(content: bytes) -> Checkpoint:
@@ -139,7 +140,7 @@ def _from_legacy(content: bytes) -> Checkpoint:
     tensors = state_dict(pickled)
     everything = [found.storage for found in _tensors_in(pickled)]
     found = _cut(memoryview(content), stream.tell(), keys, everything)
-    arrays = _arrays(tensors, lambda wanted: found[wanted.key])
+    arrays = _arrays(tensors, lambda wanted: found[wanted.key], len(content))
     return Checkpoint(arrays, _architecture(pickled))
 
 
@@ -199,12 +200,18 @@ def _cut(
     return storages
 
 
-def _arrays(tensors: Mapping[str, Tensor], storage: Callable[[Storage], Array]) -> dict[str, Array]:
+def _arrays(
+    tensors: Mapping[str, Tensor], storage: Callable[[Storage], Array], room: int
+) -> dict[str, Array]:
+    """Read the tensors; ``room`` is the bytes of the file."""
     used = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
     # A stride of 0 repeats an element as often as the shape says.
     elements = sum(math.prod(tensor.shape) for tensor in tensors.values())
     if elements > sum(stored.elements for stored in used.values()):
         raise ValueError("its tensors have more elements than its storages")
+    # Entries of an archive may lie one upon the other.
+    if sum(stored.elements * stored.dtype.itemsize for stored in used.values()) > room:
+        raise ValueError("its storages are larger than the file")
     read = {key: storage(stored) for key, stored in used.items()}
     return {name: _view(name, tensor, read[tensor.storage.key]) for name, tensor in tensors.items()}
 

@@ -30,6 +30,9 @@ STORAGES: Mapping[str, np.dtype[Any]] = {
 }
 """Names in module ``torch`` that say how a storage's bytes are to be read."""
 
+MOST_AXES = 8
+"""Of a tensor; the product of a million large sizes would take hours."""
+
 LARGEST_NUMBER = 1 << 62
 """Sizes, offsets and strides beyond it cannot be meant."""
 
@@ -218,7 +221,7 @@ def _tensor(arguments: tuple[Any, ...]) -> Tensor:
     storage, offset, shape, strides = (*arguments, None, None, None, None)[:4]
     described = isinstance(storage, Storage)
     described = described and isinstance(shape, tuple) and isinstance(strides, tuple)
-    if not described or len(shape) != len(strides):
+    if not described or len(shape) != len(strides) or len(shape) > MOST_AXES:
         raise ValueError("a tensor is not described as PyTorch does")
     sizes, steps = tuple(map(_count, shape)), tuple(map(_count, strides))
     return Tensor(storage, _count(offset), sizes, steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import pickle
 import time
@@ -112,6 +113,27 @@ class TestArchive:
         with pytest.raises(InputError, match=message):
             read_checkpoint(self.written(file, **parts))
 
+    def test_entries_that_lie_one_upon_the_other_are_not_all_read(self, file: Path) -> None:
+        tensors = {
+            f"t{n}": Tensor(Storage(str(n), "FloatStorage", 100), 0, (100,), (1,))
+            for n in range(200)
+        }
+        values = np.zeros(100, np.float32)
+        self.written(file, saved=tensors, storages={str(n): values for n in range(200)})
+        assert len(read_checkpoint(file).tensors) == 200
+        with zipfile.ZipFile(file) as archive:
+            pickled = archive.read("archive/data.pkl").replace(b"Kd", b"M\xe8\x03")
+        file.write_bytes(b"PK" + bytes(8))
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("archive/data.pkl", pickled)
+            archive.writestr("archive/data/0", bytes(4000))
+            for number in range(1, 200):
+                again = copy.copy(archive.getinfo("archive/data/0"))
+                again.filename = f"archive/data/{number}"
+                archive.filelist.append(again)
+        with pytest.raises(InputError, match="larger than the file"):
+            read_checkpoint(file)
+
     def test_a_small_file_cannot_unpack_to_a_large_pickle(self, file: Path) -> None:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("archive/data.pkl", bytes(PICKLE_LIMIT + 1))
@@ -163,6 +185,15 @@ STORAGE = b"X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x0
             b"}X\x01\x00\x00\x00a(" + STORAGE + nested(60) + b"NtQs",
             "not a s|is not a size|not a storage",
             id="as a size",
+        ),
+        pytest.param(
+            b"}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n(("
+            + STORAGE
+            + b"K\x01NtQK\x00("
+            + b"J\xff\xff\xff\x7f" * 200_000
+            + b"tq\x00h\x00tRs",
+            "not described as PyTorch does",
+            id="a tensor of many axes",
         ),
         pytest.param(b"]r\xfe\xff\x0f\x00", "dictionary of tensors", id="a far memo"),
         pytest.param(
