@@ -55,6 +55,7 @@ def command(
           --reference efficientnet-lite0-float32.tflite
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.evaluation.evaluate import evaluate
+    from edgeeff.evaluation.inputs import find_labels
     from edgeeff.evaluation.normalisation import normalisation
     from edgeeff.pictures.images import read_images
     from edgeeff.tflite.probe import probe
@@ -75,7 +76,8 @@ def command(
         top=5 if terminal.verbose else 0,
     )
     terminal.document(evaluation.document())
-    _show(terminal, evaluation, images.classes)
+    names = images.classes or (terminal.verbose and find_labels(model)) or ()
+    _show(terminal, evaluation, names)
 
 
 def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) -> None:

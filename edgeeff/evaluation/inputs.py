@@ -7,7 +7,8 @@ from pathlib import Path
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing, usual_crop
 from edgeeff.tflite.manifest import read_manifest
-from edgeeff.tflite.metadata import read_metadata
+from edgeeff.tflite.metadata import read_labels, read_metadata, read_preprocessing
+from edgeeff.tflite.metadata_writer import check_count
 from edgeeff.tflite.model import Model
 from edgeeff.tflite.reader import read_model
 
@@ -15,8 +16,9 @@ from edgeeff.tflite.reader import read_model
 def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -> Preprocessing:
     """The preprocessing of a model: as its manifest says, else as its TFLite metadata does.
 
-    The manifest is the ``.json`` that edgeeff writes beside a model. Metadata knows mean and std
-    only: the picture is resized bilinearly, as app frameworks do.
+    The manifest is the ``.json`` that edgeeff writes beside a model, which says the same itself.
+    Metadata of others knows mean and std only: the picture is resized bilinearly, as app frameworks
+    do.
 
     Args:
         model: a ``.tflite`` file.
@@ -30,6 +32,25 @@ def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -
         hint = "say it with --mean, --std and --resize (such as --mean 127 --std 128)"
         raise InputError(f"{model} does not say how its pictures are preprocessed", hint)
     return found
+
+
+def find_labels(model: Path) -> tuple[str, ...] | None:
+    """Class names of a model in the order of its outputs: of its manifest, else of its metadata.
+
+    Raises:
+        InputError: what it says is damaged, or names more or fewer classes than there are.
+    """
+    manifest = read_manifest(model)
+    if manifest is not None and manifest.labels:
+        return tuple(manifest.labels)
+    parsed = read_model(model)
+    metadata = read_metadata(parsed)
+    if metadata is None or not metadata.outputs:
+        return None
+    labels = read_labels(model, metadata.outputs[0])
+    if labels is not None:
+        check_count(labels, parsed.outputs[0].shape[-1], f"the labels in {model}")
+    return labels
 
 
 def input_resolution(model: Path) -> int:
@@ -52,6 +73,9 @@ def _from_manifest(model: Path) -> Preprocessing | None:
 
 def _from_metadata(model: Path) -> Preprocessing | None:
     parsed = read_model(model)
+    written = read_preprocessing(parsed)
+    if written is not None:
+        return written
     metadata = read_metadata(parsed)
     if metadata is None or not metadata.inputs or not metadata.inputs[0].mean:
         return None

@@ -26,6 +26,7 @@ from edgeeff.quantization.quantize import Ends, default_ends, quantize_model
 from edgeeff.quantization.recipes.recipe import Recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import Manifest, describe, path_of, write_model
+from edgeeff.tflite.metadata_writer import write_metadata
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,13 @@ def _search(job: Job, recipe: Recipe) -> Search:
 def _explained(job: Job, found: Search, scratch: Path) -> dict[str, Any]:
     """What a search kept and why, and full integer on the pictures that verify."""
     whole = scratch / "whole.tflite"
-    files.write_bytes(whole, found.whole, force=True)
+    content = _described(job, found.whole)
+    files.write_bytes(whole, content, force=True)
     held_out = None
     if not job.network.untrained:
         judged = job.calibration.held_out
         held_out = _fidelity(job.network, whole, judged).to_json()
-    return {**found.to_json(), "full_integer": {"bytes": len(found.whole), "fidelity": held_out}}
+    return {**found.to_json(), "full_integer": {"bytes": len(content), "fidelity": held_out}}
 
 
 def _ends(job: Job, recipe: Recipe) -> Ends:
@@ -162,7 +164,15 @@ def _quantized(job: Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:
         progress=job.progress,
         covered=None if job.calibration.used.synthetic else found.append,
     )
-    return content, found[0] if found else None
+    return _described(job, content), found[0] if found else None
+
+
+def _described(job: Job, content: bytes) -> bytes:
+    """With the network's metadata, labels and files, as they are for its quantized input."""
+    network = job.network
+    return write_metadata(
+        content, network.preprocessing, labels=network.labels, source=network.content
+    )
 
 
 def _verify(

@@ -93,8 +93,8 @@ def quantize(
 
     Args:
         source: the float model.
-        settings: recipe, calibration, types, limits, seed, output, force; the rest is of the
-            network.
+        settings: recipe, calibration, labels, types, limits, seed, output, force; the rest is of
+            the network.
         preprocessing: of the model; ``None``: as its manifest or metadata says.
         progress: told of every stage.
 
@@ -110,7 +110,8 @@ def quantize(
         # Miss a recipe before the source is looked at.
         find_recipe(settings.recipe)
     extras.require("quantize", "quantize")
-    network = sources.from_tflite(source, preprocessing)
+    labels = read_labels(settings.labels) if settings.labels else None
+    network = sources.from_tflite(source, preprocessing, labels)
     recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))
     recipe = recipes[-1]
     check_network(network, recipe)

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 from edgeeff import files
 from edgeeff.architectures.variants import Variant
 from edgeeff.errors import InputError, UsageError
-from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.evaluation.inputs import find_labels, find_preprocessing
 from edgeeff.evaluation.normalisation import normalisation
+from edgeeff.pictures.imagenet import imagenet_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.state_dicts.reading import StateDict, is_state_dict, read
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.manifest import read_manifest
+from edgeeff.tflite.metadata_writer import Texts, check_count, write_metadata
 from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import read_model
 
@@ -117,8 +119,16 @@ def from_variant(
             batch=settings.batch,
             activation="linear" if settings.logits else str(activation),
         )
+    if labels is None and loaded.trained and settings.weights in NAMED_WEIGHTS:
+        labels = imagenet_labels(network.outputs[0].shape[-1])
+    described = write_metadata(content, preprocessing, labels=labels, texts=_texts(variant))
     weights = Provenance(loaded.source, loaded.sha256, loaded.trained, notes)
-    return FloatModel(content, preprocessing, variant.name, weights, labels)
+    return FloatModel(described, preprocessing, variant.name, weights, labels)
+
+
+def _texts(variant: Variant) -> Texts:
+    name = f"efficientnet-{variant.name}"
+    return Texts(name, "Names what a picture shows, with a score for each class.")
 
 
 def _asked_for(
@@ -137,27 +147,29 @@ def _asked_for(
     return replace(asked, crop=1.0), (*loaded.notes, whole)
 
 
-def from_tflite(path: Path, preprocessing: Preprocessing | None = None) -> FloatModel:
+def from_tflite(
+    path: Path,
+    preprocessing: Preprocessing | None = None,
+    labels: tuple[str, ...] | None = None,
+) -> FloatModel:
     """Read a float .tflite and what its manifest says of it, if it has one.
 
     Args:
         path: the file.
         preprocessing: of the network; ``None``: as its manifest or metadata says.
+        labels: of its classes; ``None``: as its manifest or metadata says.
 
     Raises:
-        InputError: a file that is damaged or crashes the runtime, or one that says no
-            preprocessing.
+        InputError: a file that is damaged or crashes the runtime, one that says no preprocessing,
+            or labels that are more or fewer than its outputs.
     """
     probe(path)
     preprocessing = preprocessing or find_preprocessing(path)
     manifest, content = read_manifest(path), files.read_bytes(path)
+    if labels is None:
+        labels = find_labels(path)
+    else:
+        check_count(labels, read_model(path).outputs[0].shape[-1])
     if manifest is None:
-        read_model(path)
-        return FloatModel(content, preprocessing)
-    return FloatModel(
-        content,
-        preprocessing,
-        manifest.variant,
-        manifest.weights,
-        tuple(manifest.labels) if manifest.labels else None,
-    )
+        return FloatModel(content, preprocessing, labels=labels)
+    return FloatModel(content, preprocessing, manifest.variant, manifest.weights, labels)

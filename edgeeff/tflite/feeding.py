@@ -56,6 +56,20 @@ def feeding(info: TensorInfo, preprocessing: Preprocessing) -> Feed:
     return lambda pixels: table[pixels, np.arange(3)]
 
 
+def takes_pixels(info: TensorInfo, preprocessing: Preprocessing) -> bool:
+    """Whether an input's real values are those of pixels, 0..255: its graph normalises them.
+
+    Raises ``InputError`` as ``feeding`` does.
+    """
+    if np.issubdtype(info.dtype, np.floating):
+        return False
+    if info.scale is None:
+        _table(info, preprocessing)
+        return True
+    taken = dequantize(_table(info, preprocessing), info)
+    return bool(abs(taken - PIXELS).max() <= TOLERANCE)
+
+
 def _table(info: TensorInfo, preprocessing: Preprocessing) -> NDArray[Any]:
     """What the input takes for each value of a pixel in each channel, raw, [256, 3]."""
     if info.scale is None:

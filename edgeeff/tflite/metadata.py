@@ -6,22 +6,33 @@ is appended to it. Schema: ``metadata_schema.fbs`` of tflite-support and of Medi
 
 from __future__ import annotations
 
+import io
+import json
 import math
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from edgeeff.errors import InputError
+from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.flatbuffer import Table, decode, read_schema
 from edgeeff.tflite.model import Model
 
 ENTRY = "TFLITE_METADATA"
 """Name under which the model holds it."""
 
+PREPROCESSING_ENTRY = "edgeeff.preprocessing/1"
+"""Name under which it holds the preprocessing of the float network, as JSON: TFLite's metadata
+knows neither the crop nor the interpolation, and of a graph that normalises no mean and std."""
+
+ROOT = "ModelMetadata"
 IDENTIFIER = b"M001"
+LABELS_TYPE = 2
+"""``AssociatedFileType.TENSOR_AXIS_LABELS``."""
+
 MOST_FILE_BYTES = 16 * 2**20
 """Larger associated files are refused: label files have some ten kilobytes."""
 
@@ -90,7 +101,7 @@ def read_metadata(model: Model) -> ModelMetadata | None:
     if content is None:
         return None
     name = f"the metadata of {model.name}"
-    root = decode(bytes(content), read_schema("metadata"), "ModelMetadata", IDENTIFIER, name)
+    root = decode(bytes(content), read_schema("metadata"), ROOT, IDENTIFIER, name)
     # The first subgraph's entry is the model's: its inputs and outputs.
     graph = (root["subgraph_metadata"] or [{}])[0]
     return ModelMetadata(
@@ -105,6 +116,43 @@ def read_metadata(model: Model) -> ModelMetadata | None:
     )
 
 
+def read_preprocessing(model: Model) -> Preprocessing | None:
+    """The preprocessing that edgeeff wrote into a model; ``None`` if it has none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    content = model.metadata.get(PREPROCESSING_ENTRY)
+    if content is None:
+        return None
+    try:
+        fields = json.loads(bytes(content))
+    except ValueError as error:
+        raise InputError(f"the preprocessing in {model.name} is damaged: {error}") from error
+    return Preprocessing.from_json(fields)
+
+
+def is_labels(file: Table) -> bool:
+    """Whether an associated file names the classes of an output."""
+    return bool(file["type"] == LABELS_TYPE)
+
+
+def files_behind(content: bytes) -> dict[str, bytes]:
+    """Every file in the archive appended to a model, by name.
+
+    Raises:
+        InputError: the archive is damaged or too large, or has two files of a name.
+    """
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return {}
+    name = "the model"
+    with _archive(io.BytesIO(content), name) as archive:
+        names = archive.namelist()
+        if len(set(names)) < len(names):
+            raise InputError(f"the archive appended to {name} has two files of the same name")
+        return {entry: _member(archive, entry, name) for entry in names}
+
+
 def associated_files(path: Path) -> dict[str, int]:
     """Name and size of every file in the archive appended to the model; empty without one.
 
@@ -113,7 +161,7 @@ def associated_files(path: Path) -> dict[str, int]:
     """
     if not zipfile.is_zipfile(path):
         return {}
-    with _archive(path) as archive:
+    with _archive(path, path) as archive:
         return {entry.filename: entry.file_size for entry in archive.infolist()}
 
 
@@ -125,16 +173,8 @@ def read_associated_file(path: Path, name: str) -> bytes:
     """
     if name not in associated_files(path):
         raise InputError(f"{path} carries no file {name!r}", "edgeeff inspect lists its files")
-    with _archive(path) as archive:
-        try:
-            with archive.open(name) as member:
-                # The size in the archive's directory is a claim: never read more than the limit.
-                content = member.read(MOST_FILE_BYTES + 1)
-        except _DAMAGED as error:
-            raise _damaged(path, error) from error
-    if len(content) > MOST_FILE_BYTES:
-        raise InputError(f"{name!r} in {path} has more than {MOST_FILE_BYTES:,} bytes")
-    return content
+    with _archive(path, path) as archive:
+        return _member(archive, name, path)
 
 
 def read_labels(path: Path, tensor: TensorMetadata) -> tuple[str, ...] | None:
@@ -165,19 +205,31 @@ _DAMAGED = (
 """What Python's zipfile raises for archives of unknown origin."""
 
 
-def _archive(path: Path) -> zipfile.ZipFile:
+def _archive(file: Path | IO[bytes], name: object) -> zipfile.ZipFile:
     try:
-        archive = zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(file)
     except _DAMAGED as error:
-        raise _damaged(path, error) from error
+        raise _damaged(name, error) from error
     if len(archive.infolist()) > MOST_FILES:
         archive.close()
-        raise InputError(f"the archive appended to {path} has more than {MOST_FILES:,} files")
+        raise InputError(f"the archive appended to {name} has more than {MOST_FILES:,} files")
     return archive
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"the archive appended to {path} is damaged: {error}", "add the files again")
+def _member(archive: zipfile.ZipFile, member: str, name: object) -> bytes:
+    try:
+        with archive.open(member) as opened:
+            # The size in the archive's directory is a claim: never read more than the limit.
+            content = opened.read(MOST_FILE_BYTES + 1)
+    except _DAMAGED as error:
+        raise _damaged(name, error) from error
+    if len(content) > MOST_FILE_BYTES:
+        raise InputError(f"{member!r} in {name} has more than {MOST_FILE_BYTES:,} bytes")
+    return content
+
+
+def _damaged(name: object, error: Exception) -> InputError:
+    return InputError(f"the archive appended to {name} is damaged: {error}", "add the files again")
 
 
 def _tensors(tables: list[Table] | None, name: str) -> tuple[TensorMetadata, ...]:

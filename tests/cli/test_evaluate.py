@@ -139,3 +139,8 @@ def test_grey_square_is_a_picture_too(tmp_path, capfd):
     Image.new("L", (9, 9), 77).save(tmp_path / "a.png")
     words = (tiny.INT8, "--data", tmp_path / "a.png", "--reference", tiny.FLOAT32, *LITE)
     assert run(*words) == 0
+
+
+def test_verbose_names_classes_as_the_file_does(flat, capsys):
+    assert run(tiny.INT8_METADATA, "--data", flat, "-v", *LITE) == 0
+    assert "class " in capsys.readouterr().out.splitlines()[0]

@@ -17,12 +17,16 @@ from edgeeff import files
 from edgeeff.architectures.variants import find_variant
 from edgeeff.errors import EdgeeffError, InputError, OutputError, UsageError
 from edgeeff.evaluation.gate import AccuracyGateFailed, Limits
+from edgeeff.evaluation.inputs import find_labels, find_preprocessing
+from edgeeff.pictures.imagenet import imagenet_labels
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.pipeline import conversion, policy
 from edgeeff.quantization.calibration.pictures import HELD_OUT
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.manifest import describe, path_of, read_manifest, write_model
+from edgeeff.tflite.metadata import read_labels, read_metadata
+from edgeeff.tflite.metadata_writer import Texts, write_metadata
 from edgeeff.tflite.reader import read_model
 
 LADDER = policy.choice(policy.expected_of(find_variant("lite0"))).ladder
@@ -427,3 +431,62 @@ def test_a_float_file_that_was_changed_since_its_export_is_told_of(source, tmp_p
     settings = conversion.Settings(output=tmp_path / "out", calibration_count=4)
     made = conversion.quantize(changed, settings, of_family("imagenet", 32))
     assert any("was changed since edgeeff exported it" in note for note in made.notes)
+
+
+class TestWhatTheSourceSaysOfItself:
+    LABELS = tuple(f"kind {number}" for number in range(10))
+
+    @pytest.fixture
+    def described(self, source: Path, tmp_path: Path) -> Path:
+        """The tiny network with metadata and labels, and no manifest."""
+        how = of_family("imagenet", 32)
+        texts = Texts("ten things", author="me", license="MIT")
+        content = write_metadata(source.read_bytes(), how, labels=self.LABELS, texts=texts)
+        path = tmp_path / "described.tflite"
+        path.write_bytes(content)
+        return path
+
+    @pytest.mark.parametrize("recipe", ["int8-plain", "dynamic"])
+    def test_is_said_by_the_quantized_file(self, described, tmp_path, recipe):
+        made = quantize(described, tmp_path / "out", recipe=recipe)
+        found = read_metadata(read_model(made.model))
+        assert (found.name, found.author, found.license) == ("ten things", "me", "MIT")
+        assert read_labels(made.model, found.outputs[0]) == self.LABELS
+        assert tuple(made.manifest.labels) == self.LABELS
+
+    def test_serves_without_a_manifest_as_with_one(self, described, source, tmp_path):
+        with_manifest = quantize(source, tmp_path / "one", recipe="int8-plain")
+        without = quantize(described, tmp_path / "two", recipe="int8-plain")
+        assert without.manifest.preprocessing == with_manifest.manifest.preprocessing
+        path_of(without.model).unlink()
+        assert find_preprocessing(without.model) == without.manifest.preprocessing
+        assert find_labels(without.model) == self.LABELS
+
+    def test_other_labels_replace_its_own(self, described, tmp_path):
+        labels = tmp_path / "labels.txt"
+        labels.write_text("\n".join("abcdefghij"))
+        made = quantize(described, tmp_path / "out", recipe="dynamic", labels=labels)
+        assert made.manifest.labels == list("abcdefghij")
+        assert find_labels(made.model) == tuple("abcdefghij")
+
+    def test_labels_for_another_network_are_refused(self, described, tmp_path):
+        labels = tmp_path / "labels.txt"
+        labels.write_text("\n".join("abcdefghijk"))
+        with pytest.raises(InputError, match="11 classes, the model has 10") as raised:
+            quantize(described, tmp_path / "out", recipe="dynamic", labels=labels)
+        assert "background" in raised.value.hint
+        assert not (tmp_path / "out").exists()
+
+    def test_a_label_file_that_is_gone_is_refused(self, described, tmp_path):
+        content = described.read_bytes()
+        described.write_bytes(content[: content.rindex(b"PK\x03\x04")])
+        with pytest.raises(InputError, match=r"carries no file 'labels\.txt'"):
+            quantize(described, tmp_path / "out", recipe="dynamic")
+
+
+@pytest.mark.slow
+def test_imagenet_weights_bring_the_names_of_imagenet(tmp_path):
+    settings = conversion.Settings(precision="float16", output=tmp_path)
+    made = conversion.convert("lite0", settings)
+    for path in (made.model, made.reference):
+        assert find_labels(path) == imagenet_labels(1000)
