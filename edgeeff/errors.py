@@ -9,6 +9,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_NAME = 80
+"""Characters of an unknown name that are repeated; likenesses of long ones take long to find."""
+
 
 class EdgeeffError(Exception):
     """An error a user can act on: what is wrong and where, and what to do next."""
@@ -61,6 +64,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
         hint: what to say when nothing is near.
     """
     names = sorted(known)
+    name = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     if near:
         hint = f"did you mean {' or '.join(near)}?"

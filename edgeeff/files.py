@@ -9,11 +9,13 @@ import json
 import os
 import shutil
 import signal
+import stat
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgeeff import foreign
 from edgeeff.errors import InputError, OutputError
 from edgeeff.temporaries import temporary_file, temporary_folder
 
@@ -58,13 +60,15 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         staged: dict[Path, Path] = {}
         kept: dict[Path, Path | None] = {}
         for path, content in contents.items():
-            if path.is_dir():
+            if os.path.isdir(path):
                 raise OutputError(f"{path} is a directory", "--output DIR goes elsewhere")
             try:
                 staged[path] = stack.enter_context(temporary_file(path.parent))
                 staged[path].write_bytes(content)
                 _settle(staged[path])
-                kept[path] = stack.enter_context(_second_name(path)) if path.exists() else None
+                kept[path] = (
+                    stack.enter_context(_second_name(path)) if os.path.exists(path) else None
+                )
             except OSError as error:
                 raise _unwritable(path, error) from error
         with signals_held():
@@ -143,18 +147,42 @@ def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
 
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise ``OutputError`` if ``path`` exists and may not be replaced."""
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise OutputError(
             f"{path} exists already", "--force replaces it, --output DIR goes elsewhere"
         )
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a file. Raises ``InputError`` that names it."""
+def read_bytes(path: Path, most: int = foreign.MOST_FILE) -> bytes:
+    """The content of a regular file of at most so many bytes.
+
+    Raises:
+        InputError: not readable, larger, or a device or pipe that may never end.
+    """
     try:
-        return path.read_bytes()
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{path} is a directory", "name the file in it")
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{path} is not a regular file", "copy it into one")
+        with path.open("rb") as opened:
+            size = os.fstat(opened.fileno()).st_size
+            content = b"" if size > most else opened.read(most + 1)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", "check the path") from error
+    except ValueError as error:  # a name with a null character
+        raise InputError(f"cannot read {str(path)!r}: {error}", "check the path") from error
+    if size > most or len(content) > most:
+        raise InputError(f"{path} has more than {most:,} bytes", "is it the right file?")
+    return content
+
+
+def read_text(path: Path) -> str:
+    """The content of a UTF-8 file for people. Raises ``InputError``."""
+    try:
+        return read_bytes(path, foreign.MOST_TEXT).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text", "save it as UTF-8") from error
 
 
 def sha256(path: Path) -> str:
@@ -179,19 +207,20 @@ def read_document(path: Path, schema: str) -> dict[str, Any]:
     Raises:
         InputError: not readable, not JSON, another schema or a newer major version.
     """
-    try:
-        content = json.loads(read_bytes(path))
-    except ValueError as error:
-        raise InputError(f"{path} is not a JSON document: {error}", "was it cut short?") from error
+    text = read_bytes(path)
+    with foreign.parsing(f"{path} is not a JSON document", "was it cut short?"):
+        content = json.loads(text)
     found = content.get("schema") if isinstance(content, dict) else None
     if found == schema:
         return dict(content)
     name = schema.partition("/")[0]
     if isinstance(found, str) and found.partition("/")[0] == name:
         raise InputError(
-            f"{path} is of version {found}, this edgeeff reads {schema}", "update edgeeff"
+            f"{path} is of version {found[:40]}, this edgeeff reads {schema}", "update edgeeff"
         )
-    raise InputError(f"{path} is not an {name} document", f"its schema field says {found!r}")
+    raise InputError(
+        f"{path} is not an {name} document", f"its schema field says {foreign.shown(found)}"
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

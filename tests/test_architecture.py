@@ -19,6 +19,8 @@ ROOMS = (
     "errors",
     "extras",
     "temporaries",
+    "foreign",
+    "memory",
     "files",
     "progress",
     "architectures",

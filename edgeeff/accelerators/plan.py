@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgeeff.errors import UsageError, unknown_name
+from edgeeff.foreign import shown
 
 HARDWARE = "hardware"
 PROVENANCES = (HARDWARE, "software", "emulated", "test-double", "predicted")
 """Where a figure comes from. Only hardware figures are ranked or compared with hardware."""
+
+MOST_THREADS = 1024
+MOST_REPEATS = 1000
+MOST_SECONDS = 7 * 24 * 3600.0
 
 STATES = ("available", "software", "unavailable")
 
@@ -49,10 +54,12 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Raises ``UsageError`` for numbers that cannot be meant."""
-        if self.threads < 1:
-            raise UsageError(f"{self.threads} threads cannot run anything", "--threads 1 or more")
-        if self.repeats < 1:
-            raise UsageError("no repeats, no figure", "--repeats 1 or more")
+        if not 1 <= self.threads <= MOST_THREADS:
+            raise UsageError(f"{shown(self.threads)} threads", f"--threads 1 to {MOST_THREADS}")
+        if not 1 <= self.repeats <= MOST_REPEATS:
+            raise UsageError(f"{shown(self.repeats)} repeats", f"--repeats 1 to {MOST_REPEATS}")
+        if max(self.max_seconds, self.timeout) > MOST_SECONDS:
+            raise UsageError("a benchmark of more than a week", "shorten it")
         if self.min_runs < 1 or self.max_seconds <= 0 or self.timeout <= 0:
             raise UsageError("a benchmark needs at least one run and some time", "see --help")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +76,7 @@ def check_plot(plot: Path, *, force: bool) -> None:
     """Refuse a file that cannot be drawn or must not be replaced, before any work is done."""
     if plot.suffix not in (".svg", ".html"):
         raise UsageError(f"--plot {plot}: a plot is a .svg or .html file", "--plot layers.svg")
-    if plot.exists() and not force:
+    if os.path.exists(plot) and not force:
         raise OutputError(f"{plot} exists already", "--force replaces it")
 
 

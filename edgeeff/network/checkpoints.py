@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,12 +20,12 @@ VARIABLE = re.compile(r"(?:.*/)?layer_with_weights-(\d+)/([a-z_]+)/\.ATTRIBUTES/
 
 def prefix_of(path: Path) -> Path | None:
     """The checkpoint's common prefix, if ``path`` is one: a prefix, its index or a data file."""
-    if path.is_dir():
+    if os.path.isdir(path):
         latest = tf.train.latest_checkpoint(str(path))
         return None if latest is None else Path(latest)
     name = re.sub(r"\.(index|data-\d{5}-of-\d{5})$", "", path.name)
     prefix = path.with_name(name)
-    return prefix if prefix.with_name(f"{name}.index").is_file() else None
+    return prefix if os.path.isfile(prefix.with_name(f"{name}.index")) else None
 
 
 def read(prefix: Path, layers: Sequence[str]) -> NamedTensors:

@@ -10,6 +10,7 @@ describes, custom code included; here it is only looked through (``saved_layers`
 from __future__ import annotations
 
 import io
+import math
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from typing import Any
 import h5py
 import numpy.typing as npt
 
-from edgeeff import files
+from edgeeff import files, foreign
 from edgeeff.errors import InputError
 from edgeeff.network.input_scaling import separated
 from edgeeff.network.named_tensors import VARIABLES, NamedTensors, check_size
@@ -28,9 +29,6 @@ from edgeeff.network.saved_layers import SavedLayer, parse
 
 CONFIG_LIMIT = 64 << 20
 """Bytes of a config.json; that of B7 has half a million."""
-
-ARCHIVED_LIMIT = 1 << 30
-"""Bytes of the weights in a .keras; B7 has 270 million, 800 with its optimizer's state."""
 
 OF_TRAINING = ("optimizer", "metrics/", "loss_tracker/", "compile_metrics/")
 """What a compiled model saves beside its layers: the optimizer's state, sums of its metrics."""
@@ -61,34 +59,19 @@ def read(path: Path, network: LayerNames, *, rescaled: bool | None = None) -> Na
     Raises:
         InputError: not such a file, cut short, or a tensor too large.
     """
-    content = files.read_bytes(path)
-    try:
-        layers, content = _unwrapped(content)
+    content = files.read_bytes(path, foreign.MOST_UNPACKED)
+    with foreign.parsing(
+        f"{path} is not a readable Keras file",
+        "it may be cut short: compare its size with that of the original",
+    ):
+        most = foreign.most_unpacked(len(content))
+        layers, content = _unwrapped(content, most)
         with h5py.File(io.BytesIO(content), "r") as stored:
             group = stored.get("model_weights", stored)
-            tensors = dict(_tensors(path, group, _named(layers) if layers else network))
+            tensors = dict(_tensors(path, group, _named(layers) if layers else network, most))
             layers = layers or _described(stored)
             names = _layer_names(group)
-    except _MALFORMED as error:
-        raise InputError(
-            f"{path} is not a readable Keras file: {error}",
-            "it may be cut short: compare its size with that of the original",
-        ) from error
     return replace(separated(path, tensors, layers or names, rescaled=rescaled), layers=layers)
-
-
-_MALFORMED = (
-    AttributeError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-)
-"""What h5py, zipfile and json raise on damaged files."""
 
 
 def snake_case(name: str) -> str:
@@ -97,14 +80,14 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _unwrapped(content: bytes) -> tuple[tuple[SavedLayer, ...] | None, bytes]:
+def _unwrapped(content: bytes, most: int) -> tuple[tuple[SavedLayer, ...] | None, bytes]:
     """The layers that a .keras archive names and the h5 file inside; or the h5 file itself."""
     if not content.startswith(b"PK"):
         return None, content
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entry = archive.getinfo("config.json")
         weights = archive.getinfo("model.weights.h5")
-        if entry.file_size > CONFIG_LIMIT or weights.file_size > ARCHIVED_LIMIT:
+        if entry.file_size > CONFIG_LIMIT or weights.file_size > most:
             raise ValueError("it unpacks to more than an EfficientNet can have")
         return parse(archive.read(entry)), archive.read(weights)
 
@@ -115,15 +98,24 @@ def _named(layers: Sequence[SavedLayer]) -> LayerNames:
 
 def _described(stored: Any) -> tuple[SavedLayer, ...] | None:
     """The layers that an older .h5 of a whole model describes."""
-    text = stored.attrs.get("model_config")
-    if not isinstance(text, (str, bytes)):
-        return None
-    if len(text) > CONFIG_LIMIT:
-        raise ValueError("its configuration is larger than an EfficientNet's can be")
-    return parse(text)
+    text = _attribute(stored, "model_config") if "model_config" in stored.attrs else None
+    return parse(text) if isinstance(text, (str, bytes)) else None
 
 
-def _tensors(path: Path, group: Any, network: LayerNames) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+def _attribute(stored: Any, key: str) -> Any:
+    """An attribute, if it has no more bytes than a configuration: a few can declare terabytes."""
+    declared = stored.attrs.get_id(key)
+    if math.prod(declared.shape) * declared.dtype.itemsize > CONFIG_LIMIT:
+        raise ValueError(f"its {key} is larger than that of an EfficientNet can be")
+    value = stored.attrs[key]
+    if isinstance(value, (str, bytes)) and len(value) > CONFIG_LIMIT:
+        raise ValueError(f"its {key} is larger than that of an EfficientNet can be")
+    return value
+
+
+def _tensors(
+    path: Path, group: Any, network: LayerNames, most: int
+) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     """Every tensor as (layer/variable, values). Links out of the file are not followed."""
     names: list[str] = []
     total = 0
@@ -139,7 +131,7 @@ def _tensors(path: Path, group: Any, network: LayerNames) -> Iterator[tuple[str,
         if stored.dtype.kind not in "biuf":
             raise InputError(f"{path}: tensor {name!r} holds {stored.dtype}, not numbers")
         total += stored.nbytes
-        if total > ARCHIVED_LIMIT:
+        if total > most:
             raise InputError(f"{path} holds more numbers than an EfficientNet can have")
         yield _name(name, network), stored[()]
 
@@ -167,5 +159,5 @@ def _layer_names(group: Any) -> list[str] | None:
         (key for key in group.attrs if re.fullmatch(r"layer_names\d*", key)),
         key=lambda key: int(key.removeprefix("layer_names") or 0),
     )
-    found = [name for key in chunks for name in group.attrs[key]]
+    found = [name for key in chunks for name in _attribute(group, key)]
     return [name.decode() if isinstance(name, bytes) else str(name) for name in found] or None

@@ -6,9 +6,7 @@ import csv
 import hashlib
 import io
 import os
-import struct
 import warnings
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edgeeff import files
+from edgeeff import files, foreign
 from edgeeff.errors import InputError, UsageError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Advance
@@ -26,22 +24,17 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp"})
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
 
-PIXEL_LIMIT = 1 << 27
-"""A picture of more pixels is taken for a decompression bomb (phones reach 108 million)."""
+PIXEL_LIMIT = foreign.MOST_PICTURE // 8
+"""A picture of more pixels is taken for a decompression bomb: each takes four bytes as it is read,
+and four as RGB."""
 
-BROKEN = (
-    Image.DecompressionBombError,
-    EOFError,
-    IndexError,
-    KeyError,
-    OSError,
-    OverflowError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+ROWS = 256
+"""How many rows of a large picture are copied at a time."""
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how a picture stands; 1 is upright."""
+
+BROKEN = (Image.DecompressionBombError, *foreign.MALFORMED)
 """What Pillow raises on files that are damaged or made to do damage."""
 
 HEADINGS = frozenset({"path", "file", "filename", "image"})
@@ -128,9 +121,9 @@ def read_images(path: Path, *, labels: Path | None = None, strict: bool = False)
     names = read_labels(labels) if labels else ()
     if path.suffix.lower() == ".csv":
         images = _read_list(path, names)
-    elif path.is_dir():
+    elif os.path.isdir(path):
         images = _read_folder(path, names)
-    elif path.is_file():
+    elif os.path.isfile(path):
         images = ImageSet(path, (Picture(path),), names)
     else:
         raise InputError(f"no folder or file {path}", "check the path")
@@ -150,7 +143,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         InputError: not text, empty, or an empty line between names (it would shift the rest).
     """
     try:
-        lines = files.read_bytes(path).decode("utf-8-sig").split("\n")
+        lines = files.read_bytes(path, foreign.MOST_TEXT).decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text", "one class name per line") from error
     names = [line.strip() for line in lines]
@@ -239,7 +232,7 @@ def open_rgb(path: Path) -> Image.Image:
             raise InputError(f"{path}: not a JPEG, PNG, WebP or BMP picture") from error
         except BROKEN as error:
             told = getattr(error, "strerror", None)  # of the file system, not of Pillow
-            reason = told or f"damaged or cut short ({str(error) or type(error).__name__})"
+            reason = told or f"damaged or cut short ({foreign.reason(error)})"
             raise InputError(f"{path}: {reason}") from error
 
 
@@ -248,21 +241,36 @@ def rgb(image: Image.Image) -> Image.Image:
 
     The EXIF orientation is applied, transparency is laid on white, 16-bit grey keeps its high
     byte, CMYK is converted by Pillow's plain rule; colour profiles are not applied, as the
-    networks' training did not.
+    networks' training did not. A picture that is so already is given back itself.
     """
     upright: Image.Image = _upright(image)
-    if upright.mode.startswith("I"):
-        high = np.clip(np.asarray(upright).astype(np.int64) >> 8, 0, 255)
-        upright = Image.fromarray(high.astype(np.uint8))
-    if upright.has_transparency_data:
-        layer = upright.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return upright.convert("RGB")
+    if upright.mode == "RGB" and not upright.has_transparency_data:
+        return upright
+    made = Image.new("RGB", upright.size)
+    for top in range(0, upright.height, ROWS):
+        rows = upright.crop((0, top, upright.width, min(top + ROWS, upright.height)))
+        made.paste(_opaque(rows, upright.info.get("transparency")), (0, top))
+    return made
+
+
+def _opaque(rows: Image.Image, transparency: object) -> Image.Image:
+    """Some rows of a picture as RGB; the color that is transparent is the whole picture's."""
+    if rows.mode.startswith("I"):
+        high = np.clip(np.asarray(rows).astype(np.int64) >> 8, 0, 255)
+        rows = Image.fromarray(high.astype(np.uint8))
+    elif transparency is not None:
+        rows.info["transparency"] = transparency
+    if not rows.has_transparency_data:
+        return rows.convert("RGB")
+    layer = rows.convert("RGBA")
+    white = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(white, layer).convert("RGB")
 
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
+        if image.getexif().get(ORIENTATION, 1) == 1:
+            return image
         return ImageOps.exif_transpose(image)
     except BROKEN:
         return image  # damaged EXIF says nothing of how the picture stands
@@ -290,7 +298,7 @@ def _read_folder(root: Path, names: Sequence[str]) -> ImageSet:
 
 def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
     try:
-        text = files.read_bytes(path).decode("utf-8-sig")
+        text = files.read_bytes(path, foreign.MOST_TEXT).decode("utf-8-sig")
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not a CSV file: {error}", "path,label lines") from error
@@ -304,7 +312,7 @@ def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
     skipped: list[Skipped] = []
     for row, word in zip(rows, words, strict=True):
         picture = Picture(path.parent / row[0].strip(), indices.get(word))
-        if picture.path.is_file():
+        if os.path.isfile(picture.path):
             pictures.append(picture)
         else:
             skipped.append(Skipped(picture.path, "no such file"))
@@ -347,8 +355,8 @@ def _walk(root: Path) -> Iterator[Path]:
             raise InputError(f"cannot read {folder}: {error.strerror}") from error
         below = [folder / name for name in entries if not name.startswith(".")]
         # Last in, first out: the folder that sorts first is entered first.
-        pending.extend(reversed([path for path in below if path.is_dir()]))
-        found.extend(path for path in below if path.is_file())
+        pending.extend(reversed([path for path in below if os.path.isdir(path)]))
+        found.extend(path for path in below if os.path.isfile(path))
     yield from sorted(found, key=lambda path: path.relative_to(root).as_posix())
 
 

@@ -31,6 +31,12 @@ FLAT_CROP = 0.875
 """The share of the short side that the reference code keeps since 2021, for every size. Small
 networks keep no less: a border of 16 pixels would leave a third of a picture of 32."""
 
+MOST_RESOLUTION = 4096
+"""Pixels on a side; no EfficientNet takes more than 800."""
+
+ROWS = 256
+"""How many rows of a large picture are copied at a time."""
+
 # (mean, std) on 0..255 and the interpolation, by the key that a variant names.
 FAMILIES: dict[str, tuple[tuple[float, ...], tuple[float, ...], str]] = {
     "imagenet": (
@@ -76,8 +82,10 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.interpolation not in KERNELS:
             raise unknown_name("interpolation", self.interpolation, KERNELS)
-        if self.resolution < 1:
-            raise UsageError(f"a resolution of {self.resolution} pixels", "it is at least 1")
+        if not 1 <= self.resolution <= MOST_RESOLUTION:
+            raise UsageError(
+                f"a resolution of {self.resolution} pixels", f"it lies in 1..{MOST_RESOLUTION}"
+            )
         if not 0 < self.crop <= 1:
             raise UsageError(f"a crop of {self.crop:g} of the short side", "it lies in 0..1")
         if len(self.mean) != 3 or len(self.std) != 3 or not np.all(np.isfinite(self.mean)):
@@ -116,7 +124,11 @@ class Preprocessing:
         if image.mode != "RGB":
             raise InputError(f"a picture of mode {image.mode}", "images.rgb(picture) makes it RGB")
         left, top, side = centre_square(image.width, image.height, self.crop)
-        square = np.asarray(image.crop((left, top, left + side, top + side)))
+        square = np.empty((side, side, 3), np.uint8)
+        for first in range(0, side, ROWS):  # a whole copy beside the picture would be large
+            last = min(first + ROWS, side)
+            rows = image.crop((left, top + first, left + side, top + last))
+            square[first:last] = np.asarray(rows)
         return resize(square, self.resolution, self.interpolation)
 
     def normalised(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

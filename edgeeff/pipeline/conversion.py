@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
-from edgeeff import extras, files
-from edgeeff.architectures.variants import Variant, find_variant
+from edgeeff import extras, files, memory
+from edgeeff.architectures.blocks import shrunk
+from edgeeff.architectures.variants import Variant, counts, find_variant
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.classifier import excludes
 from edgeeff.evaluation.gate import check_agreement
@@ -58,6 +60,7 @@ def convert(
     settings, progress = settings or Settings(), progress or Progress()
     variant = find_variant(name)
     expected = policy.plan(settings, policy.expected_of(variant))
+    check_memory(variant, settings)
     extras.require("convert", "convert")
     weighted = sources.find(variant, settings)
     usual = weighted.preprocessing
@@ -129,6 +132,24 @@ def quantize(
     return replace(made, notes=notes)
 
 
+def check_memory(variant: Variant, settings: Settings) -> None:
+    """Refuse a network that this machine cannot hold. Raises ``UsageError``.
+
+    Counted are the largest activation with the one before and the one after it, and the weights
+    as TensorFlow, the converter, the quantizer and the files hold them: float32, six times.
+    """
+    side, largest = shrunk(settings.resolution or variant.resolution, 2), 0
+    for block in variant.blocks:
+        largest = max(largest, side * side * max(block.filters_expanded, block.filters_out))
+        side = shrunk(side, block.stride)
+    weights = counts(variant, classes=settings.classes).parameters
+    memory.check(
+        4 * (3 * largest * settings.batch + 6 * weights),
+        f"conversion of {variant.name} of this resolution, batch and count of classes",
+        "lower --resolution, --batch or --classes",
+    )
+
+
 def _pictures(
     settings: Settings, recipe: Recipe, preprocessing: Preprocessing, progress: Progress
 ) -> CalibrationPair:
@@ -165,7 +186,7 @@ def _check_limits(network: FloatModel, settings: Settings) -> None:
 
 def _keep_reference(network: FloatModel, reference: Path, settings: Settings) -> None:
     """Write the float model to its place; one that is there and the same stays."""
-    if reference.exists() and not settings.force:
+    if os.path.exists(reference) and not settings.force:
         if files.read_bytes(reference) != network.content:
             raise OutputError(
                 f"{reference} exists already and is another network",

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeeff.errors import UsageError
 from edgeeff.evaluation.gate import NO_LIMITS, Limits
+from edgeeff.foreign import shown
+from edgeeff.pictures.preprocessing import MOST_RESOLUTION
 from edgeeff.pipeline.mixed_precision import Budget
 
 ARTIFACTS = Path("artifacts")
+
+BOUNDS: Mapping[str, tuple[int, int]] = {
+    "calibration_count": (1, 100_000),
+    "classes": (1, 1_000_000),
+    "resolution": (8, MOST_RESOLUTION),
+    "batch": (1, 1024),
+    "seed": (0, 2**63 - 1),
+    "threads": (1, 1024),
+}
+"""Between which numbers a setting lies; beyond, memory or the runtime ends before the work."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +82,11 @@ class Settings:
     output: Path = ARTIFACTS
     force: bool = False
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ``UsageError`` for numbers that cannot be meant."""
+        for name, (least, most) in BOUNDS.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} {shown(value)}", f"it lies in {least}..{most}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,7 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
     preprocessing = Preprocessing.of(variant, settings.resolution)
     if settings.weights not in NAMED_WEIGHTS:
         weights = _existing(settings.weights)
-        if weights.is_file() and is_state_dict(weights):
+        if os.path.isfile(weights) and is_state_dict(weights):
             weights = read(weights, variant, settings.weights_from)
             variant = weights.variant
             preprocessing = weights.preprocessing(settings.resolution)
@@ -73,7 +74,7 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
 
 def _existing(weights: str) -> Path:
     """A weight file, or what the files of a TensorFlow checkpoint have in common."""
-    if not any(path.exists() for path in (Path(weights), Path(f"{weights}.index"))):
+    if not any(os.path.exists(path) for path in (Path(weights), Path(f"{weights}.index"))):
         raise InputError(
             f"{weights}: no such weight file",
             f"give the path of one, or {', '.join(NAMED_WEIGHTS)}",

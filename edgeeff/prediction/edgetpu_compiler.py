@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeeff import files
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
+from edgeeff.foreign import MOST_PRINTED
 from edgeeff.prediction.compiler_log import CompilerLog, parse
 
 PROGRAM = "edgetpu_compiler"
@@ -70,7 +72,7 @@ def find_compiler(given: Path | None = None) -> Path:
     found = shutil.which(str(given) if given else PROGRAM)
     if found:
         return Path(found)
-    if given and given.exists():
+    if given and os.path.exists(given):
         raise TargetUnavailable(f"{given} is not a program that can be run", f"chmod +x {given}")
     where = f"at {given}" if given else "on PATH"
     raise TargetUnavailable(f"no {PROGRAM} {where}", HOW_TO_GET)
@@ -113,24 +115,25 @@ def compile_model(
     with tempfile.TemporaryDirectory(prefix="edgeeff-compile-") as name:
         work = Path(name)
         (work / model.name).write_bytes(content)
-        printed, status = _run(compiler, work / model.name, work, options)
+        printed, status = _run(compiler, model.name, work, options)
         text = _with_log_file(printed, work / log_file.name)
         files.write_bytes(log_file, text.encode(), force=force)
         log = parse(text)
         _refuse_failure(log, status, model, log_file)
         made = work / compiled.name
-        if not made.is_file():
+        if not os.path.isfile(made):
             raise TargetUnavailable(
                 f"{compiler} said that it succeeded but wrote no {made.name}",
                 f"is it really Google's compiler? Its output is in {log_file}",
             )
         _gate(log, min_mapped, log_file)
-        files.write_bytes(compiled, made.read_bytes(), force=force)
+        files.write_bytes(compiled, files.read_bytes(made), force=force)
     return Compilation(compiled, log_file, log)
 
 
-def _run(compiler: Path, model: Path, work: Path, options: CompilerOptions) -> tuple[str, int]:
-    command = [str(compiler), *options.arguments(), "-o", str(work), model.name]
+def _run(compiler: Path, model: str, work: Path, options: CompilerOptions) -> tuple[str, int]:
+    # With a folder in front, no name is taken for an option.
+    command = [str(compiler), *options.arguments(), "-o", str(work), f"./{model}"]
     # A search makes many attempts, each with the compiler's own time limit.
     limit = None if options.search else options.timeout + _SLACK_SECONDS
     try:
@@ -148,24 +151,47 @@ def _run(compiler: Path, model: Path, work: Path, options: CompilerOptions) -> t
             f"cannot run {compiler}: {error.strerror}",
             "it needs 64-bit x86 Linux; compile on such a machine and copy the result",
         ) from error
+    late = threading.Event()
+
+    def end_late() -> None:
+        late.set()
+        _end(process)
+
+    timer = threading.Timer(threading.TIMEOUT_MAX if limit is None else limit, end_late)
+    timer.daemon = True
+    timer.start()
     try:
-        printed, _ = process.communicate(timeout=limit)
-    except BaseException as error:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        if not isinstance(error, subprocess.TimeoutExpired):
-            raise
+        assert process.stdout is not None  # noqa: S101 - it is a pipe, as asked above
+        with process.stdout as pipe:
+            printed = pipe.read(MOST_PRINTED + 1)
+        if len(printed) <= MOST_PRINTED:
+            process.wait()
+    finally:
+        timer.cancel()
+        _end(process)
+    if len(printed) > MOST_PRINTED:
+        raise TargetUnavailable(
+            f"{compiler} printed more than {MOST_PRINTED:,} bytes", "is it Google's compiler?"
+        )
+    if late.is_set():
         raise TargetUnavailable(
             f"{compiler} did not end within {limit} s", "raise --timeout, or lower --resolution"
-        ) from error
+        )
     return printed.decode(errors="replace"), process.returncode
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the compiler and what it started, unless it has ended already."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _with_log_file(printed: str, log_file: Path) -> str:
     """What was printed; with the compiler's log file if only that has the table."""
-    if parse(printed).operators or not log_file.is_file():
+    if parse(printed).operators or not os.path.isfile(log_file):
         return printed
-    return f"{printed}\n{log_file.read_text(errors='replace')}"
+    return f"{printed}\n{files.read_bytes(log_file, MOST_PRINTED).decode(errors='replace')}"
 
 
 def _refuse_failure(log: CompilerLog, status: int, model: Path, log_file: Path) -> None:

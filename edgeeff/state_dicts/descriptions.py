@@ -10,6 +10,7 @@ its networks pad.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def beside(path: Path) -> Description:
 
 def _object(path: Path) -> Mapping[str, Any]:
     """A JSON object; empty if there is no such file or it is of somebody else."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return {}
     try:
         content = json.loads(files.read_bytes(path))

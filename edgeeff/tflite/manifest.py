@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import os
 import platform
 import re
 import sys
@@ -160,7 +161,7 @@ def read_manifest(model: Path) -> Manifest | None:
         InputError: a manifest that is damaged, of a newer version or of another model.
     """
     path = path_of(model)
-    if not path.is_file() or not _claims(files.read_bytes(path)):
+    if not os.path.isfile(path) or not _claims(files.read_bytes(path)):
         return None
     fields = files.read_document(path, SCHEMA)
     names = {field.name for field in dataclasses.fields(Manifest)}
@@ -192,9 +193,9 @@ def described(model: Path) -> bool:
 def refuse_foreign(model: Path, *, force: bool) -> None:
     """Raise ``OutputError`` if a file lies at the place of the manifest that is none of ours."""
     path = path_of(model)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{path} is a directory", "--output DIR goes elsewhere")
-    if path.exists() and not force and not _claims(files.read_bytes(path)):
+    if os.path.exists(path) and not force and not _claims(files.read_bytes(path)):
         raise OutputError(
             f"{path} exists already and is not a manifest of edgeeff",
             "--force replaces it, --output DIR goes elsewhere",

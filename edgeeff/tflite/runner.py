@@ -237,7 +237,7 @@ def _processors() -> int:
 def _source(model: Path | bytes) -> dict[str, Any]:
     """The runtime's argument for a model. It maps a file into memory, and copies no content."""
     if isinstance(model, Path):
-        if not model.is_file():
+        if not os.path.isfile(model):
             raise InputError(f"{model} does not exist", "check the path")
         if model.stat().st_size == 0:
             raise InputError(f"{model} is empty", "it should be a .tflite model")

@@ -145,7 +145,7 @@ def child_of(pid):
         (("--target", "gpus"), "unknown target"),
         (("--device", "ssh//pi"), "unknown device"),
         (("--threads", "0"), "0 threads"),
-        (("--repeats", "0"), "no repeats"),
+        (("--repeats", "0"), "0 repeats"),
         (("--device", "android", "--images", "photos"), "cannot be timed on phones"),
     ],
 )

@@ -313,6 +313,15 @@ class TestHostileKerasFiles:
         with pytest.raises(InputError, match="more numbers than an EfficientNet"):
             weights.load(fresh, TINY, tmp_path / "w.h5")
 
+    def test_an_archive_that_unpacks_to_much_more_is_refused_before_it_is(
+        self, fresh: Any, tmp_path: Path
+    ) -> None:
+        with zipfile.ZipFile(tmp_path / "w.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("config.json", b"{}")
+            archive.writestr("model.weights.h5", bytes(100 << 20))
+        with pytest.raises(InputError, match="unpacks to more than an EfficientNet can have"):
+            weights.load(fresh, TINY, tmp_path / "w.keras")
+
     @pytest.mark.parametrize(
         "config",
         [b"", b"[]", b'{"config": {}}', b'{"config": {"layers": [1]}}', b"\xff\xfe", b"[" * 5000],

@@ -64,7 +64,27 @@ def test_passes_its_options_on(model, stand_in, tmp_path):
     compile_model(model, tmp_path / "out", stand_in(FULLY_MAPPED), options)
     words = (tmp_path / "arguments.txt").read_text().split()
     assert words[:6] == ["-s", "-t", "7", "-m", "13", "-d"]
-    assert words[-1] == model.name
+    assert words[-1] == f"./{model.name}"
+
+
+@pytest.mark.parametrize("name", ["-d.tflite", "--help.tflite", "-o.tflite"])
+def test_a_name_is_never_taken_for_an_option(name, stand_in, tmp_path):
+    model = tmp_path / name
+    model.write_bytes(b"not read by the stand-in")
+    assert compile_model(model, tmp_path / "out", stand_in(FULLY_MAPPED)).log.mapped == 84
+    assert (tmp_path / "arguments.txt").read_text().split()[-1] == f"./{name}"
+
+
+def test_a_device_is_no_model(stand_in, tmp_path):
+    with pytest.raises(InputError, match="/dev/null is not a regular file"):
+        compile_model(Path("/dev/null"), tmp_path / "out", stand_in(FULLY_MAPPED))
+
+
+@pytest.mark.parametrize("source", ["cat /dev/zero", "yes"])
+def test_a_compiler_that_prints_without_end_is_ended(source, model, stand_in, tmp_path):
+    program = stand_in("", ends=source)
+    with pytest.raises(TargetUnavailable, match="printed more than 16,777,216 bytes"):
+        compile_model(model, tmp_path / "out", program)
 
 
 def test_a_refused_model_is_an_input_error_and_leaves_only_the_log(model, stand_in, tmp_path):

@@ -12,8 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgeeff import foreign
 from edgeeff.errors import InputError
-from edgeeff.tflite import reader
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Model, Tensor
 from edgeeff.tflite.reader import parse_model, read_model
@@ -161,7 +161,7 @@ class TestRefuses:
     def test_a_file_too_large_to_be_one_before_reading_it(self, tmp_path: Path) -> None:
         path = tmp_path / "sparse.tflite"
         with path.open("wb") as file:
-            file.truncate(reader.MOST_BYTES + 1)
+            file.truncate(foreign.MOST_FILE + 1)
         with pytest.raises(InputError, match="more than"):
             read_model(path)
 

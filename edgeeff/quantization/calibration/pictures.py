@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff import memory
 from edgeeff.errors import InputError
 from edgeeff.pictures.images import Skipped, pixels, read_images
 from edgeeff.pictures.preprocessing import Preprocessing
@@ -19,6 +21,11 @@ from edgeeff.progress import Progress
 SYNTHETIC = "synthetic"
 HELD_OUT = 20
 """Most pictures that only the verification sees."""
+
+MOST = 1000
+"""Pictures that are read unless more are asked for; beyond some hundred, ranges hardly move."""
+
+FEWER = "--calibration-count N uses fewer"
 
 FLAT = 2.0
 """Standard deviation in grey levels below which a picture shows nothing."""
@@ -34,6 +41,7 @@ class CalibrationSet:
         names: of the files; of synthetic pictures their number.
         digests: SHA-256 of each picture's bytes as the network gets them.
         skipped: files that could not be read.
+        left_out: pictures of the source that were not read, since so many help no more.
     """
 
     source: str
@@ -41,6 +49,7 @@ class CalibrationSet:
     names: tuple[str, ...]
     digests: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
+    left_out: int = 0
 
     @property
     def synthetic(self) -> bool:
@@ -65,6 +74,11 @@ class CalibrationSet:
             found.append(
                 f"{len(self.skipped)} files were skipped, the first: {first.path}: {first.reason}"
             )
+        if self.left_out:
+            found.append(
+                f"{self.left_out:,} pictures were not read, since so many help no more: "
+                "--calibration-count N uses more"
+            )
         twins = self._twins()
         if twins:
             names = " and ".join(twins[0])
@@ -88,7 +102,9 @@ class CalibrationSet:
 
 def synthetic_set(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationSet:
     """The built-in set: ``count`` made-up pictures at the network's resolution."""
-    pictures = np.stack(list(synthetic_pictures(count, preprocessing.resolution, seed)))
+    side = preprocessing.resolution
+    memory.check(count * side * side * 3, f"{count:,} synthetic pictures", FEWER)
+    pictures = np.stack(list(synthetic_pictures(count, side, seed)))
     names = tuple(f"synthetic {seed}/{number}" for number in range(count))
     return _of(SYNTHETIC, pictures, names)
 
@@ -113,19 +129,27 @@ def folder_set(
     Raises:
         InputError: nothing there that can be read, or nothing but pictures of one colour.
     """
-    images = read_images(path, strict=strict).take(count)
+    listed = read_images(path, strict=strict)
+    images = listed.take(count)
     skipped = list(images.skipped)
     progress = progress or Progress()
+    side = preprocessing.resolution
+    names: list[str] = []
+    shape = (len(images.pictures), side, side, 3)
+    memory.check(math.prod(shape), f"{shape[0]:,} calibration pictures", FEWER)
+    pictures = np.empty(shape, np.uint8)
     with progress.stage("read calibration pictures", len(images.pictures)) as advance:
-        read = list(pixels(images, preprocessing, skipped=skipped, advance=advance))
-    pictures = np.stack([array for _, array in read])
+        for picture, array in pixels(images, preprocessing, skipped=skipped, advance=advance):
+            pictures[len(names)] = array
+            names.append(str(picture.path))
+    pictures = pictures[: len(names)]
     if all(picture.std() < FLAT for picture in pictures):
         raise InputError(
             f"all {len(pictures)} pictures of {path} are of one colour",
             "calibration needs pictures like those the app will see",
         )
-    names = tuple(str(picture.path) for picture, _ in read)
-    return _of(str(path), pictures, names, tuple(skipped))
+    left_out = len(listed.pictures) - len(images.pictures)
+    return replace(_of(str(path), pictures, tuple(names), tuple(skipped)), left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -153,10 +177,13 @@ def folder_pair(
     """Read a user's pictures and keep some of them for verification.
 
     With ``count``, those not chosen verify; without, every fifth does, as long as enough are
-    left to calibrate. A copy of one that calibrates never verifies. Where none is left, synthetic
-    pictures verify. Errors as ``folder_set``.
+    left to calibrate. Of more than ``MOST`` pictures, only so many are read, spread over the
+    list. A copy of one that calibrates never verifies. Where none is left, synthetic pictures
+    verify. Errors as ``folder_set``.
     """
-    everything = folder_set(path, preprocessing, progress=progress)
+    most = MOST if count is None else max(MOST, count + HELD_OUT)
+    everything = folder_set(path, preprocessing, count=most, progress=progress)
+    left_out = everything.left_out if count is None else 0
     total = len(everything.pictures)
     if count is not None and count < total:
         chosen = {i * total // count for i in range(count)}
@@ -164,7 +191,7 @@ def folder_pair(
         chosen = {i for i in range(total) if total < HELD_OUT or i % 5}
     seen = {everything.digests[i] for i in chosen}
     rest = [i for i, digest in enumerate(everything.digests) if digest not in seen][:HELD_OUT]
-    used = _subset(everything, sorted(chosen))
+    used = replace(_subset(everything, sorted(chosen)), left_out=left_out)
     if rest:
         return CalibrationPair(used, _subset(everything, rest))
     return CalibrationPair(used, synthetic_set(HELD_OUT, preprocessing, seed + 1))

@@ -7,16 +7,16 @@ exceptions. ``calibration/*.toml`` holds the named ones.
 from __future__ import annotations
 
 import dataclasses
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeeff import files
+from edgeeff import files, foreign
 from edgeeff.errors import InputError, UsageError, unknown_name
-from edgeeff.quantization.recipes import shipped
+from edgeeff.foreign import shown
+from edgeeff.quantization.recipes import layer_names, shipped
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -244,7 +244,8 @@ def find_recipe(name: str) -> Recipe:
         InputError: a file that is no recipe; says which key is wrong.
     """
     if name.endswith(".toml"):
-        return parse(Path(name).stem, files.read_bytes(Path(name)).decode("utf-8", "replace"))
+        content = files.read_bytes(Path(name), foreign.MOST_RECIPE)
+        return parse(Path(name).stem, content.decode("utf-8", "replace"))
     recipes = named_recipes()
     if name not in recipes:
         raise unknown_name("recipe", name, recipes, "a file's name ends in .toml")
@@ -253,20 +254,16 @@ def find_recipe(name: str) -> Recipe:
 
 def parse(name: str, text: str) -> Recipe:
     """Read a recipe. Raises ``InputError`` for unknown keys, wrong types and impossible orders."""
-    try:
+    with foreign.parsing(f"recipe {name} is not TOML", "see edgeeff recipes NAME"):
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            f"recipe {name} is not TOML: {error}", "see edgeeff recipes NAME"
-        ) from error
     allowed = {"summary", "scheme", "ranges", "corrections", "exceptions"}
     _refuse_unknown(name, "recipe", table, allowed)
     scheme = table.get("scheme", "int8")
     if scheme not in SCHEMES:
-        raise _bad(name, f"scheme {scheme!r}", f"one of {', '.join(SCHEMES)}")
+        raise _bad(name, f"scheme {shown(scheme)}", f"one of {', '.join(SCHEMES)}")
     recipe = Recipe(
         name,
-        str(table.get("summary", "")),
+        _summary(name, table),
         scheme,
         _build(name, "ranges", Ranges, table.get("ranges", {})),
         tuple(_correction(name, entry) for entry in _tables(name, table, "corrections")),
@@ -275,6 +272,13 @@ def parse(name: str, text: str) -> Recipe:
     )
     _check_order(recipe)
     return recipe
+
+
+def _summary(name: str, table: Mapping[str, Any]) -> str:
+    summary = table.get("summary", "")
+    if not isinstance(summary, str):
+        raise _bad(name, f"summary {shown(summary)}", "a line of text")
+    return summary
 
 
 def _check_order(recipe: Recipe) -> None:
@@ -298,9 +302,9 @@ def _check_order(recipe: Recipe) -> None:
 
 
 def _correction(name: str, entry: Mapping[str, Any]) -> Correction:
-    kind = str(entry.get("kind"))
-    if kind not in CORRECTIONS:
-        raise _bad(name, f"correction of kind {kind!r}", f"one of {', '.join(CORRECTIONS)}")
+    kind = entry.get("kind")
+    if not isinstance(kind, str) or kind not in CORRECTIONS:
+        raise _bad(name, f"correction of kind {shown(kind)}", f"one of {', '.join(CORRECTIONS)}")
     fields = {key: value for key, value in entry.items() if key != "kind"}
     built: Correction = _build(name, f"correction {kind}", CORRECTIONS[kind], fields)
     return built
@@ -308,18 +312,19 @@ def _correction(name: str, entry: Mapping[str, Any]) -> Correction:
 
 def _exception(name: str, entry: Mapping[str, Any]) -> HigherPrecision:
     _refuse_unknown(name, "exception", entry, {"precision", "operators", "layers"})
-    precision, layers = entry.get("precision"), str(entry.get("layers", ""))
+    precision, layers = entry.get("precision"), entry.get("layers", "")
     operators = entry.get("operators", [])
     if precision not in PRECISIONS:
-        raise _bad(name, f"exception of precision {precision!r}", " or ".join(PRECISIONS))
+        raise _bad(name, f"exception of precision {shown(precision)}", " or ".join(PRECISIONS))
     if not isinstance(operators, list) or not all(isinstance(o, str) for o in operators):
         raise _bad(name, "exception whose operators are no list of names", 'such as ["ADD"]')
+    if not isinstance(layers, str):
+        raise _bad(name, f"layers {shown(layers)}", "a regular expression in quotes")
     if not operators and not layers:
         raise _bad(name, "exception for nothing", "give operators, layers or both")
-    try:
-        re.compile(layers)
-    except re.error as error:
-        raise _bad(name, f"layers {layers!r}", f"not a regular expression: {error}") from error
+    fault = layer_names.fault(layers)
+    if fault:
+        raise _bad(name, f"layers {shown(layers)}", f"not a regular expression: {fault}")
     return HigherPrecision(precision, tuple(operators), layers)
 
 
@@ -332,13 +337,13 @@ def _build(name: str, part: str, kind: type[Any], fields: Any) -> Any:
     for key, value in fields.items():
         fits = isinstance(value, types[key]) or (types[key] is float and type(value) is int)
         if not fits or isinstance(value, bool):
-            raise _bad(name, f"{part}.{key} = {value!r}", f"it takes a {types[key].__name__}")
+            raise _bad(name, f"{part}.{key} = {shown(value)}", f"it takes a {types[key].__name__}")
         choices = CHOICES.get((kind, key))
         if choices and value not in choices:
-            raise _bad(name, f"{part}.{key} = {value!r}", f"one of {', '.join(choices)}")
+            raise _bad(name, f"{part}.{key} = {shown(value)}", f"one of {', '.join(choices)}")
         low, high = LIMITS.get((kind, key), (None, None))
         if low is not None and high is not None and not low <= value <= high:
-            raise _bad(name, f"{part}.{key} = {value!r}", f"between {low:g} and {high:g}")
+            raise _bad(name, f"{part}.{key} = {shown(value)}", f"between {low:g} and {high:g}")
     return kind(**fields)
 
 
@@ -372,15 +377,16 @@ def kept_precisions(recipe: Recipe, layers: Mapping[str, str]) -> dict[str, str]
 
     Raises:
         UsageError: an exception no layer fits.
+        InputError: a regular expression that takes too long.
     """
     kept: dict[str, str] = {}
     for exception in recipe.exceptions:
-        fits = [
+        of_kind = [
             name
             for name, kind in layers.items()
-            if (not exception.operators or kind in exception.operators)
-            and re.search(exception.layers, name)
+            if not exception.operators or kind in exception.operators
         ]
+        fits = layer_names.fitting(exception.layers, of_kind)
         if not fits:
             raise UsageError(
                 f"recipe {recipe.name}: no layer fits operators {list(exception.operators)} "

@@ -1,0 +1,94 @@
+"""What comes from outside: how many bytes of it are taken, and what becomes of its faults."""
+
+from __future__ import annotations
+
+import contextlib
+import reprlib
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+from edgeeff.errors import InputError
+
+MOST_FILE = 1 << 32
+"""Bytes of any file that is read whole; the largest network has 0.3 billion."""
+
+MOST_TEXT = 64 << 20
+"""Bytes of labels and lists; a list of a million pictures has about so many."""
+
+MOST_RECIPE = 1 << 20
+"""Bytes of a recipe; those that ship have two thousand at most."""
+
+MOST_PRINTED = 16 << 20
+"""Bytes that another program may print; the Edge TPU compiler prints some thousand."""
+
+MOST_PICTURE = 1 << 30
+"""Bytes of a picture while it is made RGB; those of phones have up to 108 million pixels."""
+
+MOST_UNPACKED = 1 << 30
+"""Bytes of a network's weights; B7 has 270 million, 800 with its optimizer's state."""
+
+MALFORMED = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What parsers raise on files that are damaged, or made to do damage."""
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 80
+
+
+@contextlib.contextmanager
+def parsing(what: str, hint: str = "") -> Iterator[None]:
+    """Turn whatever a parser of foreign data raises into one error.
+
+    Only what reads bytes of unknown origin belongs into the block: elsewhere these exceptions are
+    bugs, and are to be seen.
+
+    Args:
+        what: the start of the message, such as ``labels.txt is not a list``.
+        hint: what to do.
+
+    Raises:
+        InputError: in place of any of ``MALFORMED``.
+    """
+    try:
+        yield
+    except MALFORMED as error:
+        raise InputError(f"{what}: {reason(error)}", hint) from error
+
+
+def reason(error: BaseException) -> str:
+    """Why a file could not be read, in one line."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def shown(value: object) -> str:
+    """A foreign value as Python writes it, cut to what fits into a message."""
+    try:
+        return _short.repr(value)
+    except (RecursionError, ValueError):  # a number of more digits than Python writes
+        return f"a {type(value).__name__}"
+
+
+def most_unpacked(packed: int) -> int:
+    """How many bytes may come of so many packed ones: trained weights hardly shrink."""
+    return min(MOST_UNPACKED, (64 << 20) + 32 * packed)
