@@ -38,7 +38,15 @@ def read_machine() -> dict[str, Any]:
         ``STEADY`` keys stay as they are while a machine runs; the ``MOVING`` ones are worth
         reading before and after a measurement.
     """
-    return {name: read() for name, read in (STEADY | MOVING).items()}
+    return {name: _or_none(read) for name, read in (STEADY | MOVING).items()}
+
+
+def _or_none(read: Callable[[], Any]) -> Any:
+    """What can be read, ``None`` where a container or an emulator leaves out what psutil reads."""
+    try:
+        return read()
+    except (NotImplementedError, OSError, psutil.Error, ValueError):
+        return None
 
 
 def resident_bytes() -> int:

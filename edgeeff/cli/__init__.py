@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import json
+import os
 import signal
 import sys
 import traceback
@@ -15,8 +18,8 @@ import click
 from edgeeff import __version__
 from edgeeff.cli.encoding import encode_anything
 from edgeeff.cli.layout import folded, width_of
-from edgeeff.cli.terminal import echo
-from edgeeff.errors import EdgeeffError, unknown_name
+from edgeeff.cli.terminal import ReaderLeft, discard, echo, indented
+from edgeeff.errors import EdgeeffError, OutputError, unknown_name
 
 COMMANDS = {
     "variants": "edgeeff.cli.variants",
@@ -31,6 +34,12 @@ COMMANDS = {
     "doctor": "edgeeff.cli.doctor",
 }
 """Command name to the module whose ``command`` attribute is it."""
+
+
+OF_THE_SYSTEM = frozenset(
+    {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOSPC, errno.EROFS, errno.EMFILE}
+)
+"""What a path or a disk does to any program: no bug of ours."""
 
 
 class LazyCommands(click.Group):
@@ -67,6 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     4 a target is not available, 130 interrupted.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    _open_closed_streams()
     signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         encode_anything(stream)
@@ -86,15 +96,24 @@ def _run(words: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _keep_exit_status()
         return _fail("interrupted", "nothing half-written was left behind", 130, as_json)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except ReaderLeft:
         return 141
+    except MemoryError:
+        return _fail("not enough memory", "end other programs, or give it less work", 1, as_json)
+    except OSError as error:
+        if error.errno in OF_THE_SYSTEM:
+            return _of_the_system(error, as_json)
+        return _unexpected(error, words, as_json)
     except Exception as error:
-        if {"-v", "--verbose"} & set(words):
-            traceback.print_exc()
-        hint = "this is a bug of edgeeff: please report it with the output of the command with -v"
-        return _fail(f"unexpected {type(error).__name__}: {error}", hint, 1, as_json)
+        return _unexpected(error, words, as_json)
     return status if isinstance(status, int) else 0
+
+
+def _unexpected(error: Exception, words: list[str], as_json: bool) -> int:
+    if {"-v", "--verbose"} & set(words):
+        echo(traceback.format_exc(), err=True)
+    hint = "this is a bug of edgeeff: please report it with the output of the command with -v"
+    return _fail(f"unexpected {type(error).__name__}: {error}", hint, 1, as_json)
 
 
 def _keep_exit_status() -> None:
@@ -108,13 +127,30 @@ def _keep_exit_status() -> None:
 
 def _fail(message: str, hint: str, status: int, as_json: bool) -> int:
     width = width_of(sys.stderr)
-    echo(folded(f"error: {message}", width), err=True)
-    if hint:
-        echo(folded(f"hint: {hint}", width), err=True)
+    with contextlib.suppress(OutputError, ReaderLeft):
+        echo(folded(indented(f"error: {message}"), width), err=True)
+        if hint:
+            echo(folded(indented(f"hint: {hint}"), width), err=True)
     if as_json:
         fields = {"error": message, "hint": hint, "exit": status}
-        echo(json.dumps({"schema": "edgeeff.error/1", **fields}))
+        with contextlib.suppress(OutputError, ReaderLeft):
+            echo(json.dumps({"schema": "edgeeff.error/1", **fields}))
     return status
+
+
+def _of_the_system(error: OSError, as_json: bool) -> int:
+    """What a path or a disk does to any program, wherever it was met."""
+    if error.filename is None:  # click's own output, such as that of --help
+        discard(sys.stdout)
+    what = "cannot write" if error.filename is None else error.filename
+    return _fail(f"{what}: {error.strerror}", "check the path and the disk", 2, as_json)
+
+
+def _open_closed_streams() -> None:
+    """Let a stream that was closed before we began go nowhere, in place of being ``None``."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _terminate(signum: int, frame: FrameType | None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +67,9 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         _curve(terminal, manifest.calibration)
     terminal.say(f"\nfloat reference: {made.reference}")
     terminal.say("next, on pictures of your own:")
+    model, reference = (shlex.quote(str(path)) for path in (made.model, made.reference))
     terminal.command(
-        f"edgeeff evaluate {made.model}", f"--reference {made.reference}", "--data YOUR_PICTURES"
+        f"edgeeff evaluate {model}", f"--reference {reference}", "--data YOUR_PICTURES"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from edgeeff.cli.encoding import encodable
+from edgeeff.cli.encoding import encodable, one_line, printable
 from edgeeff.cli.layout import folded, pair_lines, table_lines, width_of
+from edgeeff.errors import OutputError
 from edgeeff.progress import Advance, Progress
 
 if TYPE_CHECKING:
@@ -25,12 +27,48 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
 
-def echo(text: str, *, err: bool = False) -> None:
-    """Print a line to standard output or error, in the encoding that the stream has.
+class ReaderLeft(Exception):  # noqa: N818 - nothing is wrong: somebody has read enough
+    """The program that reads our output has ended, such as ``head``."""
 
-    click's own choice for a stream in ASCII would be UTF-8.
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print text to standard output or error, in the encoding that the stream has.
+
+    Here, and only here, characters that would steer the terminal are escaped: names of pictures,
+    labels, models and operators come from anywhere.
+
+    Raises:
+        ReaderLeft: nobody reads it.
+        OutputError: it cannot be written, as on a full disk.
     """
-    click.echo(text, file=sys.stderr if err else sys.stdout)
+    stream = sys.stderr if err else sys.stdout
+    try:
+        click.echo(printable(text), file=stream)  # click's own choice in ASCII would be UTF-8
+    except BrokenPipeError as error:
+        discard(stream)
+        raise ReaderLeft from error
+    except OSError as error:
+        discard(stream)
+        name = "standard error" if err else "standard output"
+        raise OutputError(
+            f"cannot write to {name}: {error.strerror}", "what was made is there all the same"
+        ) from error
+
+
+def discard(stream: TextIO) -> None:
+    """Let what is still in a stream that failed, and what follows, go nowhere.
+
+    Otherwise Python would try again at its end, fail and change the exit status.
+    """
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def indented(text: str) -> str:
+    """A message whose further lines, if it has any, do not look like messages of their own."""
+    return text.replace("\n", "\n    ")
 
 
 @dataclass(frozen=True)
@@ -52,8 +90,8 @@ class Terminal:
             echo(folded(text, self._width), err=self.json)
 
     def warn(self, text: str) -> None:
-        """Print a line that must not be missed, on standard error."""
-        echo(folded(text, width_of(sys.stderr)), err=True)
+        """Print what must not be missed, on standard error."""
+        echo(folded(indented(text), width_of(sys.stderr)), err=True)
 
     def table(
         self, columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None
@@ -64,11 +102,12 @@ class Terminal:
 
     def pairs(self, rows: Iterable[tuple[str, str]], title: str | None = None) -> None:
         """Print a list of names and values, below a title."""
-        told = [(name, self._shown(value)) for name, value in rows]
+        told = [(self._shown(name), self._shown(value)) for name, value in rows]
         self._block(pair_lines(told, self._width), title)
 
     def command(self, *parts: str) -> None:
         """Print a command to copy, broken between its parts where the terminal is narrow."""
+        parts = tuple(map(one_line, parts))
         whole = "  " + " ".join(parts)
         width = self._width
         fits = width is None or len(whole) <= width
@@ -83,7 +122,7 @@ class Terminal:
 
     def _shown(self, text: str) -> str:
         """As the stream will show it, so that its length is known before."""
-        return encodable(text, self._stream)
+        return encodable(one_line(text), self._stream)
 
     @property
     def _stream(self) -> TextIO:
@@ -116,7 +155,7 @@ class DrawnProgress(Progress):
         """One bar on the console, removed when the stage ends."""
         with self._lock:
             bars = self._bars = self._bars or self._started()
-            task = bars.add_task(name, total=steps)
+            task = bars.add_task(one_line(name), total=steps)
         try:
             yield lambda count: bars.advance(task, count)
         finally:
@@ -130,7 +169,7 @@ class DrawnProgress(Progress):
         from rich import progress
 
         bars = progress.Progress(
-            progress.TextColumn("{task.description}"),
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
             progress.TimeRemainingColumn(),

@@ -1,5 +1,8 @@
 import json
 
+import psutil
+import pytest
+
 from edgeeff.accelerators import machine
 
 
@@ -16,6 +19,22 @@ def test_what_every_system_knows_is_there():
     assert found["memory_bytes"] > found["available_memory_bytes"] > 0
     assert found["packages"]["numpy"]
     assert found["time"].endswith("Z")
+
+
+@pytest.mark.parametrize("missing", ["sensors_battery", "sensors_temperatures", "virtual_memory"])
+def test_what_a_container_leaves_out_is_null(missing, monkeypatch):
+    def absent() -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/sys/class/power_supply")
+
+    monkeypatch.setattr(psutil, missing, absent, raising=False)
+    found = machine.read_machine()
+    assert found["cores"] >= 1
+    lost = {
+        "sensors_battery": "battery",
+        "sensors_temperatures": "temperature_c",
+        "virtual_memory": "memory_bytes",
+    }
+    assert found[lost[missing]] is None
 
 
 def test_the_peak_is_at_least_what_is_resident():
