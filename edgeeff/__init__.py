@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from edgeeff.pictures.images import read_images as read_images
     from edgeeff.pictures.preprocessing import Preprocessing as Preprocessing
     from edgeeff.pipeline.conversion import convert as convert
+    from edgeeff.pipeline.conversion import convert_model as convert_model
     from edgeeff.pipeline.conversion import quantize as quantize
     from edgeeff.pipeline.mixed_precision import Budget as Budget
     from edgeeff.pipeline.settings import Settings as Settings
@@ -66,6 +67,7 @@ __all__ = [
     "compare",
     "compare_documents",
     "convert",
+    "convert_model",
     "evaluate",
     "find_recipe",
     "find_variant",
@@ -91,7 +93,7 @@ _MODULES = {
     "evaluation.gate": ("AccuracyGateFailed", "Limits"),
     "pictures.images": ("read_images",),
     "pictures.preprocessing": ("Preprocessing",),
-    "pipeline.conversion": ("convert", "quantize"),
+    "pipeline.conversion": ("convert", "convert_model", "quantize"),
     "pipeline.mixed_precision": ("Budget",),
     "pipeline.settings": ("Settings",),
     "progress": ("Progress",),

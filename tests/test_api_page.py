@@ -13,7 +13,7 @@ import edgeeff
 PAGE = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
-SLOW = {"convert", "benchmark", "compare", "Limits"}
+SLOW = {"convert", "convert_model", "benchmark", "compare", "Limits"}
 """What takes some seconds to do."""
 
 

@@ -16,7 +16,9 @@ PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 
 
 @click.command("convert", short_help="From a network's name to a verified int8 .tflite.")
-@click.option("--variant", required=True, help="Such as b0 or lite0: edgeeff variants lists them.")
+@click.option("--variant", help="Such as b0 or lite0: edgeeff variants lists them.")
+@click.option("--model", type=click.Path(path_type=Path), help="Your own: .keras, .h5, SavedModel.")
+@click.option("--allow-code", is_flag=True, help="Run code in the model's file (Lambda layers).")
 @click.option("--int8", "precisions", flag_value="int8", multiple=True, help="Full integer.")
 @click.option(
     "--int16x8", "precisions", flag_value="int16x8", multiple=True, help="16-bit activations."
@@ -41,10 +43,16 @@ PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 @settings_options
 @common_options
 def command(
-    terminal: Terminal, variant: str, precisions: tuple[str, ...], dry_run: bool, **options: Any
+    terminal: Terminal,
+    variant: str | None,
+    model: Path | None,
+    precisions: tuple[str, ...],
+    dry_run: bool,
+    **options: Any,
 ) -> None:
     """Build a network, load its weights, export, calibrate, quantize and verify it.
 
+    The network is a --variant, or a Keras classifier of your own: --model.
     Without --calibration no data is needed: the network's own BatchNorm statistics and
     synthetic pictures say what its activations do.
 
@@ -53,6 +61,7 @@ def command(
       edgeeff convert --variant b0 --int8
       edgeeff convert --variant lite0 --int8 --calibration photos/ \\
           --labels labels.txt
+      edgeeff convert --model flowers.keras --labels flowers.txt
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.architectures.variants import find_variant
     from edgeeff.pipeline import conversion
@@ -61,6 +70,17 @@ def command(
         raise UsageError(f"--{' and --'.join(precisions)} contradict", "choose one precision")
     precision = precisions[0] if precisions else "int8"
     settings = conversion.Settings(precision=precision, **options)
+    if variant is not None and model is not None:
+        raise UsageError("--variant and --model contradict", "choose one")
+    if model is not None:
+        if dry_run:
+            raise UsageError("--dry-run goes with --variant", "a model has to be loaded to know it")
+        with trials_shown(terminal):
+            made = conversion.convert_model(model, settings, terminal.progress())
+        summary(terminal, made)
+        return
+    if variant is None:
+        raise UsageError("one of --variant and --model is needed", "such as --variant b0")
     if dry_run:
         _describe(terminal, variant, settings)
         return

@@ -12,6 +12,7 @@ from edgeeff.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from edgeeff.pipeline.conversion import Conversion
+    from edgeeff.tflite.float_model import Provenance
 
 GIGABYTE = 1e9
 NAMED_OPERATORS = 4
@@ -43,6 +44,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     rows = [
         ("size", f"{megabytes(manifest.float_bytes)} float32 → {megabytes(manifest.bytes)}"),
         ("weights", weights.source if weights else "of the file"),
+        *_same_function(weights),
         ("recipe", (manifest.recipe or {}).get("name", "")),
         ("calibration", _calibration(manifest.calibration)),
         *_coverage(manifest.calibration),
@@ -71,6 +73,12 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     terminal.command(
         f"edgeeff evaluate {model}", f"--reference {reference}", "--data YOUR_PICTURES"
     )
+
+
+def _same_function(weights: Provenance | None) -> Rows:
+    if weights is None or weights.difference is None:
+        return []
+    return [("float32", f"answers as {weights.source}: {weights.difference:.1g} apart at most")]
 
 
 def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:

@@ -95,7 +95,10 @@ def exported(
     if batch < 1:
         raise UsageError(f"a batch of {batch} pictures", "it is at least 1")
     output = LOGITS if activation == "linear" else PROBABILITIES
-    graph = Graph.of(_convert(model, batch, ACTIVATIONS[activation]))
+    shape = (batch, *model.inputs[0].shape[1:])
+    ending = ACTIVATIONS[activation]
+    function = traced(lambda image: ending(model(image, training=False)), shape)
+    graph = Graph.of(converted(function))
     name_tensors(graph, model, INPUT, output)
     graph.sign(SIGNATURE, {INPUT: graph.input}, {output: graph.output})
     names = {tensor.name for tensor in graph.tensors}
@@ -122,14 +125,19 @@ def _as_statistics(found: Moments) -> TensorStatistics:
     return TensorStatistics(found.mean.astype(np.float32), deviation)
 
 
-def _convert(model: tf_keras.Model, batch: int, activation: Callable[[Any], Any]) -> bytes:
-    def call(image: tf.Tensor) -> tf.Tensor:
-        return activation(model(image, training=False))
+def traced(call: Callable[[Any], Any], shape: tuple[int, ...]) -> Any:
+    """The concrete function of a network that takes one float32 input of this shape."""
 
-    shape = (batch, *model.inputs[0].shape[1:])
-    traced = tf.function(call).get_concrete_function(tf.TensorSpec(shape, tf.float32, name=INPUT))
+    def named(image: tf.Tensor) -> tf.Tensor:
+        return call(image)
+
+    return tf.function(named).get_concrete_function(tf.TensorSpec(shape, tf.float32, name=INPUT))
+
+
+def converted(function: Any) -> bytes:
+    """What TensorFlow's converter makes of a concrete function."""
     with _quiet():
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([traced])
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
         return bytes(converter.convert())
 
 

@@ -36,8 +36,7 @@ IN_TRAINING = ("Dropout", "Random", "GaussianNoise")
 ALIASES = {"silu": "swish"}
 
 ELSEWHERE = (
-    "export that network with tf.lite.TFLiteConverter to a float .tflite and give it to "
-    "edgeeff quantize"
+    "give the whole network to edgeeff convert --model, or its float .tflite to edgeeff quantize"
 )
 
 
@@ -70,7 +69,8 @@ def parse(text: str | bytes) -> tuple[SavedLayer, ...]:
 
 def _layer(entry: Mapping[str, Any]) -> SavedLayer:
     config = dict(entry["config"])
-    name = entry.get("name") or config["name"]
+    # The InputLayer of a Sequential has no name.
+    name = entry.get("name") or config.get("name", "")
     return SavedLayer(str(entry["class_name"]), str(name), config, _call(entry))
 
 
@@ -145,7 +145,7 @@ def not_understood(path: Path, layer: SavedLayer) -> InputError:
     """The error for a layer that may change what the network computes."""
     return InputError(
         f"{path}: layer {layer.name!r} ({layer.kind}) is none that the variant has",
-        f"is it the file of another variant? Otherwise {ELSEWHERE}",
+        f"{ELSEWHERE}; or is it the file of another variant?",
     )
 
 

@@ -195,7 +195,8 @@ def _fill(model: tf_keras.Model, variant: Variant, path: Path, named: NamedTenso
     for name, values in checked.items():
         variables[name].assign(values)
     trained = without_head is None
-    return Weights(path.name, files.sha256(path), trained, tuple(notes), scaling, activation)
+    digest = files.sha256(path)
+    return Weights(path.name, digest, trained, tuple(notes), scaling=scaling, activation=activation)
 
 
 def _head_notes(
@@ -242,7 +243,10 @@ def _checked(
     return checked
 
 
-_WRONG_FILE = "is it the file of another variant, or saved from a changed network?"
+_WRONG_FILE = (
+    "a network of your own? edgeeff convert --model takes the whole of it; else: is it the file of "
+    "another variant?"
+)
 
 
 def _head_does_not_fit(

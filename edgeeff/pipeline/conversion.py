@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edgeeff import extras, files, memory
 from edgeeff.architectures.blocks import shrunk
@@ -19,6 +20,7 @@ from edgeeff.pictures.images import read_images, read_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline import policy, sources
 from edgeeff.pipeline.candidates import Conversion, Job, make
+from edgeeff.pipeline.own_models import from_keras
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.pictures import (
@@ -34,7 +36,7 @@ from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.logits import final_activation
 from edgeeff.tflite.manifest import describe, described, refuse_foreign, write_model
 
-__all__ = ["SYNTHETIC_COUNT", "Conversion", "Settings", "convert", "quantize"]
+__all__ = ["SYNTHETIC_COUNT", "Conversion", "Settings", "convert", "convert_model", "quantize"]
 
 SYNTHETIC_COUNT = 48
 """Made-up pictures that calibrate; a few seconds even for B7 would buy nothing more."""
@@ -84,6 +86,63 @@ def convert(
     made = make(Job(network, reference, calibration, settings, progress), recipes, model)
     said = network.weights.notes if network.weights else ()
     return replace(made, notes=(*said, *calibration.used.warnings(), *made.notes))
+
+
+def convert_model(
+    model: Path | Any, settings: Settings | None = None, progress: Progress | None = None
+) -> Conversion:
+    """Export a user's own Keras classifier, quantize and verify it: ``convert --model``.
+
+    The float model answers as the user's does, to 1e-4, or none is made. Augmentation does
+    nothing, as outside of training; preprocessing layers stay.
+
+    Args:
+        model: a ``.keras`` or whole-model ``.h5`` file of tf_keras, the folder of a SavedModel, or
+            a tf_keras model in memory.
+        settings: what is not as usual. ``weights`` and ``classes`` are the model's own.
+        progress: told of every stage.
+
+    Raises:
+        UsageError: unknown names or contradicting options.
+        ExtraMissing: TensorFlow or the quantizer is not installed.
+        InputError: a model, pictures or labels that do not fit.
+        OutputError: results that exist already, or cannot be written.
+        AccuracyGateFailed: no recipe reaches the limits; the best model was written.
+    """
+    settings, progress = settings or Settings(), progress or Progress()
+    scheme = policy.plan(settings, frozenset()).scheme
+    extras.require("convert", "convert")
+    _refuse_of_variants(settings)
+    stem = model.stem if isinstance(model, Path) else str(model.name)
+    target, reference = (
+        settings.output / f"{stem}-{precision}.tflite" for precision in (scheme, "float32")
+    )
+    labels = tuple(read_labels(settings.labels)) if settings.labels else None
+    _check_eval_data(settings)
+    _refuse(settings, target)
+    refuse_foreign(reference, force=settings.force)
+    _refuse_full(settings.output)
+    network = from_keras(model, settings, labels, progress)
+    recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))
+    check_network(network, recipes[-1])
+    _check_limits(network, settings)
+    calibration = _pictures(settings, recipes[-1], network.preprocessing, progress)
+    _keep_reference(network, reference, settings)
+    made = make(Job(network, reference, calibration, settings, progress), recipes, target)
+    said = network.weights.notes if network.weights else ()
+    return replace(made, notes=(*said, *calibration.used.warnings(), *made.notes))
+
+
+def _refuse_of_variants(settings: Settings) -> None:
+    """Raise ``UsageError`` for options that a model of its own has no use for."""
+    given = {
+        "--weights": settings.weights != "auto",
+        "--weights-from": settings.weights_from is not None,
+        "--classes": settings.classes is not None,
+    }
+    for option, there in given.items():
+        if there:
+            raise UsageError(f"{option} goes with --variant", "a model has its own: leave it out")
 
 
 def quantize(

@@ -53,6 +53,7 @@ class Settings:
         limits: what the model must reach, else ``AccuracyGateFailed``.
         mixed: what a search for layers to keep in a higher precision may spend; ``None``: no
             search.
+        allow_code: run code that a model's file brings along, such as a Lambda layer.
         seed: of everything drawn at random.
         output: folder of the results.
         force: replace existing files.
@@ -78,6 +79,7 @@ class Settings:
     eval_data: Path | None = None
     limits: Limits = NO_LIMITS
     mixed: Budget | None = None
+    allow_code: bool = False
     seed: int = 0
     output: Path = ARTIFACTS
     force: bool = False

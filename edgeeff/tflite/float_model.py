@@ -24,12 +24,15 @@ class Provenance:
         trained: every layer has its weights from the source. False for an untrained network
             and for one whose head was dropped: its predictions mean nothing yet.
         notes: what the user must be told, one sentence each.
+        difference: of the float model's answers from those of the network it was made of, the
+            largest one found; ``None`` if the two were not compared.
     """
 
     source: str
     sha256: str | None = None
     trained: bool = False
     notes: tuple[str, ...] = ()
+    difference: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -38,6 +41,7 @@ class Provenance:
             "sha256": self.sha256,
             "trained": self.trained,
             "notes": list(self.notes),
+            "difference": self.difference,
         }
 
     @staticmethod
@@ -49,6 +53,7 @@ class Provenance:
                 fields["sha256"],
                 bool(fields["trained"]),
                 tuple(fields.get("notes", ())),
+                fields.get("difference"),
             )
         except KeyError as missing:
             raise InputError(f"weights without {missing.args[0]}") from missing

@@ -59,8 +59,16 @@ def parse_model(content: bytes, name: str = "the model") -> Model:
 
 
 _OTHER_FILES = (
-    (b"PK\x03\x04", "a zip archive", "unpack it, or is it a .keras file? edgeeff convert reads it"),
-    (b"\x89HDF", "an HDF5 file", "edgeeff convert --weights reads Keras weights"),
+    (
+        b"PK\x03\x04",
+        "a zip archive",
+        "is it a .keras file? edgeeff convert --model reads it",
+    ),
+    (
+        b"\x89HDF",
+        "an HDF5 file",
+        "edgeeff convert reads it: --model a whole model, --weights weights",
+    ),
     (b"version https://git-lfs", "a Git LFS pointer", "git lfs pull fetches the file itself"),
     (b"<", "a web page or XML", "download the file itself"),
     (b"{", "a JSON document", "name the .tflite file beside it"),

@@ -490,3 +490,64 @@ def test_imagenet_weights_bring_the_names_of_imagenet(tmp_path):
     made = conversion.convert("lite0", settings)
     for path in (made.model, made.reference):
         assert find_labels(path) == imagenet_labels(1000)
+
+
+def own_network():
+    """A user's network of tf_keras that takes pixels as they are."""
+    import tf_keras
+
+    layers = tf_keras.layers
+    image = tf_keras.Input((32, 32, 3))
+    x = layers.Conv2D(8, 3, 2, activation="relu")(layers.Rescaling(1 / 255)(image))
+    x = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    return tf_keras.Model(image, x, name="flowers")
+
+
+def test_a_model_in_memory_becomes_a_file_that_takes_bytes(tmp_path):
+    made = conversion.convert_model(own_network(), conversion.Settings(output=tmp_path))
+    assert made.model.name == "flowers-int8.tflite"
+    assert read_model(made.model).integer_only
+    manifest = read_manifest(made.model)
+    assert manifest is not None
+    assert manifest.weights is not None
+    assert manifest.weights.difference is not None
+    assert manifest.weights.difference < 1e-4
+    assert (manifest.preprocessing.mean, manifest.preprocessing.std) == ((0, 0, 0), (1, 1, 1))
+
+
+def test_a_model_s_file_gives_the_float_file_that_quantize_takes(tmp_path):
+    own_network().save(tmp_path / "flowers.keras")
+    settings = conversion.Settings(output=tmp_path, precision="float32", logits=True)
+    made = conversion.convert_model(tmp_path / "flowers.keras", settings)
+    assert made.model.name == "flowers-float32.tflite"
+    assert "SOFTMAX" not in made.manifest.operators
+    assert quantize(made.model, tmp_path / "out", recipe=None).manifest.integer_only
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"weights": "mine.h5"}, "--weights goes with --variant"),
+        ({"classes": 4}, "--classes goes with --variant"),
+        ({"resolution": 64}, "takes 32 pixels"),
+        ({"mean": "0"}, "go together"),
+        ({"batch": 0}, "batch of 0"),
+    ],
+)
+def test_options_that_contradict_a_model_are_refused(changes, said, tmp_path):
+    settings = conversion.Settings(output=tmp_path, **changes)
+    with pytest.raises(UsageError, match=said):
+        conversion.convert_model(own_network(), settings)
+
+
+def test_labels_of_another_number_than_a_model_s_classes_are_refused(tmp_path):
+    (tmp_path / "labels.txt").write_text("rose\ntulip\n")
+    settings = conversion.Settings(output=tmp_path, labels=tmp_path / "labels.txt")
+    with pytest.raises(InputError, match="name 2 classes, the model has 3"):
+        conversion.convert_model(own_network(), settings)
+
+
+def test_a_model_scaled_twice_is_said(tmp_path):
+    settings = conversion.Settings(output=tmp_path, mean="127.5", std="127.5", precision="float32")
+    made = conversion.convert_model(own_network(), settings)
+    assert any("scaled twice" in note for note in made.notes)

@@ -1,0 +1,130 @@
+"""What a saved model would run when it is loaded: refused unless the user allows it.
+
+A Keras configuration names classes and functions that the loader looks up and calls, a Lambda
+layer is compiled Python, and a SavedModel may hold operators that read and write files. Only
+what the layers, initializers and activations of Keras need passes; everything else counts as
+code, whatever it does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from edgeeff.errors import InputError
+
+ALLOW = (
+    "if you trust who made it: --allow-code; or build it in Python and give it to "
+    "edgeeff.convert_model"
+)
+
+MODULES = re.compile(
+    r"(?:tf_)?keras(?:\.layers(?:\.experimental(?:\.preprocessing)?)?|\.models|\.initializers"
+    r"|\.regularizers|\.constraints|\.activations|\.mixed_precision)?"
+)
+"""Public places of what configurations of layers speak of."""
+
+INTERNAL = re.compile(r"(?:tf_)?keras\.src(?:\.\w+)+")
+
+INTERNAL_CLASSES = frozenset({"Functional", "Sequential", "TFOpLambda", "SlicingOpLambda"})
+"""Classes that have no public place, and those that older versions wrote with their own."""
+
+UNSEEN = ("compile_config", "build_config", "training_config")
+"""Parts of a configuration that are not loaded, or are shapes only."""
+
+OPERATIONS = re.compile(
+    r"(?:math|nn|image|linalg|__operators__)\.\w+|compat\.v1\.(?:nn|math|image)\.\w+"
+    r"|(?:compat\.v1\.)?(?:abs|add|argmax|cast|clip_by_value|concat|divide|einsum|exp|expand_dims"
+    r"|gather|identity|matmul|maximum|minimum|multiply|ones_like|pad|pow|reduce_\w+|repeat|reshape"
+    r"|reverse|roll|round|shape|sigmoid|sign|slice|split|sqrt|square|squeeze|stack|stop_gradient"
+    r"|strided_slice|subtract|tanh|tensordot|tile|transpose|unstack|where|zeros_like)"
+)
+"""TensorFlow's functions that compute something of tensors, as TFOpLambda layers name them."""
+
+STATEFUL = frozenset(
+    {
+        *("VarHandleOp", "ReadVariableOp", "AssignVariableOp", "VariableV2", "VarIsInitializedOp"),
+        *("StatefulPartitionedCall", "PartitionedCall", "RestoreV2", "SaveV2", "Assert"),
+        *("MergeV2Checkpoints", "NoOp", "Placeholder", "If", "While", "DisableCopyOnRead"),
+        *("RandomUniform", "RandomStandardNormal", "RandomUniformInt", "TruncatedNormal"),
+        *("StatefulUniform", "StatefulStandardNormalV2", "RngReadAndSkip", "StatelessIf"),
+    }
+)
+"""Operators with a state that every SavedModel of a network has: variables, and their file."""
+
+READS_FILES = frozenset({"ReadFile", "MatchingFiles"})
+"""Operators without a state that look at the file system."""
+
+
+def refuse_code(path: object, configuration: Any) -> None:
+    """Refuse a Keras configuration that runs code of its own when it is loaded.
+
+    Args:
+        path: of the file, for messages.
+        configuration: as JSON has it.
+
+    Raises:
+        InputError: names the layer, class or function.
+    """
+    for described, layer in _described(configuration, ""):
+        what = _code(described)
+        if what is not None:
+            where = f"layer {layer!r} " if layer else ""
+            raise InputError(f"{path}: {where}has code of its own ({what})", ALLOW)
+
+
+def refuse_operators(path: object, kinds: Iterable[str], stateful: Iterable[str]) -> None:
+    """Refuse a SavedModel whose operators reach outside of the network.
+
+    Args:
+        path: of the folder, for messages.
+        kinds: all operators in it.
+        stateful: those of them that TensorFlow says have a state, or does not know.
+
+    Raises:
+        InputError: names the operator.
+    """
+    outside = (set(stateful) - STATEFUL) | (READS_FILES & set(kinds))
+    if outside:
+        raise InputError(f"{path} has the operator {min(outside)}, which no network needs", ALLOW)
+
+
+def _described(value: Any, layer: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Every object that names a class, with the layer it belongs to."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from _described(entry, layer)
+    elif isinstance(value, Mapping):
+        if "class_name" in value:
+            inside = value.get("config")
+            named = inside.get("name") if isinstance(inside, Mapping) else None
+            layer = str(value.get("name") or named or layer)
+            yield value, layer
+        for key, entry in value.items():
+            if key not in UNSEEN:
+                yield from _described(entry, layer)
+
+
+def _code(described: Mapping[str, Any]) -> str | None:
+    """What of an object is code; ``None`` if nothing is."""
+    kind, config = str(described["class_name"]), described.get("config")
+    if kind in ("Lambda", "__lambda__"):
+        return "Lambda"
+    module, name = described.get("module"), config if kind == "function" else kind
+    if not isinstance(name, str) or not name.isidentifier():
+        return str(name)
+    function = kind == "function" and module == "builtins"
+    if module is not None and not function and not _of_keras(str(module), name):
+        return f"{module}.{name}"
+    if kind == "TFOpLambda" and isinstance(config, Mapping):
+        name = str(config.get("function"))
+        return None if OPERATIONS.fullmatch(name) else name
+    return None
+
+
+def _of_keras(module: str, name: str) -> bool:
+    """Whether a class or function of a module is one that networks are made of."""
+    if INTERNAL.fullmatch(module):
+        return name in INTERNAL_CLASSES
+    return MODULES.fullmatch(module) is not None

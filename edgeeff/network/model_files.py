@@ -1,0 +1,267 @@
+"""A user's own Keras classifier: from a file, or as it is in memory.
+
+Files are those of tf_keras (``.keras``, whole-model ``.h5``) and SavedModels of any origin, Keras 3
+among them. What a file would run beside the network itself is refused (``model_code``).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import tensorflow as tf
+import tf_keras
+
+from edgeeff import files
+from edgeeff.errors import InputError
+from edgeeff.network.keras_files import ARCHIVED_LIMIT, CONFIG_LIMIT
+from edgeeff.network.model_code import refuse_code, refuse_operators
+
+SIGNATURE = "serving_default"
+
+EXPORT = 'save it there with model.export("FOLDER"), and give that folder to --model'
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A user's network, ready to be called.
+
+    Attributes:
+        name: of it.
+        call: from pictures, float32 [batch, height, width, 3], to answers [batch, classes], as
+            the network gives them outside of training.
+        shape: of a picture; ``None`` for a size that is open.
+        kept: what has to stay in memory while ``call`` is used.
+    """
+
+    name: str
+    call: Callable[[Any], Any]
+    shape: tuple[int | None, ...]
+    kept: Any
+
+
+def read(path: Path, *, allow_code: bool = False) -> Classifier:
+    """Load a user's network.
+
+    Args:
+        path: ``.keras`` or ``.h5`` of a whole model, or the folder of a SavedModel.
+        allow_code: run code that the file brings along, such as a Lambda layer.
+
+    Raises:
+        InputError: not such a file, of Keras 3, with code of its own, or no picture classifier.
+    """
+    if path.is_dir():
+        return _saved_model(path, allow_code=allow_code)
+    if not path.exists():
+        raise InputError(f"{path}: no such file", "give a .keras or .h5 file or a SavedModel")
+    _check_file(path, allow_code=allow_code)
+    try:
+        model = tf_keras.models.load_model(path, compile=False, safe_mode=not allow_code)
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be loaded: {_first_line(error)}",
+            "a class of your own in it? Build the model in Python and give it to "
+            f"edgeeff.convert_model; or {EXPORT}",
+        ) from error
+    return of_model(model, str(path))
+
+
+def of_model(model: Any, name: str | None = None) -> Classifier:
+    """A tf_keras model in memory.
+
+    Args:
+        model: with one picture as its input and one output.
+        name: how to call it in messages; ``None``: as it calls itself.
+
+    Raises:
+        InputError: a model of Keras 3, or no picture classifier.
+    """
+    if not isinstance(model, tf_keras.Model):
+        raise InputError(
+            f"a {type(model).__module__}.{type(model).__name__} is not a model of tf_keras",
+            f"a model of Keras 3? {EXPORT}",
+        )
+    name = name or str(model.name)
+    if not model.inputs:
+        raise InputError(f"{name} does not say what it takes", f"call it once, then {EXPORT}")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise _ends(name, len(model.inputs), len(model.outputs))
+    shape = tuple(model.inputs[0].shape[1:])
+    _check_shape(name, shape, tuple(model.outputs[0].shape))
+    return Classifier(name, lambda image: model(image, training=False), shape, model)
+
+
+def _check_file(path: Path, *, allow_code: bool) -> None:
+    """Look through a file before Keras loads it."""
+    content = files.read_bytes(path)
+    try:
+        if content.startswith(b"PK"):
+            configuration, version = _of_archive(content)
+        else:
+            configuration, version = _of_h5(path, content)
+    except _MALFORMED as error:
+        raise InputError(
+            f"{path} is not a whole Keras model: {_first_line(error)}",
+            "weights alone (model.save_weights) do not say which network they are of: use "
+            "model.save, or give them to --weights with --variant",
+        ) from error
+    if version.split(".")[0] not in ("1", "2"):
+        raise InputError(
+            f"{path} was saved by Keras {version}, whose files differ from those of tf_keras",
+            f"where it was made, {EXPORT}",
+        )
+    if not allow_code:
+        refuse_code(path, configuration)
+
+
+_MALFORMED = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
+"""What h5py, zipfile and json raise on damaged files."""
+
+
+def _of_archive(content: bytes) -> tuple[Any, str]:
+    """The configuration in a ``.keras`` archive, and the version of Keras that wrote it."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.infolist():
+            limit = ARCHIVED_LIMIT if entry.filename.endswith(".h5") else CONFIG_LIMIT
+            if entry.file_size > limit:
+                raise ValueError(f"{entry.filename} unpacks to {entry.file_size} bytes")
+        configuration = json.loads(archive.read("config.json"))
+        metadata = json.loads(archive.read("metadata.json"))
+        with archive.open("model.weights.h5") as weights:
+            _check_tensors(weights.read())
+    return configuration, str(metadata["keras_version"])
+
+
+def _of_h5(path: Path, content: bytes) -> tuple[Any, str]:
+    """Likewise of a whole-model ``.h5``."""
+    with h5py.File(io.BytesIO(content), "r") as stored:
+        text = stored.attrs["model_config"]
+        if len(text) > CONFIG_LIMIT:
+            raise ValueError(f"a configuration of {len(text)} bytes")
+        version = stored.attrs.get("keras_version", "2")
+    _check_tensors(content)
+    return json.loads(text), version.decode() if isinstance(version, bytes) else str(version)
+
+
+def _check_tensors(content: bytes) -> None:
+    """Refuse tensors that lie in other files, or are more than memory can be asked for."""
+    names: list[str] = []
+    with h5py.File(io.BytesIO(content), "r") as stored:
+        stored.visit(names.append)
+        found = [stored[name] for name in names]
+        tensors = [tensor for tensor in found if isinstance(tensor, h5py.Dataset)]
+        if any(tensor.external or tensor.is_virtual for tensor in tensors):
+            raise ValueError("a tensor points to another file")
+        if sum(tensor.nbytes for tensor in tensors) > ARCHIVED_LIMIT:
+            raise ValueError("it declares more numbers than an image classifier has")
+
+
+def _saved_model(path: Path, *, allow_code: bool) -> Classifier:
+    if not (path / "saved_model.pb").is_file():
+        raise InputError(f"{path} is not a SavedModel: it has no saved_model.pb")
+    if not allow_code:
+        _check_operators(path)
+    try:
+        loaded = tf.saved_model.load(str(path))
+        signature = loaded.signatures[SIGNATURE]
+    except (KeyError, OSError, ValueError, tf.errors.OpError) as error:
+        raise InputError(
+            f"{path} cannot be loaded, or has no signature {SIGNATURE}: {_first_line(error)}",
+            'save it with model.export("FOLDER") or model.save("FOLDER", save_format="tf")',
+        ) from error
+    _refuse_random(path, signature.graph.as_graph_def())
+    inputs = signature.structured_input_signature[1]
+    outputs = signature.structured_outputs
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise _ends(str(path), len(inputs), len(outputs))
+    ((key, spec),) = inputs.items()
+    (answer,) = outputs
+    _check_shape(str(path), tuple(spec.shape)[1:], tuple(outputs[answer].shape))
+
+    def call(image: Any) -> Any:
+        return signature(**{key: tf.cast(image, spec.dtype)})[answer]
+
+    return Classifier(path.name, call, tuple(spec.shape)[1:], loaded)
+
+
+def _check_operators(path: Path) -> None:
+    """Look through a SavedModel's graphs before TensorFlow loads it, which runs parts of them."""
+    from tensorflow.python.saved_model.loader_impl import parse_saved_model
+
+    try:
+        stored = parse_saved_model(str(path))
+    except OSError as error:
+        raise InputError(f"{path}/saved_model.pb is damaged") from error
+    kinds: set[str] = set()
+    for graph in stored.meta_graphs:
+        kinds |= {node.op for node in graph.graph_def.node}
+        functions = graph.graph_def.library.function
+        kinds |= {node.op for function in functions for node in function.node_def}
+        kinds -= {function.signature.name for function in functions}
+    refuse_operators(path, kinds, [kind for kind in kinds if _stateful(kind)])
+
+
+RANDOM = re.compile(r"Rng\w+|(?:Stateful|Stateless)?(?:Random|Uniform|TruncatedNormal)\w*")
+"""Operators that draw numbers."""
+
+
+def _refuse_random(path: Path, graph: Any) -> None:
+    """Refuse an export that augments its pictures: of RandomFlip and its like Keras exports that.
+
+    Raises:
+        InputError: names the layer.
+    """
+    functions = [node for function in graph.library.function for node in function.node_def]
+    for node in (*graph.node, *functions):
+        if RANDOM.fullmatch(node.op):
+            layers = [part for part in node.name.split("/") if part.startswith("random")]
+            raise InputError(
+                f"{path}: {layers[0] if layers else node.name} changes pictures at random, which "
+                "the export left switched on",
+                "export the model without its augmentation layers",
+            )
+
+
+def _stateful(kind: str) -> bool:
+    """Whether TensorFlow says that an operator has a state, or does not know it."""
+    from tensorflow.python.framework import op_def_registry
+
+    described = op_def_registry.get(kind)
+    return described is None or bool(described.is_stateful)
+
+
+def _check_shape(name: str, picture: tuple[Any, ...], answer: tuple[Any, ...]) -> None:
+    if len(picture) != 3 or picture[2] != 3 or picture[0] != picture[1]:
+        raise InputError(
+            f"{name} takes {list(picture)}",
+            "a classifier of square RGB pictures has [size, size, 3]",
+        )
+    if len(answer) != 2 or not answer[1]:
+        raise InputError(f"{name} answers {list(answer)}", "a classifier has [batch, classes]")
+
+
+def _ends(name: str, inputs: int, outputs: int) -> InputError:
+    found = f"{inputs} inputs and {outputs} outputs"
+    return InputError(f"{name} has {found}", "a classifier has one of each")
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:200]

@@ -1,0 +1,106 @@
+"""A float network from a user's own Keras classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgeeff import files
+from edgeeff.errors import InputError, UsageError
+from edgeeff.evaluation.normalisation import normalisation
+from edgeeff.pictures.preprocessing import Preprocessing, from_options
+from edgeeff.pipeline.settings import Settings
+from edgeeff.progress import Progress
+from edgeeff.tflite.float_model import FloatModel, Provenance
+from edgeeff.tflite.metadata_writer import Texts, check_count, write_metadata
+
+
+def from_keras(
+    model: Path | Any,
+    settings: Settings,
+    labels: tuple[str, ...] | None,
+    progress: Progress,
+) -> FloatModel:
+    """Export a user's own Keras classifier, and see that the float model answers as it does.
+
+    Args:
+        model: a file or folder, or a tf_keras model in memory.
+        settings: resolution, mean, std, resize, batch, logits, allow_code.
+        labels: of its classes.
+        progress: told of every stage.
+
+    Raises:
+        InputError: no such file, a model with code of its own, no picture classifier, one that
+            does not say how its pictures are made, or one that TFLite cannot compute.
+        UsageError: another resolution than the model's, or contradicting options.
+    """
+    with progress.stage("import TensorFlow"):
+        import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
+        from edgeeff.network import model_export, model_files
+    with progress.stage("load model"):
+        if isinstance(model, Path):
+            network = model_files.read(model, allow_code=settings.allow_code)
+            source, digest = model.name, _digest(model)
+        else:
+            network, digest = model_files.of_model(model), None
+            source = network.name
+    resolution = _resolution(network.name, network.shape[0], settings.resolution)
+    with progress.stage("export"):
+        exported = model_export.exported(network, resolution, settings.batch)
+    graph, white = exported.graph, exported.scaling.white if exported.scaling else None
+    preprocessing, notes = _pictures_of(network.name, white, resolution, settings)
+    if labels is not None:
+        check_count(labels, graph.shape(graph.output)[-1], str(settings.labels))
+    with progress.stage("compare with the model"):
+        apart = model_export.difference(network, graph.content(), preprocessing)
+    if settings.logits:
+        graph = model_export.without_activation(graph)
+    weights = Provenance(source, digest, True, notes, apart)
+    texts = Texts(Path(source).stem, "Names what a picture shows, with a score for each class.")
+    content = write_metadata(graph.content(), preprocessing, labels=labels, texts=texts)
+    return FloatModel(content, preprocessing, None, weights, labels)
+
+
+def _digest(model: Path) -> str:
+    """Of the file; of a SavedModel the graph's, which is not all of it."""
+    return files.sha256(model / "saved_model.pb" if model.is_dir() else model)
+
+
+def _resolution(name: str, fixed: int | None, asked: int | None) -> int:
+    if fixed is None and asked is None:
+        raise UsageError(f"{name} takes pictures of any size", "choose one with --resolution N")
+    if fixed is not None and asked not in (None, fixed):
+        raise UsageError(f"{name} takes {fixed} pixels, not {asked}", "leave out --resolution")
+    return int(fixed or asked or 0)
+
+
+def _pictures_of(
+    name: str, white: float | None, resolution: int, settings: Settings
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """How a user's model takes its pictures: as the user says, else as its first layers tell."""
+    said = normalisation(settings.mean, settings.std)
+    note = ""
+    if said is not None:
+        mean, std = said.mean, said.std
+        if white is not None and float(white) not in (255.0 / one for one in _floats(std)):
+            note = (
+                f"{name} itself scales pictures of 0 to {white:g}: with --mean {mean} --std {std} "
+                "they are scaled twice"
+            )
+    elif white is not None:
+        mean, std = "0", f"{255 / white:g}"
+    else:
+        raise InputError(
+            f"{name} does not say how its pictures are normalised",
+            "say it with --mean and --std, such as --mean 127.5 --std 127.5 for -1 to 1; "
+            "--mean 0 --std 1 for pixels as they are",
+        )
+    whole = "pictures are taken whole, not cropped: --resize changes that"
+    resize = settings.resize or "bilinear:1"
+    notes = (note,) if note else ()
+    notes = notes if settings.resize else (*notes, whole)
+    return from_options(resolution, mean, std, resize), notes
+
+
+def _floats(text: str) -> list[float]:
+    return [float(word) for word in text.split(",")]

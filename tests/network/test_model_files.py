@@ -1,0 +1,274 @@
+"""A user's own Keras classifier becomes the same function, or is refused with what works."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from edgeeff.errors import InputError
+from edgeeff.network import model_export, model_files
+from edgeeff.pictures.preprocessing import from_options
+from edgeeff.tflite.logits import final_activation
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+
+SIDE = 32
+LAYERS = tf_keras.layers
+
+
+def trunk() -> Any:
+    """Convolutions and BatchNorm for pictures of any size, as keras.applications has them."""
+    image = tf_keras.Input((None, None, 3))
+    x = LAYERS.Conv2D(8, 3, 2, use_bias=False)(image)
+    x = LAYERS.ReLU()(LAYERS.BatchNormalization()(x))
+    return tf_keras.Model(image, LAYERS.Conv2D(8, 3, 2, activation="swish")(x), name="trunk")
+
+
+def classifier(*front: Any, classes: int = 3, activation: str = "softmax") -> Any:
+    """A transfer-learning network: layers in front, the trunk nested, a head of its own."""
+    tf_keras.utils.set_random_seed(0)
+    head = [LAYERS.GlobalAveragePooling2D(), LAYERS.Dropout(0.2)]
+    dense = LAYERS.Dense(classes, activation=activation, name="flowers")
+    return tf_keras.Sequential([tf_keras.Input((SIDE, SIDE, 3)), *front, trunk(), *head, dense])
+
+
+def flat(network: Any) -> Any:
+    """The head on the trunk's own input, without nesting."""
+    base = trunk()
+    x = LAYERS.GlobalAveragePooling2D()(base.output)
+    return tf_keras.Model(base.input, LAYERS.Dense(3, activation="softmax")(x))
+
+
+FRONTS: dict[str, Callable[[], Any]] = {
+    "rescaling": lambda: LAYERS.Rescaling(1 / 255),
+    "normalization": lambda: LAYERS.Normalization(
+        mean=[123.0, 116.0, 104.0], variance=[3400.0, 3300.0, 3500.0]
+    ),
+    "minus one to one": lambda: LAYERS.Rescaling(1 / 127.5, offset=-1.0),
+}
+
+
+def same_function(path: Path, mean: str = "0", std: str = "1") -> float:
+    """The largest difference of the .tflite's answers; an error if it is above 1e-4."""
+    read = model_files.read(path)
+    graph = model_export.exported(read, SIDE, 1).graph
+    how = from_options(SIDE, mean, std)
+    return model_export.difference(read, graph.content(), how)
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5", "net"])
+def test_every_saving_format_answers_as_the_model_does(name: str, tmp_path: Path) -> None:
+    front = (LAYERS.RandomFlip("horizontal"), LAYERS.Rescaling(1 / 255))
+    network = classifier(*front)
+    network.save(tmp_path / name, save_format=None if "." in name else "tf")
+    assert same_function(tmp_path / name) < 1e-4
+
+
+def test_a_network_that_is_not_nested_is_read_too(tmp_path: Path) -> None:
+    flat(trunk()).save(tmp_path / "flat.keras")
+    assert same_function(tmp_path / "flat.keras", "127.5", "127.5") < 1e-4
+
+
+def test_an_exported_model_is_read_by_its_signature(tmp_path: Path) -> None:
+    """The way that Keras 3 has as well."""
+    classifier(LAYERS.Rescaling(1 / 255)).export(str(tmp_path / "net"))
+    assert same_function(tmp_path / "net") < 1e-4
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_scaling_layers_tell_that_pixels_are_0_to_255(front: str) -> None:
+    network = model_files.of_model(classifier(FRONTS[front]()))
+    scaling = model_export.exported(network, SIDE, 1).scaling
+    assert scaling is not None
+    assert scaling.white == 255
+
+
+def test_a_rescaling_to_255_tells_that_pictures_are_0_to_1() -> None:
+    network = classifier(LAYERS.Rescaling(255.0), LAYERS.Rescaling(1 / 255))
+    scaling = model_export.exported(model_files.of_model(network), SIDE, 1).scaling
+    assert scaling is not None
+    assert scaling.white == 1
+
+
+@pytest.mark.parametrize(
+    ("activation", "kind"), [("softmax", "SOFTMAX"), ("sigmoid", "LOGISTIC"), ("linear", None)]
+)
+def test_a_head_stays_as_it_is(activation: str, kind: str | None) -> None:
+    network = model_files.of_model(classifier(activation=activation))
+    last = final_activation(model_export.exported(network, SIDE, 1).graph)
+    assert (last.kind if last else None) == kind
+
+
+def test_another_function_is_refused() -> None:
+    one, other = (classifier(activation=kind) for kind in ("softmax", "sigmoid"))
+    graph = model_export.exported(model_files.of_model(one), SIDE, 1).graph
+    with pytest.raises(InputError, match="not the same function"):
+        model_export.difference(
+            model_files.of_model(other), graph.content(), from_options(SIDE, "0", "255")
+        )
+
+
+def test_a_model_that_answers_nan_is_refused() -> None:
+    network = classifier()
+    kernel, bias = network.get_layer("flowers").get_weights()
+    network.get_layer("flowers").set_weights([kernel, bias * np.nan])
+    read = model_files.of_model(network)
+    content = model_export.exported(read, SIDE, 1).graph.content()
+    with pytest.raises(InputError, match="not finite numbers"):
+        model_export.difference(read, content, from_options(SIDE, "0", "255"))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_lambda_is_never_run_from_a_file_unless_allowed(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"net{suffix}"
+    classifier(LAYERS.Lambda(lambda image: image / 255, name="mine")).save(path)
+    with pytest.raises(InputError, match="layer 'mine' has code of its own") as refused:
+        model_files.read(path)
+    assert "--allow-code" in refused.value.hint
+    assert model_files.read(path, allow_code=True).shape == (SIDE, SIDE, 3)
+
+
+def changed(path: Path, old: str, new: str) -> Path:
+    """A .keras file whose configuration says something else."""
+    out = path.with_name("changed.keras")
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(out, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name in ("config.json", "metadata.json"):
+                content = content.replace(old.encode(), new.encode())
+            target.writestr(name, content)
+    return out
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "net.keras"
+    classifier(LAYERS.Rescaling(1 / 255)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("os", "system"),
+        ("builtins", "eval"),
+        ("keras.utils", "get_file"),
+        ("tf_keras.src.layers.core.lambda_layer", "os.system"),
+        ("tf_keras.src.utils.data_utils", "get_file"),
+    ],
+)
+def test_a_configuration_that_names_other_code_is_refused(
+    module: str, name: str, saved: Path
+) -> None:
+    old = '"module": "keras.layers", "class_name": "Rescaling"'
+    path = changed(saved, old, f'"module": "{module}", "class_name": "{name}"')
+    with pytest.raises(InputError, match="has code of its own"):
+        model_files.read(path)
+
+
+def test_functions_of_tensorflow_that_reach_outside_are_refused(tmp_path: Path) -> None:
+    image = tf_keras.Input((SIDE, SIDE, 3))
+    pooled = LAYERS.GlobalAveragePooling2D()(tf.math.divide(image, 255.0))
+    tf_keras.Model(image, LAYERS.Dense(3)(pooled)).save(tmp_path / "net.keras")
+    assert model_files.read(tmp_path / "net.keras").shape == (SIDE, SIDE, 3)
+    path = changed(tmp_path / "net.keras", "math.truediv", "load_library")
+    with pytest.raises(InputError, match="load_library"):
+        model_files.read(path)
+
+
+def test_an_exported_model_that_reads_files_is_refused(tmp_path: Path) -> None:
+    class Reader(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32)])
+        def __call__(self, image: Any) -> Any:
+            length = tf.strings.length(tf.io.read_file("/etc/hostname"))
+            return tf.reduce_mean(image, [1, 2]) + tf.cast(length, tf.float32)
+
+    module = Reader()
+    signatures = {model_files.SIGNATURE: module.__call__.get_concrete_function()}
+    tf.saved_model.save(module, str(tmp_path / "net"), signatures)
+    with pytest.raises(InputError, match="ReadFile"):
+        model_files.read(tmp_path / "net")
+
+
+def test_an_export_with_augmentation_switched_on_is_refused_by_its_layer(tmp_path: Path) -> None:
+    classifier(LAYERS.RandomFlip("horizontal")).export(str(tmp_path / "net"))
+    with pytest.raises(InputError, match=r"random_flip.* changes pictures at random"):
+        model_files.read(tmp_path / "net")
+
+
+def test_a_file_of_keras_3_is_refused_with_the_way_that_works(saved: Path) -> None:
+    version = f'"keras_version": "{tf_keras.__version__}"'
+    path = changed(saved, version, '"keras_version": "3.10.0"')
+    with pytest.raises(InputError, match=r"saved by Keras 3\.10\.0") as refused:
+        model_files.read(path)
+    assert "model.export" in refused.value.hint
+
+
+def test_weights_alone_are_refused(tmp_path: Path) -> None:
+    classifier().save_weights(tmp_path / "net.weights.h5")
+    with pytest.raises(InputError, match="not a whole Keras model") as refused:
+        model_files.read(tmp_path / "net.weights.h5")
+    assert "--weights with --variant" in refused.value.hint
+
+
+def test_a_tensor_that_lies_in_another_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.h5"
+    classifier().save(path)
+    with h5py.File(path, "a") as stored:
+        stored.create_dataset("far", (4,), "f4", external=[("/etc/hostname", 0, 16)])
+    with pytest.raises(InputError, match="points to another file"):
+        model_files.read(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"text"])
+def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "net.keras").write_bytes(content)
+    with pytest.raises(InputError, match="not a whole Keras model"):
+        model_files.read(tmp_path / "net.keras")
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a SavedModel"):
+        model_files.read(tmp_path)
+
+
+def two_ends() -> Any:
+    image = tf_keras.Input((SIDE, SIDE, 3))
+    pooled = LAYERS.GlobalAveragePooling2D()(image)
+    return tf_keras.Model(image, [LAYERS.Dense(3)(pooled), LAYERS.Dense(2)(pooled)])
+
+
+def grey() -> Any:
+    image = tf_keras.Input((SIDE, SIDE, 1))
+    return tf_keras.Model(image, LAYERS.Dense(3)(LAYERS.GlobalAveragePooling2D()(image)))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"), [(two_ends, "1 inputs and 2 outputs"), (grey, "takes"), (trunk, "answers")]
+)
+def test_what_is_no_classifier_of_pictures_is_refused(make: Callable[[], Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        model_files.of_model(make())
+
+
+def test_operators_that_tflite_lacks_are_named() -> None:
+    image = tf_keras.Input((SIDE, SIDE, 3))
+    pooled = LAYERS.GlobalAveragePooling2D()(tf.math.special.bessel_i0(image / 255))
+    network = model_files.of_model(tf_keras.Model(image, LAYERS.Dense(3)(pooled)))
+    with pytest.raises(InputError, match="BesselI0"):
+        model_export.exported(network, SIDE, 1)
+
+
+def test_a_file_says_which_version_wrote_it(saved: Path) -> None:
+    """What the refusal of Keras 3 rests on."""
+    with zipfile.ZipFile(saved) as archive:
+        assert json.loads(archive.read("metadata.json"))["keras_version"].startswith("2.")
