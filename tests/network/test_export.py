@@ -145,7 +145,7 @@ def test_each_layer_has_constants_of_its_own_and_a_bias(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "output"),
-    [({}, "probabilities"), ({"logits": True}, "logits"), ({"batch": 3}, "probabilities")],
+    [({}, "probabilities"), ({"activation": "linear"}, "logits"), ({"batch": 3}, "probabilities")],
 )
 def test_signature_shapes_and_values(
     untrained: Any, options: dict, output: str, tmp_path: Path
