@@ -98,11 +98,11 @@ def _named(layers: Sequence[SavedLayer]) -> LayerNames:
 
 def _described(stored: Any) -> tuple[SavedLayer, ...] | None:
     """The layers that an older .h5 of a whole model describes."""
-    text = _attribute(stored, "model_config") if "model_config" in stored.attrs else None
+    text = attribute(stored, "model_config") if "model_config" in stored.attrs else None
     return parse(text) if isinstance(text, (str, bytes)) else None
 
 
-def _attribute(stored: Any, key: str) -> Any:
+def attribute(stored: Any, key: str) -> Any:
     """An attribute, if it has no more bytes than a configuration: a few can declare terabytes."""
     declared = stored.attrs.get_id(key)
     if math.prod(declared.shape) * declared.dtype.itemsize > CONFIG_LIMIT:
@@ -159,5 +159,5 @@ def _layer_names(group: Any) -> list[str] | None:
         (key for key in group.attrs if re.fullmatch(r"layer_names\d*", key)),
         key=lambda key: int(key.removeprefix("layer_names") or 0),
     )
-    found = [name for key in chunks for name in _attribute(group, key)]
+    found = [name for key in chunks for name in attribute(group, key)]
     return [name.decode() if isinstance(name, bytes) else str(name) for name in found] or None

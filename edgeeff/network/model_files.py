@@ -19,9 +19,9 @@ import h5py
 import tensorflow as tf
 import tf_keras
 
-from edgeeff import files
+from edgeeff import files, foreign
 from edgeeff.errors import InputError
-from edgeeff.network.keras_files import ARCHIVED_LIMIT, CONFIG_LIMIT
+from edgeeff.network.keras_files import CONFIG_LIMIT, attribute
 from edgeeff.network.model_code import refuse_code, refuse_operators
 
 SIGNATURE = "serving_default"
@@ -62,14 +62,12 @@ def read(path: Path, *, allow_code: bool = False) -> Classifier:
     if not path.exists():
         raise InputError(f"{path}: no such file", "give a .keras or .h5 file or a SavedModel")
     _check_file(path, allow_code=allow_code)
-    try:
+    with foreign.parsing(
+        f"{path} cannot be loaded",
+        "a class of your own in it? Build the model in Python and give it to "
+        f"edgeeff.convert_model; or {EXPORT}",
+    ):
         model = tf_keras.models.load_model(path, compile=False, safe_mode=not allow_code)
-    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be loaded: {_first_line(error)}",
-            "a class of your own in it? Build the model in Python and give it to "
-            f"edgeeff.convert_model; or {EXPORT}",
-        ) from error
     return of_model(model, str(path))
 
 
@@ -100,18 +98,17 @@ def of_model(model: Any, name: str | None = None) -> Classifier:
 
 def _check_file(path: Path, *, allow_code: bool) -> None:
     """Look through a file before Keras loads it."""
-    content = files.read_bytes(path)
-    try:
+    content = files.read_bytes(path, foreign.MOST_UNPACKED)
+    most = foreign.most_unpacked(len(content))
+    with foreign.parsing(
+        f"{path} is not a whole Keras model",
+        "weights alone (model.save_weights) do not say which network they are of: use "
+        "model.save, or give them to --weights with --variant",
+    ):
         if content.startswith(b"PK"):
-            configuration, version = _of_archive(content)
+            configuration, version = _of_archive(content, most)
         else:
-            configuration, version = _of_h5(path, content)
-    except _MALFORMED as error:
-        raise InputError(
-            f"{path} is not a whole Keras model: {_first_line(error)}",
-            "weights alone (model.save_weights) do not say which network they are of: use "
-            "model.save, or give them to --weights with --variant",
-        ) from error
+            configuration, version = _of_h5(content, most)
     if version.split(".")[0] not in ("1", "2"):
         raise InputError(
             f"{path} was saved by Keras {version}, whose files differ from those of tf_keras",
@@ -121,46 +118,30 @@ def _check_file(path: Path, *, allow_code: bool) -> None:
         refuse_code(path, configuration)
 
 
-_MALFORMED = (
-    AttributeError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-)
-"""What h5py, zipfile and json raise on damaged files."""
-
-
-def _of_archive(content: bytes) -> tuple[Any, str]:
+def _of_archive(content: bytes, most: int) -> tuple[Any, str]:
     """The configuration in a ``.keras`` archive, and the version of Keras that wrote it."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
-            limit = ARCHIVED_LIMIT if entry.filename.endswith(".h5") else CONFIG_LIMIT
+            limit = most if entry.filename.endswith(".h5") else CONFIG_LIMIT
             if entry.file_size > limit:
                 raise ValueError(f"{entry.filename} unpacks to {entry.file_size} bytes")
         configuration = json.loads(archive.read("config.json"))
         metadata = json.loads(archive.read("metadata.json"))
         with archive.open("model.weights.h5") as weights:
-            _check_tensors(weights.read())
+            _check_tensors(weights.read(), most)
     return configuration, str(metadata["keras_version"])
 
 
-def _of_h5(path: Path, content: bytes) -> tuple[Any, str]:
+def _of_h5(content: bytes, most: int) -> tuple[Any, str]:
     """Likewise of a whole-model ``.h5``."""
     with h5py.File(io.BytesIO(content), "r") as stored:
-        text = stored.attrs["model_config"]
-        if len(text) > CONFIG_LIMIT:
-            raise ValueError(f"a configuration of {len(text)} bytes")
-        version = stored.attrs.get("keras_version", "2")
-    _check_tensors(content)
+        text = attribute(stored, "model_config")
+        version = attribute(stored, "keras_version") if "keras_version" in stored.attrs else "2"
+    _check_tensors(content, most)
     return json.loads(text), version.decode() if isinstance(version, bytes) else str(version)
 
 
-def _check_tensors(content: bytes) -> None:
+def _check_tensors(content: bytes, most: int) -> None:
     """Refuse tensors that lie in other files, or are more than memory can be asked for."""
     names: list[str] = []
     with h5py.File(io.BytesIO(content), "r") as stored:
@@ -169,7 +150,7 @@ def _check_tensors(content: bytes) -> None:
         tensors = [tensor for tensor in found if isinstance(tensor, h5py.Dataset)]
         if any(tensor.external or tensor.is_virtual for tensor in tensors):
             raise ValueError("a tensor points to another file")
-        if sum(tensor.nbytes for tensor in tensors) > ARCHIVED_LIMIT:
+        if sum(tensor.nbytes for tensor in tensors) > most:
             raise ValueError("it declares more numbers than an image classifier has")
 
 
@@ -183,7 +164,7 @@ def _saved_model(path: Path, *, allow_code: bool) -> Classifier:
         signature = loaded.signatures[SIGNATURE]
     except (KeyError, OSError, ValueError, tf.errors.OpError) as error:
         raise InputError(
-            f"{path} cannot be loaded, or has no signature {SIGNATURE}: {_first_line(error)}",
+            f"{path} cannot be loaded, or has no signature {SIGNATURE}: {foreign.reason(error)}",
             'save it with model.export("FOLDER") or model.save("FOLDER", save_format="tf")',
         ) from error
     _refuse_random(path, signature.graph.as_graph_def())
@@ -260,8 +241,3 @@ def _check_shape(name: str, picture: tuple[Any, ...], answer: tuple[Any, ...]) -
 def _ends(name: str, inputs: int, outputs: int) -> InputError:
     found = f"{inputs} inputs and {outputs} outputs"
     return InputError(f"{name} has {found}", "a classifier has one of each")
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:200]
