@@ -370,6 +370,40 @@ class Graph:
                 # Another constant may share its bytes.
                 self._tensors[tensor.index] = replace(tensor, buffer=0, content=None)
 
+    def drop_unused(self) -> Mapping[int, int]:
+        """Drop tensors that no operator makes or reads, and renumber the others.
+
+        Returns:
+            The new number of each tensor that is left, by its old one.
+        """
+        used = {*self._inputs, *self._outputs}
+        for operator in self._operators:
+            used.update(operator.inputs, operator.outputs)
+        used.discard(-1)
+        new = {old: number for number, old in enumerate(sorted(used))}
+        moved = {-1: -1, **new}
+        self._tensors = [replace(self._tensors[old], index=new[old]) for old in sorted(used)]
+        self._operators = [
+            replace(
+                operator,
+                inputs=tuple(moved[tensor] for tensor in operator.inputs),
+                outputs=tuple(moved[tensor] for tensor in operator.outputs),
+            )
+            for operator in self._operators
+        ]
+        self._inputs = tuple(new[tensor] for tensor in self._inputs)
+        self._outputs = tuple(new[tensor] for tensor in self._outputs)
+        self._signatures = tuple(
+            replace(
+                signature,
+                inputs={name: new[tensor] for name, tensor in signature.inputs.items()},
+                outputs={name: new[tensor] for name, tensor in signature.outputs.items()},
+            )
+            for signature in self._signatures
+        )
+        self._forget_lookups()
+        return MappingProxyType(new)
+
     def sign(self, key: str, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
         """Give the model one signature, in place of all it has."""
         self._signatures = (Signature(key, dict(inputs), dict(outputs), 0),)

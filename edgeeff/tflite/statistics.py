@@ -43,6 +43,20 @@ class TensorStatistics:
     maximum: FloatArray | None = None
 
 
+def selected(statistics: TensorStatistics, channels: npt.NDArray[np.int64]) -> TensorStatistics:
+    """What is known of some of the channels."""
+
+    def some(values: FloatArray | None) -> FloatArray | None:
+        return None if values is None else values[channels]
+
+    return TensorStatistics(
+        statistics.mean[channels],
+        some(statistics.deviation),
+        some(statistics.minimum),
+        some(statistics.maximum),
+    )
+
+
 @dataclass(frozen=True)
 class Statistics:
     """The activations of one network by tensor name.

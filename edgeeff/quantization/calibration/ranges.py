@@ -205,16 +205,41 @@ def _range(
     rule: Ranges,
 ) -> Range:
     if not _by_batchnorm(graph, operator, batchnorm):
-        return ESTIMATORS[rule.estimator](observed, rule)
-    if operator.activation == "RELU6" or operator.kind == "MEAN":
+        low, high = ESTIMATORS[rule.estimator](observed, rule)
+    elif operator.activation == "RELU6" or operator.kind == "MEAN":
         return 0.0, 6.0
-    if is_swish(graph, operator):
+    elif is_swish(graph, operator):
         low, high = found[operator.inputs[0]]
         return _swish(max(low, SWISH_LOWEST)), _swish(high)
-    said = batchnorm[operator.output]
-    reach = rule.deviations * np.asarray(said.deviation)
-    return float((said.mean - reach).min()), float((said.mean + reach).max())
+    else:
+        said = batchnorm[operator.output]
+        reach = rule.deviations * np.asarray(said.deviation)
+        low, high = float((said.mean - reach).min()), float((said.mean + reach).max())
+    return max(low, -told_apart(graph, operator.output, rule)), high
 
+
+def told_apart(graph: Graph, tensor: int, rule: Ranges) -> float:
+    """How far below zero the values of a tensor matter to what reads it.
+
+    Args:
+        graph: the network.
+        tensor: an activation.
+        rule: of the recipe.
+
+    Returns:
+        Infinity unless all its readers make its swish or hard swish.
+    """
+    readers = graph.consumers.get(tensor, ())
+    if readers and all(reader.kind == "HARD_SWISH" for reader in readers):
+        return HARD_SWISH_END
+    products = [reader for reader in readers if reader.kind != "LOGISTIC"]
+    if products and all(is_swish(graph, o) and o.inputs[0] == tensor for o in products):
+        return rule.swish_end
+    return math.inf
+
+
+HARD_SWISH_END = 3.0
+"""x · relu6(x + 3) / 6 is zero below the negative of it."""
 
 LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD")
 """Operators whose output BatchNorm describes as a normal distribution per channel."""

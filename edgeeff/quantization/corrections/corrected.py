@@ -22,6 +22,7 @@ from edgeeff.quantization.corrections.equalization import (
     rescaled_observation,
     rescaled_statistics,
 )
+from edgeeff.quantization.corrections.grouping import group
 from edgeeff.quantization.corrections.splitting import split, widened, widened_observation
 from edgeeff.quantization.float_graph import correctable, refuse_several_outputs
 from edgeeff.quantization.grid import Grid
@@ -31,6 +32,7 @@ from edgeeff.quantization.recipes.recipe import (
     Bias,
     Clip,
     Equalize,
+    Group,
     Recipe,
     Round,
     Split,
@@ -39,7 +41,7 @@ from edgeeff.quantization.recipes.recipe import (
 from edgeeff.tflite import statistics
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
-from edgeeff.tflite.statistics import TensorStatistics
+from edgeeff.tflite.statistics import TensorStatistics, selected
 
 FloatArray = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -125,6 +127,7 @@ def correct_network(
         count = len(calibration.pictures)
         covered(coverage.of_observation(graph, observed, trust(known.batchnorm), count))
     known = _equalized(graph, recipe, known, trust, look)
+    known = _grouped(graph, recipe, known, look)
     grids: dict[int, Grid] = {}
     if recipe.static:
         grids = ranges.grids(
@@ -163,6 +166,29 @@ def _equalized(
         return Known(rescaled_observation(known.observed, factors), batchnorm)
     # Histograms are not by channel: they cannot be rescaled.
     return Known(look(), batchnorm)
+
+
+def _grouped(
+    graph: Graph, recipe: Recipe, known: Known, look: Callable[[], dict[int, Observed]]
+) -> Known:
+    """Group channels, if the recipe says so; what is known of the activations then."""
+    rule = recipe.correction(Group)
+    if rule is None:
+        return known
+    said = {graph.name(tensor): found for tensor, found in known.batchnorm.items()}
+    done = group(graph, known.observed, rule, recipe.ranges)
+    if not done:
+        return known
+    graph.drop_unused()
+    for region in done:
+        said |= {
+            part: selected(said[name], channels)
+            for name, parts in region.tensors.items()
+            if name in said
+            for part, channels in zip(parts, region.members, strict=True)
+        }
+    named = {graph.name(tensor): tensor for tensor in graph.activations}
+    return Known(look(), {named[name]: found for name, found in said.items() if name in named})
 
 
 def _split(

@@ -9,6 +9,7 @@ the Hessian is of the inputs less their mean.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,11 @@ class Corrections:
     in_float: frozenset[str] = frozenset()
 
     @property
+    def keeps_outputs(self) -> bool:
+        """Whether a layer is to make what the float one makes, from the inputs that it gets."""
+        return self.round is not None and self.round.target == "outputs"
+
+    @property
     def replayed(self) -> bool:
         """Whether the quantized network has to be run on pictures."""
         gptq = self.round is not None and self.round.method == "gptq"
@@ -107,17 +113,20 @@ def correct(
     first = rounded.get(graph.input)
     fed = [first.quantize(batch) if first else batch for batch in batches]
     stored: dict[int, Any] = {graph.input: fed}
+    truth = _Truth(graph.copy(), batches, threads) if wanted.keeps_outputs else None
     # The matrices are many and small: threads of BLAS would mostly wait for each other.
     with quiet_runtime(), threadpool_limits(1, "blas"):
         for operator in graph.operators:
             if operator.weighted and operator.name not in wanted.in_float:
                 scales[operator.name] = _correct_layer(
-                    graph, operator, stored, rounded, known, wanted, random
+                    graph, operator, stored, rounded, known, wanted, random, truth
                 )
             if wanted.replayed:
                 step = Step(graph, operator, rounded, threads)
                 stored[operator.output] = [step.run(stored, i) for i in range(len(batches))]
                 _forget(graph, operator, stored)
+                if truth is not None:
+                    truth.run(operator.name)
             if advance:
                 advance(1)
     return scales
@@ -131,6 +140,7 @@ def _correct_layer(
     known: Known,
     wanted: Corrections,
     random: np.random.Generator,
+    truth: _Truth | None,
 ) -> FloatArray:
     """Round one layer and correct its bias; the scale of each of its channels, [channels]."""
     weights = graph.weights(operator)
@@ -139,6 +149,10 @@ def _correct_layer(
     tensor = operator.inputs[0]
     means = tap_means(graph, operator, known.mean(tensor, source))
     seen = None
+    if truth is not None:
+        state = copy.deepcopy(random)
+        seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
+        return _keep_outputs(graph, operator, seen, truth.sample(operator.name, state), wanted)
     if wanted.replayed:
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
     moments = None if seen is None else rounding.hessian(seen - means[..., None])
@@ -152,6 +166,52 @@ def _correct_layer(
         shift = (matrix * means - rounded * seen.mean(axis=-1)).sum(axis=1)
     graph.set_bias(operator, (bias + shift).astype(np.float32))
     return scales
+
+
+def _keep_outputs(
+    graph: Graph, operator: Operator, seen: FloatArray, real: FloatArray, wanted: Corrections
+) -> FloatArray:
+    """Round a layer so that it makes of its inputs what the float layer makes of float ones.
+
+    Returns the scale of each of its channels, [channels].
+    """
+    weights = graph.weights(operator)
+    matrix = per_channel(operator, weights)
+    means, real_means = seen.mean(axis=-1), real.mean(axis=-1)
+    seen, real = seen - means[..., None], real - real_means[..., None]
+    moments = rounding.hessian(seen)
+    mixed = rounding.mixed_moments(real, seen)
+    ridge = wanted.round.ridge if wanted.round else 0.0
+    kept = rounding.keeping_outputs(matrix, moments, mixed, ridge, seen.shape[-1])
+    rounded, scales = _rounded(kept, moments, wanted)
+    graph.set_weights(operator, from_per_channel(operator, rounded, weights))
+    bias = graph.bias(operator)
+    if bias is not None:
+        shift = (matrix * real_means - rounded * means).sum(axis=1)
+        graph.set_bias(operator, (bias + shift).astype(np.float32))
+    return scales
+
+
+class _Truth:
+    """The float network, replayed beside the quantized one on the same pictures."""
+
+    def __init__(self, graph: Graph, batches: Sequence[FloatArray], threads: int | None) -> None:
+        self._graph, self._threads = graph, threads
+        self._operators = {operator.name: operator for operator in graph.operators}
+        self._stored: dict[int, Any] = {graph.input: list(batches)}
+        self._count = len(batches)
+
+    def sample(self, name: str, random: np.random.Generator) -> FloatArray:
+        """What a layer sees in the float network, at positions as ``random`` draws them."""
+        operator = self._operators[name]
+        return sample(self._graph, operator, self._stored[operator.inputs[0]], None, random)
+
+    def run(self, name: str) -> None:
+        """Run an operator."""
+        operator = self._operators[name]
+        step = Step(self._graph, operator, {}, self._threads)
+        self._stored[operator.output] = [step.run(self._stored, i) for i in range(self._count)]
+        _forget(self._graph, operator, self._stored)
 
 
 def _rounded(

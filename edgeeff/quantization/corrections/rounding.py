@@ -21,6 +21,9 @@ LEVELS = 127
 CLIPPINGS = 26
 """Limits that ``clipped_scales`` tries."""
 
+FEW_SAMPLES = 4
+"""So many samples for each tap are enough."""
+
 BLOCK = 64
 """Inputs whose error is gathered before it is spread over all later ones (section 3.3)."""
 
@@ -85,6 +88,43 @@ def hessian(inputs: FloatArray) -> FloatArray:
     """
     moments: FloatArray = inputs @ np.swapaxes(inputs, -1, -2) / np.float32(inputs.shape[-1])
     return moments
+
+
+def mixed_moments(real: FloatArray, seen: FloatArray) -> FloatArray:
+    """Mixed second moments of two samples of a layer's inputs, as ``hessian`` has equal ones."""
+    moments: FloatArray = real @ np.swapaxes(seen, -1, -2) / np.float32(seen.shape[-1])
+    return moments
+
+
+def keeping_outputs(
+    weights: FloatArray, moments: FloatArray, mixed: FloatArray, ridge: float, samples: int
+) -> FloatArray:
+    """Weights that make, of the inputs that a layer gets, what it made of those it should get.
+
+    Least squares with a penalty on what differs from the weights: inputs that rounding has left
+    little of count less, and correlated ones make up for them.
+
+    Args:
+        weights: [channels, taps].
+        moments: of the inputs it gets, as ``gptq`` takes them, less their mean.
+        mixed: of those it should get with those it gets.
+        ridge: the penalty, as a share of the mean diagonal of ``moments``.
+        samples: that the moments are of; few samples make the penalty larger.
+
+    Returns:
+        float32 [channels, taps].
+    """
+    taps = moments.shape[-1]
+    diagonal = np.einsum("...ii->...i", moments.astype(np.float64))
+    penalty = ridge * max(1.0, FEW_SAMPLES * taps / samples) * diagonal.mean(axis=-1) + 1e-12
+    identity = np.eye(taps) * penalty[..., None, None]
+    # W (C + pI) (H + pI)^-1; the last factor is symmetric.
+    mapped = np.linalg.solve(moments + identity, np.swapaxes(mixed + identity, -1, -2))
+    if moments.ndim == 3:
+        kept = (weights[:, None, :] @ np.swapaxes(mapped, -1, -2))[:, 0, :]
+    else:
+        kept = weights @ mapped.T
+    return np.asarray(kept, np.float32)
 
 
 def gptq(

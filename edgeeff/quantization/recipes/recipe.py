@@ -31,7 +31,7 @@ PRECISIONS = ("int16", "float16", "float")
 FLOATING = frozenset({"float16", "float"})
 """The precisions whose layers compute in float."""
 
-ORDER = ("equalize", "split", "clip", "round", "bias")
+ORDER = ("equalize", "group", "split", "clip", "round", "bias")
 """Corrections in the only order that makes sense: each works on what the former left."""
 
 MEASURED = "measured.toml"
@@ -39,7 +39,7 @@ MEASURED = "measured.toml"
 
 CORRECTED = {
     "int8": ORDER,
-    "int16x8": ORDER,
+    "int16x8": tuple(kind for kind in ORDER if kind != "group"),
     "dynamic": ("equalize", "clip", "round", "bias"),
     "weight-only": ("clip", "round", "bias"),
 }
@@ -60,6 +60,8 @@ class Ranges:
         logits_percent: percent of the pictures whose logits are inside, before the margin.
         logits_margin: factor on the largest logit if the pictures are synthetic.
         logits_margin_data: the same with the user's pictures.
+        swish_end: how far below zero the input of a swish is told apart: what lies below makes
+            next to nothing (swish of -8 is -0.003).
     """
 
     estimator: str = "minmax"
@@ -69,6 +71,7 @@ class Ranges:
     logits_percent: float = 97.0
     logits_margin: float = 1.6
     logits_margin_data: float = 1.3
+    swish_end: float = 8.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,22 @@ class Equalize:
     exponent: float = 0.5
     limit: float = 65536.0
     outlier: float = 1.5
+
+
+@dataclass(frozen=True)
+class Group:
+    """Give groups of channels scales of their own where channels differ much (``grouping``).
+
+    Attributes:
+        most: groups in one region.
+        unit: sizes are multiples of it, as the kernels like them.
+        enough_db: predicted signal to noise ratio, of what a region adds to, that needs no more
+            groups.
+    """
+
+    most: int = 4
+    unit: int = 8
+    enough_db: float = 24.0
 
 
 @dataclass(frozen=True)
@@ -123,12 +142,18 @@ class Round:
             never vary in all the ways that an app's will. Not with ``Bias.means = "measured"``,
             which compares what the same pictures do.
         damping: share of the mean diagonal added to each Hessian.
+        target: what the rounded weights are to keep: ``weights``, or ``outputs``: what the float
+            layer makes of float inputs, from the inputs that the quantized network gives it.
+        ridge: for ``outputs``: how much a weight costs that differs from the float one, as a share
+            of the mean diagonal.
     """
 
     method: str = "gptq"
     pictures: int = 24
     synthetic: float = 0.5
     damping: float = 0.1
+    target: str = "weights"
+    ridge: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -159,9 +184,10 @@ class HigherPrecision:
     layers: str = ""
 
 
-Correction = Equalize | Split | Clip | Round | Bias
+Correction = Equalize | Group | Split | Clip | Round | Bias
 CORRECTIONS: Mapping[str, type[Any]] = {
     "equalize": Equalize,
+    "group": Group,
     "split": Split,
     "clip": Clip,
     "round": Round,
@@ -171,6 +197,7 @@ CHOICES: Mapping[tuple[type[Any], str], tuple[str, ...]] = {
     (Ranges, "estimator"): ("minmax", "percentile", "mse", "entropy", "geometric"),
     (Ranges, "batchnorm"): ("always", "without-data"),
     (Round, "method"): ("nearest", "gptq"),
+    (Round, "target"): ("weights", "outputs"),
     (Bias, "means"): ("batchnorm", "pictures", "measured"),
 }
 LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
@@ -182,12 +209,17 @@ LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Equalize, "exponent"): (0.0, 1.0),
     (Equalize, "limit"): (1.0, 2.0**24),
     (Equalize, "outlier"): (1.0, 2.0**24),
+    (Ranges, "swish_end"): (1.0, 1024.0),
+    (Group, "most"): (1, 16),
+    (Group, "unit"): (1, 64),
+    (Group, "enough_db"): (0.0, 100.0),
     (Split, "channels"): (0, 256),
     (Split, "pictures"): (1, 64),
     (Clip, "least"): (0.05, 1.0),
     (Round, "pictures"): (1, 4096),
     (Round, "synthetic"): (0.0, 1.0),
     (Round, "damping"): (1e-6, 100.0),
+    (Round, "ridge"): (1e-6, 1e6),
 }
 
 
