@@ -43,6 +43,20 @@ class TensorStatistics:
     maximum: FloatArray | None = None
 
 
+def rescaled(statistics: TensorStatistics, factor: npt.NDArray[np.float64]) -> TensorStatistics:
+    """Those of channels that are multiplied by factors above zero, [channels]."""
+
+    def times(values: FloatArray | None) -> FloatArray | None:
+        return None if values is None else (values * factor).astype(np.float32)
+
+    return TensorStatistics(
+        (statistics.mean * factor).astype(np.float32),
+        times(statistics.deviation),
+        times(statistics.minimum),
+        times(statistics.maximum),
+    )
+
+
 def selected(statistics: TensorStatistics, channels: npt.NDArray[np.int64]) -> TensorStatistics:
     """What is known of some of the channels."""
 

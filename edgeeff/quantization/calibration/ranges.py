@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeeff.quantization.calibration.estimators import ESTIMATORS, Range
 from edgeeff.quantization.calibration.observation import Observed
@@ -215,11 +216,12 @@ def _range(
         said = batchnorm[operator.output]
         reach = rule.deviations * np.asarray(said.deviation)
         low, high = float((said.mean - reach).min()), float((said.mean + reach).max())
-    return max(low, -told_apart(graph, operator.output, rule)), high
+    lowest, highest = told_apart(graph, operator.output, rule)
+    return max(low, lowest), min(high, highest)
 
 
-def told_apart(graph: Graph, tensor: int, rule: Ranges) -> float:
-    """How far below zero the values of a tensor matter to what reads it.
+def told_apart(graph: Graph, tensor: int, rule: Ranges) -> Range:
+    """How far below and above zero the values of a tensor matter to what reads it.
 
     Args:
         graph: the network.
@@ -227,15 +229,36 @@ def told_apart(graph: Graph, tensor: int, rule: Ranges) -> float:
         rule: of the recipe.
 
     Returns:
-        Infinity unless all its readers make its swish or hard swish.
+        Infinite ends unless all its readers are a swish, a hard swish, or the sigmoid of a scaled
+        swish, x / s · sigmoid(x).
     """
     readers = graph.consumers.get(tensor, ())
     if readers and all(reader.kind == "HARD_SWISH" for reader in readers):
-        return HARD_SWISH_END
-    products = [reader for reader in readers if reader.kind != "LOGISTIC"]
-    if products and all(is_swish(graph, o) and o.inputs[0] == tensor for o in products):
-        return rule.swish_end
-    return math.inf
+        return -HARD_SWISH_END, math.inf
+    products = [reader for reader in readers if reader.kind == "MUL"]
+    if len(readers) == 2 and len(products) == 1 and products[0].inputs[0] == tensor:
+        if is_swish(graph, products[0]):
+            return -rule.swish_end, math.inf
+        factor = _factor_in_sigmoid(graph, products[0])
+        if factor is not None:
+            return -rule.swish_end / float(factor.min()), math.inf
+    if len(readers) == 1 and readers[0].kind == "LOGISTIC":
+        after = graph.consumers.get(readers[0].output, ())
+        if len(after) == 1 and _factor_in_sigmoid(graph, after[0]) is not None:
+            return -rule.swish_end, rule.swish_end
+    return -math.inf, math.inf
+
+
+def _factor_in_sigmoid(graph: Graph, product: Operator) -> npt.NDArray[np.float32] | None:
+    """The factor s of each channel in x · sigmoid(s · x); ``None`` for any other operator."""
+    if product.kind != "MUL":
+        return None
+    gate = graph.producer.get(product.inputs[1])
+    maker = graph.producer.get(gate.inputs[0]) if gate and gate.kind == "LOGISTIC" else None
+    if maker is None or maker.kind != "DEPTHWISE_CONV_2D" or maker.inputs[0] != product.inputs[0]:
+        return None
+    kernel = graph.weights(maker)
+    return kernel.reshape(-1) if kernel.shape[1:3] == (1, 1) else None
 
 
 HARD_SWISH_END = 3.0

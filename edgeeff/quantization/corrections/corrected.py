@@ -22,7 +22,7 @@ from edgeeff.quantization.corrections.equalization import (
     rescaled_observation,
     rescaled_statistics,
 )
-from edgeeff.quantization.corrections.grouping import group
+from edgeeff.quantization.corrections.grouping import Activations, group
 from edgeeff.quantization.corrections.splitting import split, widened, widened_observation
 from edgeeff.quantization.float_graph import correctable, refuse_several_outputs
 from edgeeff.quantization.grid import Grid
@@ -41,7 +41,7 @@ from edgeeff.quantization.recipes.recipe import (
 from edgeeff.tflite import statistics
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
-from edgeeff.tflite.statistics import TensorStatistics, selected
+from edgeeff.tflite.statistics import TensorStatistics, rescaled, selected
 
 FloatArray = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -127,7 +127,7 @@ def correct_network(
         count = len(calibration.pictures)
         covered(coverage.of_observation(graph, observed, trust(known.batchnorm), count))
     known = _equalized(graph, recipe, known, trust, look)
-    known = _grouped(graph, recipe, known, look)
+    known = _grouped(graph, recipe, known, trust, look)
     grids: dict[int, Grid] = {}
     if recipe.static:
         grids = ranges.grids(
@@ -169,18 +169,28 @@ def _equalized(
 
 
 def _grouped(
-    graph: Graph, recipe: Recipe, known: Known, look: Callable[[], dict[int, Observed]]
+    graph: Graph,
+    recipe: Recipe,
+    known: Known,
+    trust: Callable[[Mapping[int, TensorStatistics]], Mapping[int, TensorStatistics]],
+    look: Callable[[], dict[int, Observed]],
 ) -> Known:
     """Group channels, if the recipe says so; what is known of the activations then."""
     rule = recipe.correction(Group)
     if rule is None:
         return known
     said = {graph.name(tensor): found for tensor, found in known.batchnorm.items()}
-    done = group(graph, known.observed, rule, recipe.ranges)
+    activations = Activations(known.observed, trust(known.batchnorm), recipe.ranges)
+    done = group(graph, activations, rule)
     if not done:
         return known
     graph.drop_unused()
     for region in done:
+        said |= {
+            name: rescaled(said[name], 1 / factor)
+            for name, factor in region.divided.items()
+            if name in said
+        }
         said |= {
             part: selected(said[name], channels)
             for name, parts in region.tensors.items()

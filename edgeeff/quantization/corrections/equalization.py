@@ -18,7 +18,7 @@ from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.grid import RESCALING_END, rescaling
 from edgeeff.quantization.recipes.recipe import Equalize
 from edgeeff.tflite.graph import Graph
-from edgeeff.tflite.statistics import TensorStatistics
+from edgeeff.tflite.statistics import TensorStatistics, rescaled
 from edgeeff.tflite.weights import from_per_channel, per_channel
 
 Vector = npt.NDArray[np.float64]
@@ -96,7 +96,7 @@ def rescaled_statistics(
 ) -> dict[int, TensorStatistics]:
     """Statistics of the scaled network from those of the original."""
     return {
-        tensor: _times(said, factors[tensor]) if tensor in factors else said
+        tensor: rescaled(said, factors[tensor]) if tensor in factors else said
         for tensor, said in known.items()
     }
 
@@ -195,11 +195,3 @@ def _reach(
         return np.asarray(np.abs(said.mean) + 4 * said.deviation, np.float64)
     seen = observed[tensor]
     return np.asarray(np.maximum(np.abs(seen.minimum), np.abs(seen.maximum)), np.float64)
-
-
-def _times(said: TensorStatistics, factor: Vector) -> TensorStatistics:
-    scaled = {
-        name: None if values is None else (values * factor).astype(np.float32)
-        for name, values in vars(said).items()
-    }
-    return TensorStatistics(**scaled)  # type: ignore[arg-type] # mean is never None

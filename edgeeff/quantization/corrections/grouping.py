@@ -17,13 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.quantization.calibration.observation import Observed
-from edgeeff.quantization.calibration.ranges import told_apart
-from edgeeff.quantization.corrections.partition import cost, partition
+from edgeeff.quantization.calibration.ranges import is_swish, told_apart
+from edgeeff.quantization.corrections.partition import Labels, Matrix, cost, partition
 from edgeeff.quantization.corrections.regions import Region, regions
+from edgeeff.quantization.corrections.swish_scaling import (
+    scalable_through_swish,
+    scale_through_swish,
+    swish_inputs,
+)
 from edgeeff.quantization.grid import FIXED, HIGHEST, LOWEST
 from edgeeff.quantization.recipes.recipe import Group, Ranges
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
+from edgeeff.tflite.statistics import TensorStatistics
 from edgeeff.tflite.weights import per_channel
 
 Vector = npt.NDArray[np.float64]
@@ -31,6 +37,36 @@ Members = tuple[npt.NDArray[np.int64], ...]
 """The channels of each group, in order."""
 
 STEPS = HIGHEST - LOWEST
+SWISH_LEAST = -0.2784646
+"""The smallest value of x · sigmoid(x)."""
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What is known of a float network's activations, by tensor number.
+
+    Attributes:
+        observed: what pictures did.
+        batchnorm: what counts above them (``ranges.trusted``).
+        rule: of the recipe, for ranges.
+    """
+
+    observed: Mapping[int, Observed]
+    batchnorm: Mapping[int, TensorStatistics]
+    rule: Ranges
+
+    def reach(self, graph: Graph, tensor: int) -> tuple[Vector, Vector]:
+        """Smallest and largest value of each channel, float64 [channels]."""
+        said = self.batchnorm.get(tensor)
+        if said is not None and said.deviation is not None:
+            spread = self.rule.deviations * np.asarray(said.deviation, np.float64)
+            return said.mean - spread, said.mean + spread
+        product = graph.producer[tensor]
+        if is_swish(graph, product) and product.inputs[0] in self.batchnorm:
+            high = np.maximum(self.reach(graph, product.inputs[0])[1], 0.0)
+            return np.full_like(high, SWISH_LEAST), high
+        seen = self.observed[tensor]
+        return np.asarray(seen.minimum, np.float64), np.asarray(seen.maximum, np.float64)
 
 
 @dataclass(frozen=True)
@@ -39,43 +75,39 @@ class Grouped:
 
     Attributes:
         name: of the first layer that makes its channels.
-        members: the channels of each group.
-        before_db: predicted signal to noise ratio of what reads it, with one group.
-        after_db: with these groups.
+        before_db: predicted signal to noise ratio of what reads it, as it was.
+        after_db: with these groups; not predicted where channels were scaled.
+        members: the channels of each group; one group where channels were scaled.
         tensors: the names of a group's tensors by that of the tensor they are of.
+        divided: by what channels were divided, float64 [channels], by name of the tensor.
     """
 
     name: str
-    members: Members
     before_db: float
-    after_db: float
+    after_db: float | None
+    members: Members
     tensors: Mapping[str, tuple[str, ...]]
+    divided: Mapping[str, Vector]
 
 
-def group(
-    graph: Graph, observed: Mapping[int, Observed], rule: Group, ends: Ranges
-) -> list[Grouped]:
-    """Take the channels of regions apart where that pays.
+def group(graph: Graph, known: Activations, rule: Group) -> list[Grouped]:
+    """Take the channels of regions apart where that pays, or scale them where they are few.
 
     Args:
         graph: the float network; changed in place. New tensors have new numbers.
-        observed: what the pictures did, by tensor number.
+        known: of its activations.
         rule: of the recipe.
-        ends: of the recipe: how far values matter.
 
     Returns:
         What was done, in order of execution.
     """
     done: list[Grouped] = []
     looked: set[int] = set()
-    while (region := _next(graph, observed, looked)) is not None:
+    while (region := _next(graph, known.observed, looked)) is not None:
         looked.update(region.tensors)
-        choice = _choice(graph, region, observed, rule, ends)
-        if choice is not None:
-            members, before, after = choice
-            name = region.makers[0].name
-            tensors = take_apart(graph, region, members)
-            done.append(Grouped(name, members, before, after, tensors))
+        grouped = _changed(graph, region, known, rule)
+        if grouped is not None:
+            done.append(grouped)
     return done
 
 
@@ -87,36 +119,68 @@ def _next(graph: Graph, observed: Mapping[int, Observed], looked: set[int]) -> R
     return None
 
 
-def _choice(
-    graph: Graph, region: Region, observed: Mapping[int, Observed], rule: Group, ends: Ranges
-) -> tuple[Members, float, float] | None:
-    """The groups that a region needs, with the predicted ratio before and after."""
-    sensitivity = _sensitivity(graph, region, observed)
-    tensors = [t for t in region.tensors if t in sensitivity and _spatial(graph, t)]
-    tensors = [t for t in tensors if graph.producer[t].kind not in FIXED]
-    if not tensors or region.channels < 2 * rule.unit:
+def _changed(graph: Graph, region: Region, known: Activations, rule: Group) -> Grouped | None:
+    """A region whose channels were scaled or taken apart; ``None``: it stays as it is."""
+    widths = _widths(graph, region, known)
+    if widths is None:
         return None
-    reach = [_reach(graph, t, observed[t], ends) for t in tensors]
-    low, high = (np.stack(ends) for ends in zip(*reach, strict=True))
-    weight = np.stack([sensitivity[t] for t in tensors])
-    signal = _signal(graph, region, observed)
-    ratios = []
-    for count in range(1, min(rule.most, region.channels // rule.unit) + 1):
-        labels = partition(low, high, weight, count, rule.unit)
-        noise = cost(low, high, weight, labels) / (12 * STEPS**2)
-        ratios.append(10 * math.log10(signal / max(noise, 1e-30)))
-        chosen = labels
-        if ratios[-1] >= rule.enough_db:
+    signal, name = _signal(graph, region, known.observed), region.makers[0].name
+    before = _ratio_db(signal, widths, np.zeros(region.channels, np.int64))
+    if before >= rule.enough_db:
+        return None
+    if region.channels < rule.narrow and scalable_through_swish(graph, region):
+        reach = {t: _both_ways(graph, t, known) for t in swish_inputs(graph, region)}
+        everything = (np.arange(region.channels),)
+        divided = scale_through_swish(graph, region, reach)
+        return Grouped(name, before, None, everything, {}, divided)
+    labels, after = _labels(region, signal, widths, rule)
+    members = tuple(np.flatnonzero(labels == label) for label in np.unique(labels))
+    if len(members) == 1:
+        return None
+    return Grouped(name, before, after, members, take_apart(graph, region, members), {})
+
+
+Widths = tuple[Matrix, Matrix, Matrix]
+"""Ends of each channel below and above zero, and what errors there cost: [tensors, channels]."""
+
+
+def _labels(region: Region, signal: float, widths: Widths, rule: Group) -> tuple[Labels, float]:
+    """As few groups as are enough, and their predicted ratio."""
+    labels, ratio = np.zeros(region.channels, np.int64), -math.inf
+    for count in range(2, min(rule.most, region.channels // rule.unit) + 1):
+        labels = partition(*widths, count, rule.unit)
+        ratio = _ratio_db(signal, widths, labels)
+        if ratio >= rule.enough_db:
             break
-    found = tuple(np.flatnonzero(chosen == label) for label in np.unique(chosen))
-    return (found, ratios[0], ratios[-1]) if len(found) > 1 else None
+    return labels, ratio
 
 
-def _reach(graph: Graph, tensor: int, seen: Observed, ends: Ranges) -> tuple[Vector, Vector]:
+def _ratio_db(signal: float, widths: Widths, labels: Labels) -> float:
+    return 10 * math.log10(signal / max(cost(*widths, labels) / (12 * STEPS**2), 1e-30))
+
+
+def _widths(graph: Graph, region: Region, known: Activations) -> Widths | None:
+    """Of the tensors of a region whose grids follow from what they do."""
+    sensitivity = _sensitivity(graph, region, known.observed)
+    tensors = [t for t in region.tensors if _spatial(graph, t)]
+    tensors = [t for t in tensors if graph.producer[t].kind not in FIXED]
+    if not tensors:
+        return None
+    reach = [_reach(graph, t, known) for t in tensors]
+    low, high = (np.stack(end) for end in zip(*reach, strict=True))
+    return low, high, np.stack([sensitivity[t] for t in tensors])
+
+
+def _both_ways(graph: Graph, tensor: int, known: Activations) -> Vector:
+    low, high = _reach(graph, tensor, known)
+    return np.maximum(high, -low)
+
+
+def _reach(graph: Graph, tensor: int, known: Activations) -> tuple[Vector, Vector]:
     """How far each channel gets below and above zero, as its grid will."""
-    low = np.minimum(seen.minimum, 0.0).astype(np.float64)
-    high = np.maximum(seen.maximum, 0.0).astype(np.float64)
-    return np.maximum(low, -told_apart(graph, tensor, ends)), high
+    low, high = known.reach(graph, tensor)
+    lowest, highest = told_apart(graph, tensor, known.rule)
+    return np.clip(low, lowest, 0.0), np.clip(high, 0.0, highest)
 
 
 def _spatial(graph: Graph, tensor: int) -> bool:

@@ -96,12 +96,15 @@ class Group:
 
     Attributes:
         most: groups in one region.
+        narrow: regions of fewer channels are not taken apart, but scaled through their swishes:
+            layers that make a few channels of a large picture take as long as those of many.
         unit: sizes are multiples of it, as the kernels like them.
         enough_db: predicted signal to noise ratio, of what a region adds to, that needs no more
             groups.
     """
 
     most: int = 4
+    narrow: int = 64
     unit: int = 8
     enough_db: float = 24.0
 
@@ -211,6 +214,7 @@ LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Equalize, "outlier"): (1.0, 2.0**24),
     (Ranges, "swish_end"): (1.0, 1024.0),
     (Group, "most"): (1, 16),
+    (Group, "narrow"): (0, 4096),
     (Group, "unit"): (1, 64),
     (Group, "enough_db"): (0.0, 100.0),
     (Split, "channels"): (0, 256),

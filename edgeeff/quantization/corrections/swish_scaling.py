@@ -1,0 +1,128 @@
+"""Scaling channels through swish, where they are too few to be taken apart.
+
+The layer before a swish makes x / s, with one factor s for each channel, so that all channels reach
+as far. A 1x1 depthwise layer gives sigmoid its x again, and the product of both is swish(x) / s.
+What is by channel and homogeneous passes the factor on; a depthwise layer takes it up for nothing,
+and what sums over channels takes it into the columns of its weights (Xiao et al. 2023,
+"SmoothQuant", equation 3). The function stays the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff.quantization.corrections.regions import Region
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import Operator
+from edgeeff.tflite.weights import from_per_channel, per_channel
+
+Vector = npt.NDArray[np.float64]
+
+PASSING = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "MUL", "PAD", "RELU"})
+"""Operators through which a factor above zero passes unchanged."""
+
+NARROWEST = 1e-2
+"""A channel that reaches less far than this share of the median one is scaled as if it did."""
+
+
+def scalable_through_swish(graph: Graph, region: Region) -> bool:
+    """Whether every operator passes factors on, takes them up, or is part of a swish."""
+    return bool(swish_inputs(graph, region)) and all(
+        operator.kind in PASSING
+        or (operator.kind == "DEPTHWISE_CONV_2D" and operator.activation in ("NONE", "RELU"))
+        or (operator.kind == "LOGISTIC" and graph.producer[operator.inputs[0]].weighted)
+        for operator in region.inner
+    )
+
+
+def swish_inputs(graph: Graph, region: Region) -> tuple[int, ...]:
+    """The tensors of a region that a linear layer makes and only a swish reads."""
+    found = []
+    for tensor in region.tensors:
+        maker, readers = graph.producer[tensor], graph.consumers.get(tensor, ())
+        gates = [reader for reader in readers if reader.kind == "LOGISTIC"]
+        products = [reader for reader in readers if reader.kind == "MUL"]
+        linear = maker.weighted and maker.activation == "NONE"
+        swish = len(readers) == 2 and len(gates) == 1 and len(products) == 1
+        if linear and swish and set(products[0].inputs) == {tensor, gates[0].output}:
+            found.append(tensor)
+    return tuple(found)
+
+
+def scale_through_swish(
+    graph: Graph, region: Region, reach: Mapping[int, Vector]
+) -> dict[str, Vector]:
+    """Scale the channels of a region so that the inputs of its swishes reach equally far.
+
+    Args:
+        graph: changed in place; its tensors keep their numbers.
+        region: of the graph, ``scalable_through_swish``.
+        reach: how far each channel gets, float64 [channels], of every tensor of ``swish_inputs``.
+
+    Returns:
+        By what each channel of a tensor was divided, float64 [channels], by name; those with a
+        factor other than 1.
+    """
+    divided: dict[int, Vector] = {}
+    scaled = swish_inputs(graph, region)
+    for operator in (*region.makers, *region.inner):
+        now = next(o for o in graph.operators if o.output == operator.output)
+        factor = _passed_on(graph, now, divided)
+        if now.output in scaled:
+            wide = reach[now.output]
+            usual = float(np.median(wide[wide > 0])) if (wide > 0).any() else 1.0
+            factor = np.maximum(wide / usual, NARROWEST)
+            _divide(graph, now, factor)
+            _undo_for_sigmoid(graph, now.output, factor)
+        if (factor != 1).any():
+            divided[now.output] = factor
+    for reader in region.readers:
+        if reader.inputs[0] in divided:
+            weights = graph.weights(reader) * divided[reader.inputs[0]]
+            graph.set_weights(reader, weights.astype(np.float32))
+    return {graph.name(tensor): factor for tensor, factor in divided.items()}
+
+
+def _passed_on(graph: Graph, operator: Operator, divided: Mapping[int, Vector]) -> Vector:
+    """By what an operator's output is divided, from its inputs; a depthwise layer takes it up."""
+    channels = graph.shape(operator.output)[-1]
+    factors = [divided[tensor] for tensor in operator.inputs if tensor in divided]
+    if operator.kind == "DEPTHWISE_CONV_2D" and factors:
+        kernel = graph.weights(operator) * factors[0]
+        graph.set_weights(operator, kernel.astype(np.float32))
+    if operator.kind not in PASSING:
+        return np.ones(channels)
+    return np.asarray(np.prod(factors, axis=0) * np.ones(channels))
+
+
+def _divide(graph: Graph, layer: Operator, factor: Vector) -> None:
+    """Divide each channel that a layer makes."""
+    weights = graph.weights(layer)
+    rows = per_channel(layer, weights) / factor[:, None]
+    graph.set_weights(layer, from_per_channel(layer, rows.astype(np.float32), weights))
+    bias = graph.bias(layer)
+    if bias is not None:
+        graph.set_bias(layer, (bias / factor).astype(np.float32))
+
+
+def _undo_for_sigmoid(graph: Graph, tensor: int, factor: Vector) -> None:
+    """Let sigmoid read the tensor through a 1x1 depthwise layer that multiplies it again."""
+    gate = next(reader for reader in graph.consumers[tensor] if reader.kind == "LOGISTIC")
+    name = f"{graph.name(tensor)}/unscaled"
+    channels = len(factor)
+    kernel = graph.add_constant(f"{name}/kernel", factor.astype(np.float32).reshape(1, 1, 1, -1))
+    bias = graph.add_constant(f"{name}/bias", np.zeros(channels, np.float32))
+    whole = graph.add_tensor(name, graph.shape(tensor))
+    options = {
+        "padding": "VALID",
+        "stride_w": 1,
+        "stride_h": 1,
+        "depth_multiplier": 1,
+        "dilation_w_factor": 1,
+        "dilation_h_factor": 1,
+    }
+    graph.add_operator("DEPTHWISE_CONV_2D", [tensor, kernel, bias], [whole], options)
+    graph.redirect(tensor, whole, readers=[gate])
