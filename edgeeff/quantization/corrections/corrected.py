@@ -138,7 +138,7 @@ def correct_network(
             known = _split(graph, recipe, known, grids, batches, threads)
     unrounded = {o.name: (graph.weights(o), graph.bias(o)) for o in graph.operators if o.weighted}
     make_room(graph, grids)
-    wanted = _wanted(graph, recipe)
+    wanted = _wanted(graph, recipe, synthetic=calibration.synthetic)
     pictures = _replayed(graph, wanted, preprocessing, calibration)
     # 16 bits round so little that the layers see float inputs.
     seen = grids if recipe.scheme == "int8" else {}
@@ -221,11 +221,13 @@ def _split(
     return Known(observed, batchnorm)
 
 
-def _wanted(graph: Graph, recipe: Recipe) -> Corrections:
+def _wanted(graph: Graph, recipe: Recipe, *, synthetic: bool) -> Corrections:
     kept = kept_precisions(recipe, {o.name: o.kind for o in graph.operators})
     in_float = {name for name, precision in kept.items() if precision in FLOATING}
     clip, round_, bias = (recipe.correction(kind) for kind in (Clip, Round, Bias))
-    return Corrections(clip, round_, bias, frozenset(in_float))
+    # Made-up pictures are too unlike an app's to fit weights to what layers make of them.
+    keep_outputs = round_ is not None and round_.target == "outputs" and not synthetic
+    return Corrections(clip, round_, bias, frozenset(in_float), keep_outputs)
 
 
 def _batches(

@@ -61,17 +61,14 @@ class Corrections:
         round: ``None``: to nearest.
         bias: ``None``: biases stay.
         in_float: names of layers whose weights stay in float.
+        keep_outputs: a layer is to make what the float one makes, from the inputs that it gets.
     """
 
     clip: Clip | None
     round: Round | None
     bias: Bias | None
     in_float: frozenset[str] = frozenset()
-
-    @property
-    def keeps_outputs(self) -> bool:
-        """Whether a layer is to make what the float one makes, from the inputs that it gets."""
-        return self.round is not None and self.round.target == "outputs"
+    keep_outputs: bool = False
 
     @property
     def replayed(self) -> bool:
@@ -113,7 +110,7 @@ def correct(
     first = rounded.get(graph.input)
     fed = [first.quantize(batch) if first else batch for batch in batches]
     stored: dict[int, Any] = {graph.input: fed}
-    truth = _Truth(graph.copy(), batches, threads) if wanted.keeps_outputs else None
+    truth = _Truth(graph.copy(), batches, threads) if wanted.keep_outputs else None
     # The matrices are many and small: threads of BLAS would mostly wait for each other.
     with quiet_runtime(), threadpool_limits(1, "blas"):
         for operator in graph.operators:

@@ -146,7 +146,8 @@ class Round:
             which compares what the same pictures do.
         damping: share of the mean diagonal added to each Hessian.
         target: what the rounded weights are to keep: ``weights``, or ``outputs``: what the float
-            layer makes of float inputs, from the inputs that the quantized network gives it.
+            layer makes of float inputs, from the inputs that the quantized network gives it (with
+            the user's pictures; made-up ones are too unlike them).
         ridge: for ``outputs``: how much a weight costs that differs from the float one, as a share
             of the mean diagonal.
     """
