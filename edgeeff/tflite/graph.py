@@ -379,30 +379,27 @@ class Graph:
         used = {*self._inputs, *self._outputs}
         for operator in self._operators:
             used.update(operator.inputs, operator.outputs)
-        used.discard(-1)
-        new = {old: number for number, old in enumerate(sorted(used))}
-        moved = {-1: -1, **new}
-        self._tensors = [replace(self._tensors[old], index=new[old]) for old in sorted(used)]
+        kept = sorted(used - {-1})
+        new = {-1: -1, **{old: number for number, old in enumerate(kept)}}
+
+        def moved(numbers: Sequence[int]) -> tuple[int, ...]:
+            return tuple(new[number] for number in numbers)
+
+        def named(ends: Mapping[str, int]) -> Mapping[str, int]:
+            return {name: new[number] for name, number in ends.items()}
+
+        self._tensors = [replace(self._tensors[old], index=new[old]) for old in kept]
         self._operators = [
-            replace(
-                operator,
-                inputs=tuple(moved[tensor] for tensor in operator.inputs),
-                outputs=tuple(moved[tensor] for tensor in operator.outputs),
-            )
+            replace(operator, inputs=moved(operator.inputs), outputs=moved(operator.outputs))
             for operator in self._operators
         ]
-        self._inputs = tuple(new[tensor] for tensor in self._inputs)
-        self._outputs = tuple(new[tensor] for tensor in self._outputs)
+        self._inputs, self._outputs = moved(self._inputs), moved(self._outputs)
         self._signatures = tuple(
-            replace(
-                signature,
-                inputs={name: new[tensor] for name, tensor in signature.inputs.items()},
-                outputs={name: new[tensor] for name, tensor in signature.outputs.items()},
-            )
+            replace(signature, inputs=named(signature.inputs), outputs=named(signature.outputs))
             for signature in self._signatures
         )
         self._forget_lookups()
-        return MappingProxyType(new)
+        return MappingProxyType({old: new[old] for old in kept})
 
     def sign(self, key: str, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> None:
         """Give the model one signature, in place of all it has."""

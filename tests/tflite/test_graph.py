@@ -317,3 +317,14 @@ def test_an_edited_graph_is_the_same_after_packing_and_reading(graph: Graph) -> 
     assert dict(again.producer) == dict(graph.producer)
     assert dict(again.consumers) == dict(graph.consumers)
     assert again.content() == graph.content()
+
+
+def test_what_no_operator_uses_is_dropped_and_the_rest_renumbered() -> None:
+    graph = read()
+    before = answer(graph)
+    unused = graph.add_constant("unused", np.zeros(1000, np.float32))
+    kept = graph.drop_unused()
+    assert unused not in kept
+    assert sorted(kept.values()) == list(range(len(graph.tensors)))
+    assert "unused" not in {tensor.name for tensor in graph.tensors}
+    assert np.array_equal(answer(graph), before)

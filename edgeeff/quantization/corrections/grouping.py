@@ -1,10 +1,8 @@
 """Groups of channels with grids of their own, in regions where channels differ too much.
 
 A real EfficientNet-B has channels that reach a hundred times as far as others before and after
-swish, where no scaling is exact (``equalization``). There a layer is taken apart into several that
-make some of its channels each; activation functions, depthwise layers and gates follow for each
-group; the next layer becomes a sum of layers that read one group each. The float network computes
-the same, in standard operators, and each group's tensors have scales that fit it.
+swish, where no scaling is exact (``equalization``). Which groups a region needs is predicted from
+what rounding costs in each of its tensors; ``channel_groups`` takes it apart.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ import numpy.typing as npt
 
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.calibration.ranges import is_swish, told_apart
+from edgeeff.quantization.corrections.channel_groups import Members, spatial, take_apart
 from edgeeff.quantization.corrections.partition import Labels, Matrix, cost, partition
 from edgeeff.quantization.corrections.regions import Region, regions
 from edgeeff.quantization.corrections.swish_scaling import (
@@ -33,9 +32,6 @@ from edgeeff.tflite.statistics import TensorStatistics
 from edgeeff.tflite.weights import per_channel
 
 Vector = npt.NDArray[np.float64]
-Members = tuple[npt.NDArray[np.int64], ...]
-"""The channels of each group, in order."""
-
 STEPS = HIGHEST - LOWEST
 SWISH_LEAST = -0.2784646
 """The smallest value of x · sigmoid(x)."""
@@ -162,7 +158,7 @@ def _ratio_db(signal: float, widths: Widths, labels: Labels) -> float:
 def _widths(graph: Graph, region: Region, known: Activations) -> Widths | None:
     """Of the tensors of a region whose grids follow from what they do."""
     sensitivity = _sensitivity(graph, region, known.observed)
-    tensors = [t for t in region.tensors if _spatial(graph, t)]
+    tensors = [t for t in region.tensors if spatial(graph, t)]
     tensors = [t for t in tensors if graph.producer[t].kind not in FIXED]
     if not tensors:
         return None
@@ -183,11 +179,6 @@ def _reach(graph: Graph, tensor: int, known: Activations) -> tuple[Vector, Vecto
     return np.clip(low, lowest, 0.0), np.clip(high, 0.0, highest)
 
 
-def _spatial(graph: Graph, tensor: int) -> bool:
-    shape = graph.shape(tensor)
-    return len(shape) == 4 and shape[1] * shape[2] > 1
-
-
 def _signal(graph: Graph, region: Region, observed: Mapping[int, Observed]) -> float:
     """The power of what the region adds to, summed over values: variances and not squares."""
     total = 0.0
@@ -204,8 +195,8 @@ def _signal(graph: Graph, region: Region, observed: Mapping[int, Observed]) -> f
 
 def _deciding(graph: Graph, region: Region) -> list[Operator]:
     """The readers whose error counts: of a gated region not those that make the gate."""
-    spatial = [reader for reader in region.readers if _spatial(graph, reader.inputs[0])]
-    return spatial or list(region.readers)
+    large = [reader for reader in region.readers if spatial(graph, reader.inputs[0])]
+    return large or list(region.readers)
 
 
 def _positions(graph: Graph, tensor: int) -> int:
@@ -251,104 +242,3 @@ def _slope(
             return np.square(np.asarray(factor, np.float64)).reshape(-1)
         return np.asarray(observed[others[0]].square) if others else 1.0
     return 1.0
-
-
-def take_apart(graph: Graph, region: Region, members: Members) -> dict[str, tuple[str, ...]]:
-    """Replace a region by one for each group of its channels; the function stays the same.
-
-    Args:
-        graph: changed in place; tensors of other regions keep their numbers.
-        region: of the graph.
-        members: the channels of each group, each channel in one of them.
-
-    Returns:
-        The names of the groups' tensors by the name of the tensor they are of.
-    """
-    parts: dict[int, list[int]] = {}
-    for operator in (*region.makers, *region.inner):
-        parts[operator.output] = _apart(graph, operator, members, parts)
-    for reader in region.readers:
-        if _spatial(graph, reader.inputs[0]):
-            _sum_of_parts(graph, reader, parts[reader.inputs[0]], members)
-        else:
-            _joined(graph, reader, parts[reader.inputs[0]], members)
-    graph.remove(*region.makers, *region.inner)
-    return {graph.name(t): tuple(graph.name(part) for part in parts[t]) for t in parts}
-
-
-def _apart(
-    graph: Graph, operator: Operator, members: Members, parts: Mapping[int, list[int]]
-) -> list[int]:
-    """An operator that makes channels, once for each group; the tensors they make."""
-    made, shape = [], graph.shape(operator.output)
-    for number, channels in enumerate(members):
-        inputs = [
-            parts[tensor][number]
-            if tensor in parts
-            else _of_group(graph, operator, place, channels, number)
-            for place, tensor in enumerate(operator.inputs)
-        ]
-        name = f"{operator.name}/group{number}"
-        made.append(graph.add_tensor(name, (*shape[:-1], len(channels))))
-        graph.add_like(operator, inputs, [made[-1]])
-    return made
-
-
-def _of_group(
-    graph: Graph, operator: Operator, place: int, channels: npt.NDArray[np.int64], number: int
-) -> int:
-    """A group's share of a constant; others, and what a layer reads, stay as they are."""
-    tensor = operator.inputs[place]
-    values = graph.values(tensor) if tensor >= 0 else None
-    if values is None or operator.kind in ("MEAN", "PAD") or values.ndim == 0:
-        return tensor
-    if operator.kind in ("CONV_2D", "FULLY_CONNECTED"):
-        share = values[channels]
-    elif values.shape[-1] == 1:
-        return tensor
-    else:
-        share = values[..., channels]
-    return graph.add_constant(f"{graph.name(tensor)}/group{number}", share)
-
-
-def _sum_of_parts(graph: Graph, reader: Operator, parts: list[int], members: Members) -> None:
-    """A layer as the sum of layers that read one group each; the last one has the bias."""
-    weights, shape = graph.weights(reader), graph.shape(reader.output)
-    bias = reader.inputs[2] if len(reader.inputs) > 2 else -1
-    summands = []
-    graph.remove(reader)
-    for number, (part, channels) in enumerate(zip(parts, members, strict=True)):
-        kernel = graph.add_constant(
-            f"{graph.name(reader.inputs[1])}/group{number}", weights[..., channels]
-        )
-        last = number == len(parts) - 1
-        zeros = np.zeros(shape[-1], np.float32)
-        shift = (
-            bias if last and bias >= 0 else graph.add_constant(f"{reader.name}/bias{number}", zeros)
-        )
-        summands.append(graph.add_tensor(f"{reader.name}/group{number}", shape))
-        added = graph.add_like(reader, [part, kernel, shift], [summands[-1]])
-        graph.update(added, options={**added.options, "fused_activation_function": "NONE"})
-    total = summands[0]
-    for number, summand in enumerate(summands[1:], 1):
-        last = number == len(summands) - 1
-        activation = reader.activation if last else "NONE"
-        whole = reader.output if last else graph.add_tensor(f"{reader.name}/sum{number}", shape)
-        options = {"fused_activation_function": activation}
-        graph.add_operator("ADD", [total, summand], [whole], options, version=2)
-        total = whole
-
-
-def _joined(graph: Graph, reader: Operator, parts: list[int], members: Members) -> None:
-    """Let a layer read the groups side by side: where values are few, that costs least."""
-    source = reader.inputs[0]
-    name = f"{graph.name(source)}/joined"
-    joined = next((t.index for t in graph.tensors if t.name == name), None)
-    if joined is None:
-        joined = graph.add_tensor(name, graph.shape(source))
-        axis = len(graph.shape(source)) - 1
-        options = {"axis": axis, "fused_activation_function": "NONE"}
-        graph.add_operator("CONCATENATION", parts, [joined], options, version=2)
-    order = np.concatenate(members)
-    graph.set_weights(reader, graph.weights(reader)[..., order])
-    graph.redirect(source, joined, readers=[reader])

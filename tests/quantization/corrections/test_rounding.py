@@ -193,3 +193,45 @@ def test_arguments_are_not_changed() -> None:
     rounding.gptq(weights, moments)
     np.testing.assert_array_equal(weights, before[0])
     np.testing.assert_array_equal(moments, before[1])
+
+
+def centred(inputs: np.ndarray) -> np.ndarray:
+    return inputs - inputs.mean(axis=-1, keepdims=True)
+
+
+def kept(weights: np.ndarray, seen: np.ndarray, real: np.ndarray, ridge: float) -> np.ndarray:
+    moments, mixed = rounding.hessian(seen), rounding.mixed_moments(real, seen)
+    return rounding.keeping_outputs(weights, moments, mixed, ridge, seen.shape[-1])
+
+
+@pytest.mark.parametrize("ridge", [0.01, 1.0, 100.0])
+def test_weights_stay_where_a_layer_gets_what_it_should(ridge: float) -> None:
+    weights, inputs = random_weights(5, 12), centred(correlated_inputs(12, 0))
+    np.testing.assert_allclose(kept(weights, inputs, inputs, ridge), weights, atol=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_outputs_are_kept_better_from_inputs_that_were_rounded(seed: int) -> None:
+    weights, real = random_weights(6, 16, seed), centred(correlated_inputs(16, seed))
+    seen = centred(np.rint(real / 2).astype(np.float32) * 2)
+    target = weights @ real
+    before = np.square(weights @ seen - target).mean()
+    after = np.square(kept(weights, seen, real, 0.01) @ seen - target).mean()
+    assert after < 0.8 * before
+
+
+def test_few_samples_leave_the_weights_nearly_as_they_were() -> None:
+    weights, real = random_weights(6, 64), centred(correlated_inputs(64, 0, samples=16))
+    seen = centred(np.rint(real / 2).astype(np.float32) * 2)
+    moved = np.abs(kept(weights, seen, real, 1.0) - weights).mean()
+    assert moved < 0.1 * np.abs(weights).mean()
+
+
+def test_depthwise_channels_are_fitted_each_for_itself() -> None:
+    weights = random_weights(3, 9)
+    real = np.stack([centred(correlated_inputs(9, seed)) for seed in range(3)])
+    seen = np.rint(real / 2).astype(np.float32) * 2
+    together = kept(weights, seen, real, 0.1)
+    for channel in range(3):
+        alone = kept(weights[channel : channel + 1], seen[channel], real[channel], 0.1)
+        np.testing.assert_allclose(together[channel], alone[0], rtol=1e-3, atol=1e-4)

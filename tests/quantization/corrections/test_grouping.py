@@ -1,0 +1,123 @@
+"""Regions, groups of channels and scaling through swish: the float network stays as it is."""
+
+import numpy as np
+import pytest
+
+from edgeeff.quantization.calibration.observation import observe
+from edgeeff.quantization.corrections.channel_groups import take_apart
+from edgeeff.quantization.corrections.grouping import Activations, group
+from edgeeff.quantization.corrections.regions import regions
+from edgeeff.quantization.corrections.swish_scaling import (
+    scalable_through_swish,
+    scale_through_swish,
+    swish_inputs,
+)
+from edgeeff.quantization.float_graph import float_graph
+from edgeeff.quantization.recipes.recipe import Group, Ranges
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.runner import Runner
+
+EXTREMES = (-3.0, 3.0)
+
+
+@pytest.fixture
+def graph(tiny_float) -> Graph:
+    """A network of swish and squeeze-excite, to be changed."""
+    return float_graph(tiny_float.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    noise = [random.normal(size=(1, 32, 32, 3)).astype(np.float32) for _ in range(2)]
+    return [*noise, *(np.full((1, 32, 32, 3), value, np.float32) for value in EXTREMES)]
+
+
+def answers(graph: Graph, pictures: list[np.ndarray]) -> np.ndarray:
+    runner = Runner(graph.content())
+    return np.concatenate([runner.run(picture)[0] for picture in pictures])
+
+
+def known(graph: Graph, pictures: list[np.ndarray]) -> Activations:
+    return Activations(observe(graph, pictures), {}, Ranges())
+
+
+def widened(graph: Graph, times: float = 64.0) -> Graph:
+    """Another network: some channels of each region reach much farther than the others."""
+    for region in regions(graph):
+        for maker in region.makers:
+            kernel = graph.weights(maker).copy()
+            kernel[:2] *= times
+            graph.set_weights(maker, kernel)
+    return graph
+
+
+def test_the_regions_of_a_network_lie_between_its_summing_layers(graph):
+    found = regions(graph)
+    assert found
+    for region in found:
+        assert {maker.kind for maker in region.makers} <= {"CONV_2D", "FULLY_CONNECTED"}
+        assert all(graph.shape(tensor)[-1] == region.channels for tensor in region.tensors)
+    makers = {maker.name for region in found for maker in region.makers}
+    assert "block2a_expand_bn" in makers
+    assert not any("project" in name for name in makers), "sums of blocks are not by channel"
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_groups_leave_the_network_as_it_is(graph, pictures, count):
+    before = answers(graph, pictures)
+    for name in [graph.name(r.tensors[0]) for r in regions(graph) if r.channels >= count]:
+        region = next(r for r in regions(graph) if graph.name(r.tensors[0]) == name)
+        members = tuple(np.arange(start, region.channels, count) for start in range(count))
+        take_apart(graph, region, members)
+    graph.drop_unused()
+    assert np.allclose(answers(graph, pictures), before, atol=1e-5)
+
+
+def test_the_groups_tensors_are_named_after_the_tensor_they_are_of(graph):
+    region = regions(graph)[0]
+    half = region.channels // 2
+    members = (np.arange(half), np.arange(half, region.channels))
+    name = graph.name(region.tensors[0])
+    assert take_apart(graph, region, members)[name] == (f"{name}/group0", f"{name}/group1")
+
+
+def test_scaling_through_swish_leaves_the_network_as_it_is(graph, pictures):
+    before = answers(graph, pictures)
+    random = np.random.default_rng(1)
+    scaled = [r for r in regions(graph) if scalable_through_swish(graph, r)]
+    assert scaled
+    for region in scaled:
+        tensors = swish_inputs(graph, region)
+        reach = {tensor: random.uniform(0.1, 50.0, region.channels) for tensor in tensors}
+        divided = scale_through_swish(graph, region, reach)
+        assert set(divided) >= {graph.name(tensor) for tensor in tensors}
+    assert np.allclose(answers(graph, pictures), before, atol=1e-5)
+
+
+def test_scaled_channels_reach_equally_far(graph, pictures):
+    region = next(r for r in regions(widened(graph)) if scalable_through_swish(graph, r))
+    tensor = swish_inputs(graph, region)[0]
+    seen = observe(graph, pictures)[tensor]
+    reach = np.maximum(seen.maximum, -seen.minimum).astype(np.float64)
+    scale_through_swish(graph, region, dict.fromkeys(swish_inputs(graph, region), reach))
+    after = observe(graph, pictures)[tensor]
+    assert np.maximum(after.maximum, -after.minimum) == pytest.approx(np.median(reach), rel=1e-3)
+
+
+@pytest.mark.parametrize("narrow", [0, 4096])
+def test_a_network_whose_channels_differ_is_grouped_or_scaled(graph, pictures, narrow):
+    before = answers(widened(graph), pictures)
+    rule = Group(most=3, narrow=narrow, unit=2, enough_db=30.0)
+    done = group(graph, known(graph, pictures), rule)
+    assert done
+    assert all(bool(region.divided) == (narrow > 0) for region in done)
+    assert all(region.after_db is None or region.after_db > region.before_db for region in done)
+    graph.drop_unused()
+    assert np.allclose(answers(graph, pictures), before, atol=1e-4 * np.abs(before).max())
+
+
+def test_a_network_that_is_good_enough_stays_as_it_is(graph, pictures):
+    before = graph.content()
+    assert group(graph, known(graph, pictures), Group(enough_db=0.0, unit=2)) == []
+    assert graph.content() == before
