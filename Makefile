@@ -7,7 +7,7 @@ CHECK_SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 DEMO := artifacts/efficientnet-lite0
 PHOTOGRAPHS := build/photographs
 
-.PHONY: demo test check lint lint-hosted format docs clean
+.PHONY: demo test check lint lint-hosted fuzz format docs clean
 
 # An int8 EfficientNet-Lite0 with ImageNet weights, compared with its float network.
 demo: .venv/installed-demo
@@ -42,6 +42,14 @@ lint-hosted: .venv/installed-dev
 	$(CHECK_SCHEMA) vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(CHECK_SCHEMA) vendor.citation-file-format CITATION.cff
 	$(BIN)/zizmor --offline --quiet .github
+
+# Mutants of models, pictures, recipes, manifests, labels, lists and benchmark documents, others each
+# time: `make fuzz SECONDS=600` takes so long for each kind. Those that fail are kept in build/fuzz.
+SECONDS ?= 120
+fuzz: .venv/installed-dev
+	mkdir -p build/fuzz
+	EDGEEFF_FUZZ_SECONDS=$(SECONDS) EDGEEFF_FUZZ_SEED=$${EDGEEFF_FUZZ_SEED:-$$(date +%s)} \
+		EDGEEFF_FUZZ_KEEP=build/fuzz $(BIN)/python -m pytest -q --timeout 0 tests/test_fuzz.py
 
 format: .venv/installed-dev
 	$(BIN)/ruff format .

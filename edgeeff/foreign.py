@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import reprlib
 import struct
+import types
+import typing
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from edgeeff.errors import InputError
 
@@ -87,6 +90,33 @@ def shown(value: object) -> str:
         return _short.repr(value)
     except (RecursionError, ValueError):  # a number of more digits than Python writes
         return f"a {type(value).__name__}"
+
+
+def check_types(kind: type, fields: Mapping[str, object], where: str) -> None:
+    """Check that values read from JSON have the types that a dataclass declares for its fields.
+
+    Raises:
+        InputError: names the field. Numbers have to be finite.
+    """
+    declared = typing.get_type_hints(kind)
+    for name, value in fields.items():
+        if name in declared and not _fits(value, declared[name]):
+            raise InputError(f"{where}: {name} is {shown(value)}", "was it edited?")
+
+
+def _fits(value: object, declared: Any) -> bool:
+    origin, inner = typing.get_origin(declared), typing.get_args(declared)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin in (list, tuple):
+        return isinstance(value, (list, tuple)) and all(_fits(item, inner[0]) for item in value)
+    if origin in (dict, Mapping):
+        return isinstance(value, dict) and all(_fits(item, inner[1]) for item in value.values())
+    if declared is float:
+        return type(value) in (int, float) and -1e300 < typing.cast(float, value) < 1e300
+    if declared is int:
+        return type(value) is int and -(2**63) <= value < 2**63
+    return declared is Any or isinstance(value, declared)
 
 
 def most_unpacked(packed: int) -> int:

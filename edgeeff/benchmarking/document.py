@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeeff import __version__
+from edgeeff import __version__, foreign
 from edgeeff.benchmarking.comparison import Comparison
 from edgeeff.benchmarking.environment import Environment
 from edgeeff.benchmarking.measurement import Figure, Measurement
@@ -74,14 +74,11 @@ def read_benchmark(path: Path) -> Benchmark:
         InputError: not readable, not such a document, or a part that comparing needs is missing.
     """
     content = read_document(path, SCHEMA)
-    try:
+    hint = "was it edited, or cut short?"
+    with foreign.parsing(f"{path} is not a whole benchmark document", hint):
         devices = content["environment"]["devices"]
         machines = {str(entry["device"]): dict(entry["before"]) for entry in devices}
         entries = list(content["measurements"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} is not a whole benchmark document: {error}", "was it edited, or cut short?"
-        ) from error
     if not entries:
         raise InputError(f"{path} holds no measurement", "every model of that call failed")
     return Benchmark(tuple(Figure.of(entry, str(path)) for entry in entries), machines)

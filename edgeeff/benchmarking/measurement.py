@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgeeff import foreign
 from edgeeff.accelerators.plan import Facts, Plan, Profile, Run
 from edgeeff.benchmarking.intervals import Interval
 from edgeeff.benchmarking.minutes import minutes_of, warnings_of_run
@@ -135,10 +136,11 @@ class Figure:
     @staticmethod
     def of(entry: Mapping[str, Any], where: str) -> Figure:
         """Read one entry of ``measurements``. Raises ``InputError`` naming what is missing."""
-        try:
+        hint = "was it edited, or cut short?"
+        with foreign.parsing(f"{where} is not a whole benchmark document", hint):
             latency = entry["latency_ms"]
             low, high = latency["ci95"]
-            return Figure(
+            found = Figure(
                 model=str(entry["model"]),
                 sha256=str(entry["sha256"]),
                 target=str(entry["target"]),
@@ -150,11 +152,10 @@ class Figure:
                 ci95=(float(low), float(high)),
                 options=dict(entry.get("plan", {}).get("options", {})),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{where} is not a whole benchmark document: {error} of a measurement",
-                "was it edited, or cut short?",
-            ) from error
+        foreign.check_types(Figure, vars(found), where)
+        if not 0 < found.ci95[0] <= found.ci95[1] or found.median <= 0:
+            raise InputError(f"{where}: a latency of {foreign.shown(found.median)} ms", hint)
+        return found
 
 
 def measured(

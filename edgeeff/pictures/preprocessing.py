@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeeff import foreign
 from edgeeff.errors import InputError, UsageError, unknown_name
 
 if TYPE_CHECKING:
@@ -153,8 +154,9 @@ class Preprocessing:
             )
         except KeyError as missing:
             raise InputError(f"a preprocessing without {missing.args[0]}") from missing
-        except (TypeError, ValueError) as error:
-            raise InputError(f"a preprocessing that is malformed: {error}") from error
+        except foreign.MALFORMED as error:
+            reason = foreign.reason(error)
+            raise InputError(f"a preprocessing that is malformed: {reason}") from error
 
 
 def of_family(key: str, resolution: int) -> Preprocessing:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from edgeeff import foreign
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite import statistics
@@ -47,18 +48,18 @@ class Provenance:
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> Provenance:
         """Read what ``to_json`` gave. Raises ``InputError`` for anything else."""
-        try:
-            return Provenance(
-                str(fields["source"]),
-                fields["sha256"],
-                bool(fields["trained"]),
-                tuple(fields.get("notes", ())),
-                fields.get("difference"),
+        if not isinstance(fields, Mapping):
+            raise InputError(
+                f"weights that are malformed: {foreign.shown(fields)}", "was it edited?"
             )
-        except KeyError as missing:
-            raise InputError(f"weights without {missing.args[0]}") from missing
-        except TypeError as error:
-            raise InputError(f"weights that are malformed: {error}") from error
+        foreign.check_types(Provenance, fields, "weights")
+        for name in ("source", "sha256", "trained"):
+            if name not in fields:
+                raise InputError(f"weights without {name}")
+        notes, difference = fields.get("notes", ()), fields.get("difference")
+        return Provenance(
+            fields["source"], fields["sha256"], fields["trained"], tuple(notes), difference
+        )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeeff import __version__, files
+from edgeeff import __version__, files, foreign
 from edgeeff.errors import InputError, OutputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.float_model import FloatModel, Provenance
@@ -169,6 +169,7 @@ def read_manifest(model: Path) -> Manifest | None:
     for key, read in _VALUES.items():
         if known.get(key) is not None:
             known[key] = read(known[key])
+    foreign.check_types(Manifest, known, str(path))
     try:
         manifest = Manifest(**known)
     except TypeError as error:

@@ -1,0 +1,171 @@
+"""What reads files of unknown origin answers every mutant with a value or one clear error.
+
+A few seconds each by default; ``make fuzz`` goes on for longer, with other mutants every time.
+A failure names the seed and the number of its mutant: ``EDGEEFF_FUZZ_SEED`` draws it again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from edgeeff.benchmarking.document import read_benchmark
+from edgeeff.errors import EdgeeffError
+from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.pictures.images import open_rgb, read_images, read_labels
+from edgeeff.pictures.preprocessing import of_family
+from edgeeff.quantization.recipes.recipe import kept_precisions, named_recipes, parse
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.manifest import read_manifest
+from edgeeff.tflite.metadata import associated_files, read_metadata
+from edgeeff.tflite.reader import read_model
+from tests import mutants
+from tests.tflite import tiny
+
+SECONDS = float(os.environ.get("EDGEEFF_FUZZ_SECONDS", "1.5"))
+SEED = int(os.environ.get("EDGEEFF_FUZZ_SEED", "0"))
+
+SLOW = 10.0
+"""Seconds that no mutant may take."""
+
+Reader = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: whole ones, how they are damaged, and what reads them."""
+
+    suffix: str
+    whole: Callable[[], list[bytes]]
+    mutate: Callable[[bytes, random.Random], bytes]
+    read: Reader
+
+
+def model(path: Path) -> None:
+    graph = Graph(read_model(path))
+    read_metadata(read_model(path))
+    associated_files(path)
+    graph.content()
+
+
+def picture(path: Path) -> None:
+    of_family("imagenet", 32).pixels(open_rgb(path))
+
+
+FORMS = (("RGB", "JPEG"), ("RGBA", "PNG"), ("P", "PNG"), ("RGB", "WEBP"), ("L", "BMP"))
+
+
+def pictures() -> list[bytes]:
+    made = []
+    for mode, form in (
+        ("RGB", "JPEG"),
+        ("RGBA", "PNG"),
+        ("P", "PNG"),
+        ("RGB", "WEBP"),
+        ("L", "BMP"),
+    ):
+        content = io.BytesIO()
+        Image.effect_mandelbrot((40, 30), (-2, -1, 1, 1), 20).convert(mode).save(content, form)
+        made.append(content.getvalue())
+    return made
+
+
+def recipe(path: Path) -> None:
+    found = parse("mutant", path.read_bytes().decode("utf-8", "replace"))
+    plain = [exception for exception in found.exceptions if not set("*+?{") & set(exception.layers)]
+    if len(plain) == len(found.exceptions):
+        kept_precisions(found, {"stem_conv": "CONV_2D", "block1a_add": "ADD"})
+
+
+def manifest(path: Path) -> None:
+    find_preprocessing(path.with_suffix(".tflite"))
+    read_manifest(path.with_suffix(".tflite"))
+
+
+def manifests() -> list[bytes]:
+    from edgeeff.tflite.float_model import FloatModel, Provenance
+    from edgeeff.tflite.manifest import describe
+
+    weights = Provenance("tiny.h5", "0" * 64, True, ("a note",))
+    network = FloatModel(
+        tiny.INT8.read_bytes(), of_family("imagenet", 32), "tiny", weights, tuple("abcdefghij")
+    )
+    return [describe(tiny.INT8, "int8", network).document().encode()]
+
+
+def labels(path: Path) -> None:
+    read_labels(path)
+
+
+def listed(path: Path) -> None:
+    read_images(path).take(3)
+
+
+def benchmarks() -> list[bytes]:
+    folder = Path(__file__).parent / "benchmarking" / "data"
+    found = [path.read_bytes() for path in folder.glob("*.json")]
+    return [content for content in found if json.loads(content).get("schema") == BENCHMARK]
+
+
+BENCHMARK = "edgeeff.benchmark/1"
+
+KINDS: Mapping[str, Kind] = {
+    "tflite": Kind(
+        ".tflite",
+        lambda: [path.read_bytes() for path in (*tiny.ALL, tiny.INT8_METADATA)],
+        mutants.bytes_of,
+        model,
+    ),
+    "picture": Kind(".png", pictures, mutants.bytes_of, picture),
+    "recipe": Kind(
+        ".toml",
+        lambda: [found.text.encode() for found in named_recipes().values()],
+        mutants.text_of,
+        recipe,
+    ),
+    "manifest": Kind(".json", manifests, mutants.json_of, manifest),
+    "labels": Kind(".txt", lambda: ["cat\ndog\ncafé\n".encode()], mutants.text_of, labels),
+    "list": Kind(".csv", lambda: [b"path,label\na.png,1\nb.png,2\n"], mutants.text_of, listed),
+    "benchmark": Kind(".json", benchmarks, mutants.json_of, read_benchmark),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_mutant_is_read_or_refused(kind: Kind, tmp_path: Path):
+    whole = kind.whole()
+    assert whole
+    path = tmp_path / f"mutant{kind.suffix}"
+    if kind.read is manifest:
+        path.with_suffix(".tflite").write_bytes(tiny.INT8.read_bytes())
+    until, number = time.monotonic() + SECONDS, 0
+    while time.monotonic() < until or not number:
+        draw = random.Random(f"{SEED} {number}")  # noqa: S311 - not for secrets
+        path.write_bytes(kind.mutate(draw.choice(whole), draw))
+        began = time.monotonic()
+        answer = answered(kind, path)
+        if answer:
+            kept = Path(os.environ.get("EDGEEFF_FUZZ_KEEP", tmp_path)) / f"{number}{kind.suffix}"
+            kept.write_bytes(path.read_bytes())
+            pytest.fail(f"seed {SEED}, mutant {number} ({kept}): {answer}")
+        assert time.monotonic() - began < SLOW, f"seed {SEED}, mutant {number} is slow"
+        number += 1
+
+
+def answered(kind: Kind, path: Path) -> str:
+    """What is wrong with the answer to a file; empty if it is read, or refused as it should be."""
+    try:
+        kind.read(path)
+    except EdgeeffError as error:
+        return "" if 0 < len(error.message) < 2000 else f"a message of {len(error.message)} letters"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
