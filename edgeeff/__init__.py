@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from edgeeff.benchmarking.document import read_benchmark as read_benchmark
     from edgeeff.benchmarking.models import compare as compare
     from edgeeff.benchmarking.run import benchmark as benchmark
+    from edgeeff.bundling.build import bundle as bundle
+    from edgeeff.bundling.verification import verify as verify
     from edgeeff.errors import EdgeeffError as EdgeeffError
     from edgeeff.errors import ExtraMissing as ExtraMissing
     from edgeeff.errors import GateFailed as GateFailed
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from edgeeff.quantization.recipes.recipe import Recipe as Recipe
     from edgeeff.quantization.recipes.recipe import find_recipe as find_recipe
     from edgeeff.tflite.inspection import inspect as inspect
+    from edgeeff.tflite.metadata_writer import Texts as Texts
 
 __version__ = "0.1.0"
 
@@ -61,9 +64,11 @@ __all__ = [
     "Recipe",
     "Settings",
     "TargetUnavailable",
+    "Texts",
     "UsageError",
     "Variant",
     "benchmark",
+    "bundle",
     "compare",
     "compare_documents",
     "convert",
@@ -76,6 +81,7 @@ __all__ = [
     "quantize",
     "read_benchmark",
     "read_images",
+    "verify",
 ]
 
 _MODULES = {
@@ -85,6 +91,8 @@ _MODULES = {
     "benchmarking.document": ("read_benchmark",),
     "benchmarking.models": ("compare",),
     "benchmarking.run": ("benchmark",),
+    "bundling.build": ("bundle",),
+    "bundling.verification": ("verify",),
     "errors": (
         *("EdgeeffError", "ExtraMissing", "GateFailed", "InputError", "OutputError"),
         *("TargetUnavailable", "UsageError"),
@@ -99,6 +107,7 @@ _MODULES = {
     "progress": ("Progress",),
     "quantization.recipes.recipe": ("Recipe", "find_recipe"),
     "tflite.inspection": ("inspect",),
+    "tflite.metadata_writer": ("Texts",),
 }
 """The public names by the module that defines them: what type checkers read above, at run time."""
 

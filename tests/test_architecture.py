@@ -50,6 +50,7 @@ ROOMS = (
     "evaluation",
     "evaluation.layers",
     "benchmarking",
+    "bundling",
     "doctor",
     "pipeline",
     "cli",
@@ -79,6 +80,8 @@ WITHOUT_TENSORFLOW = (
     "inspect",
     "benchmark",
     "compare",
+    "bundle",
+    "verify",
     "doctor",
 )
 

@@ -15,7 +15,8 @@ from tests.documents import validated
 
 SOURCES = Path(files.__file__).parent.rglob("*.py")
 INSIDE_MODELS = {"edgeeff.statistics/1", "edgeeff.statistics.weights/1", "edgeeff.weights/1"}
-"""Names of binary entries in .tflite and safetensors files."""
+INSIDE_MODELS |= {"edgeeff.preprocessing/1"}
+"""Names of entries in .tflite and safetensors files."""
 
 NAMED = {
     name
@@ -37,6 +38,8 @@ COMMANDS = (
     "evaluate int8.tflite --reference float32.tflite --data photos",
     "evaluate int8.tflite --reference float32.tflite --data photos --ignore-labels",
     "evaluate int8.tflite --data photos",
+    "bundle int8.tflite float32.tflite --output made/bundle --force",
+    "verify bundle",
     "quantize float32.tflite --recipe dynamic --output made --force",
     "quantize float32.tflite --calibration photos --output made --force",
     "quantize float32.tflite --eval-data photos --max-drop 100 --output made --force",
@@ -65,6 +68,8 @@ def test_what_a_command_prints_is_as_its_schema_says(line, user_folder, monkeypa
     if "today.json" in line:
         text = printed("benchmark int8.tflite --quick", capfd)
         (user_folder / "today.json").write_text(text)
+    if line == "verify bundle":
+        validated(printed("bundle int8.tflite --output bundle --force", capfd))
     validated(printed(line, capfd))
 
 

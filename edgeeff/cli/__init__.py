@@ -31,6 +31,8 @@ COMMANDS = {
     "benchmark": "edgeeff.cli.benchmark",
     "compare": "edgeeff.cli.compare",
     "compile": "edgeeff.cli.compile",
+    "bundle": "edgeeff.cli.bundle",
+    "verify": "edgeeff.cli.verify",
     "doctor": "edgeeff.cli.doctor",
 }
 """Command name to the module whose ``command`` attribute is it."""

@@ -131,8 +131,8 @@ def describe(model: Path, precision: str, network: FloatModel, **measured: Any) 
         labels=list(network.labels) if network.labels else None,
         integer_only=found.integer_only,
         operators=_counts(found),
-        input=_end(image),
-        output=_end(result),
+        input=end(image),
+        output=end(result),
         versions=versions(),
         peak_memory_bytes=peak_memory(),
         **measured,
@@ -233,7 +233,9 @@ def _counts(model: Model) -> dict[str, int]:
     return dict(model.operator_counts)
 
 
-def _end(tensor: Tensor) -> dict[str, Any]:
+def end(tensor: Tensor) -> dict[str, Any]:
+    """An input or output as a manifest describes it."""
+    """An input or output as a manifest has it."""
     return {
         "name": tensor.name,
         "shape": list(tensor.shape),

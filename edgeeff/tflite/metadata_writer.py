@@ -31,6 +31,8 @@ from edgeeff.tflite.metadata import (
 )
 from edgeeff.tflite.runner import TensorInfo
 
+Triple = tuple[float, float, float]
+
 LABELS_FILE = "labels.txt"
 """Name of the label file that we add."""
 
@@ -105,6 +107,16 @@ def write_metadata(
     return graph.content() + archive(files)
 
 
+def normalization(info: TensorInfo, preprocessing: Preprocessing) -> tuple[Triple, Triple]:
+    """Mean and std with which an app makes the real values of an input, on pixels 0..255.
+
+    Raises ``InputError`` as ``feeding`` does.
+    """
+    if takes_pixels(info, preprocessing):
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    return preprocessing.mean, preprocessing.std
+
+
 def check_count(labels: tuple[str, ...], outputs: int, where: str = "the labels") -> None:
     """Refuse labels that are more or fewer than a model's outputs. Raises ``InputError``.
 
@@ -142,11 +154,9 @@ def _known(content: bytes) -> Table:
 
 
 def _input(table: Table, info: TensorInfo, preprocessing: Preprocessing) -> Table:
-    mean, std = np.asarray(preprocessing.mean), np.asarray(preprocessing.std)
-    if takes_pixels(info, preprocessing):
-        mean, std = np.zeros(3), np.ones(3)
-    others = [unit for unit in table.get("process_units") or () if not _normalizes(unit)]
-    normalization: Table = {
+    mean, std = map(np.asarray, normalization(info, preprocessing))
+    others = [each for each in table.get("process_units") or () if not _normalizes(each)]
+    unit: Table = {
         "options_type": _kind("ProcessUnitOptions", "NormalizationOptions"),
         "options": {"mean": mean, "std": std},
     }
@@ -154,7 +164,7 @@ def _input(table: Table, info: TensorInfo, preprocessing: Preprocessing) -> Tabl
         **table,
         "name": table.get("name") or info.name,
         "content": table.get("content") or _image(preprocessing.resolution),
-        "process_units": [normalization, *others],
+        "process_units": [unit, *others],
         "stats": {"min": (0 - mean) / std, "max": (255 - mean) / std},
     }
 

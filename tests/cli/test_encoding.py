@@ -25,6 +25,8 @@ WORDS: dict[str, list[str]] = {
     "benchmark": ["FLOAT", "--target", NAME],
     "compare": [NAME, NAME],
     "compile": ["INT8", "--compiler", NAME],
+    "bundle": ["INT8", "--output", NAME],
+    "verify": [NAME],
     "doctor": [],
 }
 """What to ask of each command; its files are called ``NAME``."""

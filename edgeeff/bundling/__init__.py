@@ -1,0 +1,1 @@
+"""What an app team receives: models, labels, golden vectors, and the proof that they hold."""

@@ -1,0 +1,146 @@
+"""Golden vectors: what a model gave for an input, and how far another run of it is off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeeff.bundling.document import Vector
+from edgeeff.errors import InputError
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.tflite.feeding import feeding
+from edgeeff.tflite.runner import Runner, TensorInfo, dequantize
+
+FLOAT_TOLERANCE = 1e-4
+"""How far a float result may be off, as a share of the largest expected value or of 1: kernels of
+other processors sum in another order."""
+
+THREADS = 1
+"""Other numbers of threads may sum in another order."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far an output is from the golden one.
+
+    Attributes:
+        tensor: the output's name.
+        picture: what the vector is of.
+        differing: how many values are not equal.
+        values: how many there are.
+        steps: the largest difference in quantization steps; ``None`` for float.
+        absolute: the largest difference in real values.
+        allowed: the largest that passes, in steps or in real values.
+        within: whether it is no larger.
+    """
+
+    tensor: str
+    picture: str
+    differing: int
+    values: int
+    steps: int | None
+    absolute: float
+    allowed: float
+    within: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values; what is not a number is null."""
+        finite = math.isfinite(self.absolute)
+        return {**asdict(self), "absolute": self.absolute if finite else None}
+
+    def sentence(self) -> str:
+        """Which tensor differs, by how much."""
+        size = f"{self.absolute:.3g}" if self.steps is None else f"{self.steps} quantization steps"
+        many = f"in {self.differing:,} of {self.values:,} values"
+        return f"output {self.tensor!r} for {self.picture} is off by up to {size} {many}"
+
+
+def make(
+    model: Path, folder: str, preprocessing: Preprocessing, pictures: Iterable[tuple[str, Any]]
+) -> tuple[tuple[Vector, ...], dict[str, bytes]]:
+    """Run a model on pictures.
+
+    Args:
+        model: a classifier that ``probe`` has run.
+        folder: of the vectors in the bundle.
+        preprocessing: of its pictures.
+        pictures: names, and uint8 [resolution, resolution, 3].
+
+    Returns:
+        The vectors and the contents of their files.
+    """
+    runner = Runner(model, threads=THREADS)
+    info, result = runner.inputs[0], runner.outputs[0]
+    feed = feeding(info, preprocessing)
+    vectors, contents = [], {}
+    for number, (name, pixels) in enumerate(pictures):
+        raw = feed(np.broadcast_to(pixels, info.shape))
+        (output, *_) = runner.run(np.ascontiguousarray(raw))
+        start = f"{folder}/{number:02}"
+        scores = f"{start}.output" if result.scale is None else f"{start}.scores"
+        vectors.append(Vector(name, f"{start}.input", f"{start}.output", scores))
+        contents[scores] = _stored(dequantize(output, result))
+        contents[f"{start}.output"] = _stored(output)
+        contents[f"{start}.input"] = _stored(raw)
+    return tuple(vectors), contents
+
+
+def compare(
+    runner: Runner, vector: Vector, read: Callable[[str], bytes], *, steps: int
+) -> Difference:
+    """Run a model on a golden input and hold its answer against the golden one.
+
+    Args:
+        runner: the model.
+        vector: of the same model.
+        read: gives the content of a file of the bundle.
+        steps: how many quantization steps pass.
+
+    Raises:
+        InputError: a vector that is not of this model, or whose scores are not its output's.
+    """
+    info, result = runner.inputs[0], runner.outputs[0]
+    raw = _loaded(read(vector.input), info, vector.input)
+    expected = _loaded(read(vector.output), result, vector.output)
+    real = dequantize(expected, result)
+    if read(vector.scores) != _stored(real):
+        raise InputError(f"{vector.scores} does not hold the real values of {vector.output}")
+    found = runner.run(raw)[0]
+    gap = np.abs(dequantize(found, result).astype(np.float64) - real)
+    absolute = float(gap.max()) if np.isfinite(gap).all() else math.inf
+    off = None
+    allowed = FLOAT_TOLERANCE * max(1.0, float(np.abs(real).max()))
+    if not np.issubdtype(result.dtype, np.floating):
+        off = int(np.abs(found.astype(np.int64) - expected.astype(np.int64)).max())
+        allowed = float(steps)
+    return Difference(
+        result.name,
+        vector.picture,
+        int(np.count_nonzero(found != expected)),
+        found.size,
+        off,
+        absolute,
+        allowed,
+        (absolute if off is None else off) <= allowed,
+    )
+
+
+def _stored(values: NDArray[Any]) -> bytes:
+    return values.astype(values.dtype.newbyteorder("<")).tobytes()
+
+
+def _loaded(content: bytes, info: TensorInfo, name: str) -> NDArray[Any]:
+    size = math.prod(info.shape) * info.dtype.itemsize
+    if len(content) != size:
+        raise InputError(
+            f"{name} has {len(content):,} bytes, tensor {info.name!r} takes {size:,}",
+            "it is a vector of another model",
+        )
+    stored = np.frombuffer(content, info.dtype.newbyteorder("<"))
+    return stored.astype(info.dtype).reshape(info.shape)

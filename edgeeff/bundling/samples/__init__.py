@@ -1,0 +1,1 @@
+"""Programs that every bundle carries, as they are."""

@@ -1,0 +1,218 @@
+"""``verify``: whether a bundle is whole, of one piece, and computed the same here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeeff import files
+from edgeeff.bundling import golden, storage
+from edgeeff.bundling.document import BundledModel, BundleDocument, parse
+from edgeeff.bundling.golden import Difference
+from edgeeff.errors import InputError
+from edgeeff.evaluation.inputs import find_labels
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.progress import Progress
+from edgeeff.tflite.manifest import end
+from edgeeff.tflite.metadata import read_preprocessing
+from edgeeff.tflite.metadata_writer import normalization
+from edgeeff.tflite.probe import probe
+from edgeeff.tflite.reader import read_model
+from edgeeff.tflite.runner import Runner, TensorInfo, runtime_version
+
+SCHEMA = "edgeeff.verification/1"
+
+STEPS_WITH_FLOAT = 1
+"""How many quantization steps an output may be off that float operators have a part in."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What ``verify`` found.
+
+    Attributes:
+        path: of the bundle.
+        sha256: of its ``SHA256SUMS``: equal for equal bundles, as a folder and as a zip.
+        document: its ``bundle.json``.
+        differences: of every golden vector of every model, by the model's place.
+        faults: what is wrong, a sentence each; empty if nothing is.
+        runtime: that ran it here.
+        machine: the processor's architecture here.
+    """
+
+    path: Path
+    sha256: str
+    document: BundleDocument
+    differences: Mapping[str, tuple[Difference, ...]]
+    faults: tuple[str, ...]
+    runtime: str
+    machine: str
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
+
+    def text(self) -> str:
+        """The JSON document."""
+        models = [
+            {"file": file, "vectors": [each.to_json() for each in found]}
+            for file, found in self.differences.items()
+        ]
+        fields = {
+            "bundle": str(self.path),
+            "sha256": self.sha256,
+            "good": self.good,
+            "faults": list(self.faults),
+            "models": models,
+            "made_with": {"runtime": self.document.runtime, "machine": self.document.machine},
+            "checked_with": {"runtime": self.runtime, "machine": self.machine},
+        }
+        return files.document(SCHEMA, fields)
+
+
+def verify(path: Path, *, steps: int = 0, progress: Progress | None = None) -> Verification:
+    """Check a bundle of any origin: its files, what it says, and its golden vectors on this CPU.
+
+    An integer-only model has to give equal values, others one quantization step at most, and a
+    float output ``golden.FLOAT_TOLERANCE``.
+
+    Args:
+        path: a folder or zip.
+        steps: how many quantization steps pass at least.
+        progress: told of every model.
+
+    Raises:
+        InputError: not a bundle, or one that is not safe or not as ``SHA256SUMS`` says.
+        TargetUnavailable: no runtime is installed.
+    """
+    found = storage.read_files(path)
+    if storage.DOCUMENT not in found:
+        raise InputError(f"{path} has no {storage.DOCUMENT}", "is it a bundle of edgeeff?")
+    document = parse(found[storage.DOCUMENT])
+    differences: dict[str, tuple[Difference, ...]] = {}
+    faults: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="edgeeff-") as folder:
+        stage = (progress or Progress()).stage("verify", len(document.models))
+        with stage as advance:
+            for model in document.models:
+                check = _Check(found, document, model, Path(folder))
+                faults += check.faults()
+                differences[model.file], wrong = check.vectors(steps)
+                faults += wrong
+                advance(1)
+    return Verification(
+        path,
+        hashlib.sha256(found[storage.CHECKSUMS]).hexdigest(),
+        document,
+        differences,
+        tuple(faults),
+        runtime_version(),
+        platform.machine(),
+    )
+
+
+@dataclass(frozen=True)
+class _Check:
+    """One model of a bundle that is unpacked into memory."""
+
+    found: Mapping[str, bytes]
+    document: BundleDocument
+    model: BundledModel
+    folder: Path
+
+    def read(self, name: str) -> bytes:
+        """A file of the bundle. Raises ``InputError``."""
+        if name not in self.found:
+            raise InputError(f"bundle.json names {name!r}, which the bundle does not have")
+        return self.found[name]
+
+    @property
+    def copy(self) -> Path:
+        """The model where the runtime can read it."""
+        place = self.folder / f"{hashlib.sha256(self.model.file.encode()).hexdigest()}.tflite"
+        if not place.exists():
+            place.write_bytes(self.read(self.model.file))
+        return place
+
+    def faults(self) -> Iterator[str]:
+        """What the parts of a bundle say of each other that is not so."""
+        file, model = self.model.file, read_model(self.copy)
+        if model.sha256 != self.model.sha256:
+            yield f"{file}: bundle.json says sha256 {self.model.sha256}, it is {model.sha256}"
+        for name, tensor in (("input", model.inputs[0]), ("output", model.outputs[0])):
+            if getattr(self.model, name) != end(tensor):
+                yield f"{file}: bundle.json describes another {name} than the file has"
+        preprocessing = Preprocessing.from_json(self.model.preprocessing)
+        own = read_preprocessing(model)
+        if own is not None and own != preprocessing:
+            yield f"{file}: bundle.json says {_differing(preprocessing, own)}"
+        mean, std = normalization(TensorInfo.of(model.inputs[0]), own or preprocessing)
+        said = self.model.normalization
+        if [list(mean), list(std)] != [said.get("mean"), said.get("std")]:
+            yield f"{file}: bundle.json says normalization {said}, the file takes {mean}, {std}"
+        yield from self._manifest(preprocessing)
+        yield from self._labels()
+
+    def _manifest(self, preprocessing: Preprocessing) -> Iterator[str]:
+        name = self.model.manifest
+        if name is None:
+            return
+        try:
+            said = json.loads(self.read(name))
+            digest, how = said["sha256"], Preprocessing.from_json(said["preprocessing"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{name} is not a manifest: {error!r}") from error
+        if digest != self.model.sha256:
+            yield f"{name} is of another file than {self.model.file}"
+        if how != preprocessing:
+            yield f"{name}: bundle.json says {_differing(preprocessing, how)}"
+
+    def _labels(self) -> Iterator[str]:
+        own = find_labels(self.copy)
+        if own is None or self.document.labels is None:
+            return
+        content = self.read(self.document.labels)
+        listed = content.decode("utf-8", "replace").removesuffix("\n").split("\n")
+        pairs = zip(listed, own, strict=False)
+        number = next((n for n, (one, two) in enumerate(pairs) if one != two), None)
+        if number is not None:
+            yield (
+                f"{self.document.labels}: class {number} is {listed[number]!r}, "
+                f"in {self.model.file} {own[number]!r}"
+            )
+        elif len(listed) != len(own):
+            yield f"{self.document.labels}: {len(listed)} names, {self.model.file} has {len(own)}"
+
+    def vectors(self, steps: int) -> tuple[tuple[Difference, ...], list[str]]:
+        """How far each golden vector is off, and what is wrong."""
+        if not self.model.vectors:
+            reason = self.model.without_vectors
+            return (), [] if reason else [f"{self.model.file} has no golden vectors"]
+        probe(self.copy)
+        runner = Runner(self.copy, threads=golden.THREADS)
+        allowed = max(steps, 0 if read_model(self.copy).integer_only else STEPS_WITH_FLOAT)
+        found, faults = [], []
+        for vector in self.model.vectors:
+            try:
+                found.append(golden.compare(runner, vector, self.read, steps=allowed))
+            except InputError as error:
+                faults.append(f"{self.model.file}: {error.message}; {error.hint}".rstrip("; "))
+                continue
+            if not found[-1].within:
+                faults.append(f"{self.model.file}: {found[-1].sentence()}")
+        return tuple(found), faults
+
+
+def _differing(one: Preprocessing, two: Preprocessing) -> str:
+    first, second = one.to_json(), two.to_json()
+    return ", ".join(
+        f"{name} {first[name]}, elsewhere {second[name]}"
+        for name in first
+        if first[name] != second[name]
+    )

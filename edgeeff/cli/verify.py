@@ -1,0 +1,63 @@
+"""``edgeeff verify``: whether a bundle is whole and computes the same here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeeff.cli.terminal import Terminal, common_options
+
+if TYPE_CHECKING:
+    from edgeeff.bundling.golden import Difference
+
+
+@click.command("verify", short_help="Whether a bundle is whole and computes the same here.")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--steps", type=click.IntRange(0), default=0, help="Quantization steps that pass (default: 0)."
+)
+@common_options
+def command(terminal: Terminal, bundle: Path, steps: int) -> None:
+    """Check BUNDLE, a folder or zip of ``edgeeff bundle``, on this machine's CPU.
+
+    Its files must be as SHA256SUMS says, its parts must fit each other, and every model must
+    give the answers of its golden vectors. The bundle may come from anywhere. Exit status 3 if
+    it computes something else, 2 if it is damaged.
+
+    \b
+    Example:
+      edgeeff verify artifacts/efficientnet-lite0-bundle
+      edgeeff verify flowers.zip --json
+    """  # noqa: D301 - click needs the character, not its escape
+    from edgeeff.bundling.verification import verify
+
+    found = verify(bundle, steps=steps, progress=terminal.progress())
+    terminal.document(found.text())
+    rows = [
+        (Path(file).name, each.picture, each.tensor, _said(each))
+        for file, differences in found.differences.items()
+        for each in differences
+    ]
+    terminal.table(("model", "picture", "output", "golden vector"), rows, title=str(found.path))
+    terminal.pairs(
+        [
+            ("made with", f"{found.document.runtime}, {found.document.machine}"),
+            ("checked with", f"{found.runtime}, {found.machine}"),
+            ("sha256", f"{found.sha256} (of SHA256SUMS)"),
+        ]
+    )
+    for fault in found.faults:
+        terminal.warn(f"FAULT: {fault}")
+    terminal.say("\ngood: all as it should be" if found.good else "\nNOT good")
+    if not found.good:
+        click.get_current_context().exit(3)
+
+
+def _said(difference: Difference) -> str:
+    if not difference.differing:
+        return "equal"
+    steps = difference.steps
+    size = f"{difference.absolute:.2g}" if steps is None else f"{steps} steps"
+    return f"off by up to {size}: {'allowed' if difference.within else 'TOO MUCH'}"
