@@ -103,6 +103,8 @@ def parse(content: bytes) -> BundleDocument:
     if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
         found = fields.get("schema") if isinstance(fields, dict) else None
         raise InputError(f"bundle.json is {found!r}, this edgeeff reads {SCHEMA}", "update edgeeff")
+    if not isinstance(fields.get("models"), list) or not fields["models"]:
+        raise InputError("bundle.json lists no models")
     try:
         return BundleDocument(
             **{name: str(fields[name]) for name in ("name", "version", "license", "author")},

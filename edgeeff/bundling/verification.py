@@ -102,8 +102,11 @@ def verify(path: Path, *, steps: int = 0, progress: Progress | None = None) -> V
         with stage as advance:
             for model in document.models:
                 check = _Check(found, document, model, Path(folder))
-                faults += check.faults()
-                differences[model.file], wrong = check.vectors(steps)
+                try:
+                    faults += check.faults()
+                    differences[model.file], wrong = check.vectors(steps)
+                except InputError as error:
+                    raise InputError(check.named(error.message), error.hint) from error
                 faults += wrong
                 advance(1)
     return Verification(
@@ -139,6 +142,10 @@ class _Check:
         if not place.exists():
             place.write_bytes(self.read(self.model.file))
         return place
+
+    def named(self, message: str) -> str:
+        """A message about the unpacked model, as one about the bundle's."""
+        return message.replace(str(self.copy), self.model.file)
 
     def faults(self) -> Iterator[str]:
         """What the parts of a bundle say of each other that is not so."""
@@ -194,8 +201,11 @@ class _Check:
         if not self.model.vectors:
             reason = self.model.without_vectors
             return (), [] if reason else [f"{self.model.file} has no golden vectors"]
-        probe(self.copy)
-        runner = Runner(self.copy, threads=golden.THREADS)
+        try:
+            probe(self.copy)
+            runner = Runner(self.copy, threads=golden.THREADS)
+        except InputError as error:
+            return (), [self.named(error.message)]
         allowed = max(steps, 0 if read_model(self.copy).integer_only else STEPS_WITH_FLOAT)
         found, faults = [], []
         for vector in self.model.vectors:
