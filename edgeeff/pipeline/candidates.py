@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,11 +23,12 @@ from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
 from edgeeff.quantization.calibration.pictures import CalibrationPair, CalibrationSet
-from edgeeff.quantization.quantize import Ends, default_ends, quantize_model
+from edgeeff.quantization.quantize import WHOLE, Ends, default_ends, quantize_model
 from edgeeff.quantization.recipes.recipe import Recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import Manifest, describe, path_of, write_model
 from edgeeff.tflite.metadata_writer import write_metadata
+from edgeeff.tflite.reader import read_model
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,15 @@ def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
         write_model(model, best.file.read_bytes(), manifest, force=job.settings.force)
     if trials and all(trial.failed for trial in trials):
         raise AccuracyGateFailed(trials)
-    return Conversion(model, manifest, job.reference, _coverage_notes(manifest))
+    notes = (*_coverage_notes(manifest), *_float_notes(model, best.recipe))
+    return Conversion(model, manifest, job.reference, notes)
 
 
 @dataclass(frozen=True)
 class _Candidate:
     """One recipe's model, in a file that does not last, and the verdict if there are limits."""
 
+    recipe: Recipe
     manifest: Manifest
     trial: Trial | None
     file: Path
@@ -111,7 +115,7 @@ def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
     manifest, trial = _verify(job, recipe, candidate, coverage)
     if found:
         manifest = replace(manifest, mixed=_explained(job, found, scratch))
-    return _Candidate(manifest, trial, candidate)
+    return _Candidate(recipe, manifest, trial, candidate)
 
 
 def _search(job: Job, recipe: Recipe) -> Search:
@@ -149,6 +153,27 @@ def _coverage_notes(manifest: Manifest) -> tuple[str, ...]:
     if not found or found["enough"]:
         return ()
     return (f"the calibration pictures are {found['verdict']}",)
+
+
+def _float_notes(model: Path, recipe: Recipe) -> tuple[str, ...]:
+    """Which operators compute in float although the recipe keeps none there."""
+    if recipe.scheme not in WHOLE or recipe.exceptions:
+        return ()
+    parsed = read_model(model)
+    floats = {tensor.index for tensor in parsed.float_tensors}
+    kinds = Counter(
+        operator.kind
+        for operator in parsed.operators
+        if operator.kind not in ("QUANTIZE", "DEQUANTIZE")
+        and floats.intersection((*operator.inputs, *operator.outputs))
+    )
+    if not kinds:
+        return ()
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return (
+        f"litert-quantizer leaves operators in float ({listed}): hardware that computes in "
+        "integers alone does not take them",
+    )
 
 
 def _quantized(job: Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:

@@ -35,6 +35,7 @@ from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.logits import final_activation
 from edgeeff.tflite.manifest import describe, described, refuse_foreign, write_model
+from edgeeff.tflite.reader import read_model
 
 __all__ = ["SYNTHETIC_COUNT", "Conversion", "Settings", "convert", "convert_model", "quantize"]
 
@@ -187,8 +188,8 @@ def quantize(
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
     made = make(Job(network, source, calibration, settings, progress), recipes, model)
-    notes = (*_outdated(source, network), *calibration.used.warnings(), *made.notes)
-    return replace(made, notes=notes)
+    said = (*_outdated(source, network), *_batch_fixed(source, network))
+    return replace(made, notes=(*said, *calibration.used.warnings(), *made.notes))
 
 
 def check_memory(variant: Variant, settings: Settings) -> None:
@@ -290,6 +291,12 @@ def _labels(settings: Settings, variant: Variant) -> tuple[str, ...] | None:
             f"give one name per line for each class, or --classes {len(names)}",
         )
     return tuple(names)
+
+
+def _batch_fixed(source: Path, network: FloatModel) -> tuple[str, ...]:
+    """A note if a float file left its batch open."""
+    before = read_model(source).inputs[0].shape[0]
+    return () if before >= 0 else (f"{source.name} leaves its batch open: it is fixed at 1",)
 
 
 def _outdated(source: Path, network: FloatModel) -> tuple[str, ...]:

@@ -17,7 +17,9 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.state_dicts.reading import StateDict, is_state_dict, read
+from edgeeff.tflite.fixed_batch import fix_batch, is_open
 from edgeeff.tflite.float_model import FloatModel, Provenance
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.metadata_writer import Texts, check_count, write_metadata
 from edgeeff.tflite.probe import probe
@@ -167,6 +169,9 @@ def from_tflite(
     probe(path)
     preprocessing = preprocessing or find_preprocessing(path)
     manifest, content = read_manifest(path), files.read_bytes(path)
+    graph = Graph.of(content, str(path))
+    if is_open(graph):
+        content = fix_batch(graph).content()
     if labels is None:
         labels = find_labels(path)
     else:

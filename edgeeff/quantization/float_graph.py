@@ -38,6 +38,11 @@ def correctable(graph: Graph) -> Graph:
         raise InputError(
             "the model is quantized already", "quantize takes the float32 .tflite it came from"
         )
+    if any(tensor.constant and tensor.dtype == "float16" for tensor in graph.tensors):
+        raise InputError(
+            "the model's weights are float16", "quantize takes the float32 .tflite it came from"
+        )
+    name_apart(graph)
     own_constants(graph)
     return graph
 
@@ -69,16 +74,34 @@ def own_constants(graph: Graph) -> None:
             graph.update(operator, inputs=tuple(inputs))
 
 
-def refuse_several_outputs(graph: Graph) -> None:
-    """Raise ``InputError`` for an operator that makes several tensors, such as SPLIT.
+def refuse_unfit(graph: Graph) -> None:
+    """Raise ``InputError`` for a graph that is no classifier of float pictures, before any work."""
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        found = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
+        raise InputError(f"the model has {found}", "a classifier has one of each")
+    maker = graph.producer.get(graph.output)
+    if maker is None or graph.tensor(graph.output).dtype != "float32":
+        raise InputError(
+            f"the model ends in {maker.kind if maker else 'its input'}, which gives no scores",
+            "export it up to the scores of its classes, float32",
+        )
+    kind = graph.tensor(graph.input).dtype
+    if kind != "float32":
+        raise InputError(
+            f"the model takes {kind}, not float32", "export it with a float32 input, without CAST"
+        )
 
-    The corrections follow an operator's first output: of the others nobody would know the range.
-    """
-    for index, operator in enumerate(graph.operators):
-        made = len(operator.outputs)
-        if made > 1:
-            raise InputError(
-                f"operator {index}, {operator.kind}, makes {made} tensors: that cannot be "
-                "quantized yet",
-                "--recipe float16 takes it; for int8 export slices (x[..., :n]) in its place",
-            )
+
+def name_apart(graph: Graph) -> None:
+    """Give each tensor a name of its own: those of other converters may lack one, or share it."""
+    taken: set[str] = set()
+    for tensor in graph.tensors:
+        maker = graph.producer.get(tensor.index)
+        usual = maker.kind.lower() if maker else "constant" if tensor.constant else "tensor"
+        name = tensor.name
+        if not name or name in taken:
+            stem = name or usual
+            numbered = (f"{stem}_{number}" for number in itertools.count(tensor.index))
+            name = next(candidate for candidate in numbered if candidate not in taken)
+            graph.rename(tensor.index, name)
+        taken.add(name)

@@ -11,7 +11,7 @@ from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import coverage
 from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.corrections.corrected import Corrected, correct_network
-from edgeeff.quantization.float_graph import correctable, refuse_several_outputs
+from edgeeff.quantization.float_graph import correctable, refuse_unfit
 from edgeeff.quantization.input_grid import RAW, normalised_grid, pixel_grid
 from edgeeff.quantization.recipes.recipe import FLOATING, Recipe, kept_precisions
 from edgeeff.quantization.writing import boundary, writer
@@ -103,9 +103,7 @@ def check_network(model: FloatModel, recipe: Recipe) -> None:
     Raises:
         InputError: names the operator.
     """
-    graph = correctable(model.graph)
-    if recipe.calibrated:
-        refuse_several_outputs(graph)
+    refuse_unfit(correctable(model.graph))
 
 
 def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, ends: Ends) -> bytes:
@@ -130,6 +128,7 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
     scales = {name: network.scales[name] for name in network.scales if name not in floating}
     content = writer.write(network.in_float(floating), recipe, network.grids, scales)
     written = Graph.of(content)
+    boundary.quantize_unread(written)
     boundary.wrap(written, ends.input, ends.output, inside)
     return written.content()
 

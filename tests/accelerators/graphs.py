@@ -13,7 +13,10 @@ from edgeeff.tflite.model import Model
 from edgeeff.tflite.reader import parse_model
 from tests.tflite.objects import pack
 
-TYPES = {"int8": 9, "uint8": 3, "float32": 0, "int32": 2, "int16": 7, "float64": 10}
+TYPES = {
+    **{"int8": 9, "uint8": 3, "float32": 0, "int32": 2, "int16": 7, "float64": 10},
+    **{"int64": 4, "float16": 1},
+}
 
 
 @dataclass

@@ -3,16 +3,19 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edgeeff.errors import InputError
+from edgeeff.evaluation.classifier import Classifier
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.float_graph import float_graph
-from edgeeff.quantization.quantize import check_network, quantize_model
+from edgeeff.quantization.quantize import WHOLE, check_network, quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
 from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.reader import parse_model
 from edgeeff.tflite.runner import Runner
 from tests.accelerators.graphs import GraphWriter
 
-SIDE, CHANNELS = 8, 4
+SIDE = 8
 PREPROCESSING = of_family("imagenet", SIDE)
 
 
@@ -36,17 +39,17 @@ def with_shared_constants() -> bytes:
 
 
 def with_split() -> bytes:
-    """Channels split in two, of which the second half goes on to the mean."""
+    """Pictures split in two, of which the second half goes on to the mean."""
     writer = GraphWriter()
-    image = writer.tensor((1, SIDE, SIDE, CHANNELS), "float32")
-    axis = writer.tensor((), "int32", 3)
-    half = (1, SIDE, SIDE, CHANNELS // 2)
+    image = writer.tensor((1, SIDE, SIDE, 3), "float32")
+    axis = writer.tensor((), "int32", 2)
+    half = (1, SIDE, SIDE // 2, 3)
     options = schema.SplitOptionsT(numSplits=2)
     writer.add("SPLIT", (axis, image), half, dtype="float32", options=options)
     second = writer.tensor(half, "float32")
     writer.operators[-1].outputs.append(second)
     axes = writer.tensor((2,), "int32", [1, 2])
-    mean = writer.add("MEAN", (second, axes), (1, CHANNELS // 2), dtype="float32")
+    mean = writer.add("MEAN", (second, axes), (1, 3), dtype="float32")
     return writer.content([image], [mean])
 
 
@@ -79,17 +82,50 @@ def test_copies_of_constants_leave_the_function_as_it_is():
     assert np.array_equal(found, Runner(content).run(picture)[0])
 
 
-@pytest.mark.parametrize("recipe", ["int8", "int8-plain", "dynamic", "weight-only"])
-def test_an_operator_with_several_outputs_is_refused_by_name(recipe: str):
-    with pytest.raises(InputError, match="operator 0, SPLIT, makes 2 tensors"):
-        check_network(FloatModel(with_split(), PREPROCESSING), find_recipe(recipe))
+@pytest.mark.parametrize("recipe", ["int8", "int8-plain", "int16x8", "dynamic", "float16"])
+def test_every_output_of_an_operator_has_a_range(recipe: str):
+    model, named = FloatModel(with_split(), PREPROCESSING), find_recipe(recipe)
+    check_network(model, named)
+    content = quantize_model(model, named, synthetic_set(4, PREPROCESSING))
+    assert parse_model(content).integer_only == (named.scheme in WHOLE)
+    classifiers = [Classifier(one, PREPROCESSING) for one in (with_split(), content)]
+    pictures = synthetic_set(4, PREPROCESSING, seed=3).pictures
+    float_, made = (np.concatenate([it(p[None]).logits for p in pictures]) for it in classifiers)
+    np.testing.assert_allclose(made, float_, atol=0.05)
 
 
-def test_an_operator_with_several_outputs_passes_where_no_activation_is_looked_at():
-    check_network(FloatModel(with_split(), PREPROCESSING), find_recipe("float16"))
+def renamed(content: bytes, name: str) -> bytes:
+    """The same network, all its tensors called alike."""
+    graph = Graph.of(content)
+    for tensor in graph.tensors:
+        graph.rename(tensor.index, name)
+    return graph.content()
 
 
-def test_quantize_model_refuses_an_operator_with_several_outputs_as_well():
-    pictures = synthetic_set(2, PREPROCESSING)
-    with pytest.raises(InputError, match="SPLIT"):
-        quantize_model(FloatModel(with_split(), PREPROCESSING), find_recipe("int8"), pictures)
+@pytest.mark.parametrize("name", ["", "x"])
+def test_tensors_without_names_of_their_own_get_one(name: str):
+    graph = float_graph(renamed(with_shared_constants(), name))
+    assert len({tensor.name for tensor in graph.tensors}) == len(graph.tensors)
+    assert all(tensor.name for tensor in graph.tensors)
+
+
+def ending_in(dtype: str) -> bytes:
+    """A network whose answer is of another type."""
+    writer = GraphWriter()
+    image = writer.tensor((1, SIDE, SIDE, 3), "float32")
+    axis = writer.tensor((1,), "int32", 3)
+    return writer.content([image], [writer.add("ARG_MAX", (image, axis), (1, SIDE), dtype=dtype)])
+
+
+def test_a_network_that_gives_no_scores_is_refused_by_its_operator():
+    with pytest.raises(InputError, match="ends in ARG_MAX, which gives no scores"):
+        check_network(FloatModel(ending_in("int64"), PREPROCESSING), find_recipe("int8"))
+
+
+def test_weights_in_half_precision_are_refused_before_any_work():
+    writer = GraphWriter()
+    image = writer.tensor((1, SIDE, SIDE, 3), "float32")
+    half = writer.tensor((3,), "float16", np.ones(3, np.float16))
+    content = writer.content([image], [writer.add("ADD", (image, half), (1, 3), dtype="float32")])
+    with pytest.raises(InputError, match="float16"):
+        float_graph(content)

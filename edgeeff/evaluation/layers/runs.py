@@ -82,7 +82,7 @@ class WeightedLayer:
 
     def output(self, activations: Activations) -> FloatArray:
         """What it makes of the float network's activations."""
-        made: FloatArray = self._step.run({self._source: [activations[self._name]]}, 0)
+        made: FloatArray = self._step.run({self._source: [activations[self._name]]}, 0)[0]
         return made
 
 

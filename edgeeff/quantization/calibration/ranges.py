@@ -101,14 +101,14 @@ def grids(
     trust = trusted(batchnorm, rule, synthetic=synthetic)
     found: dict[int, Range] = {}
     for operator in graph.operators:
-        tensor = operator.output
-        if tensor in observed:
-            found[tensor] = _range(graph, operator, observed[tensor], trust, found, rule)
+        for tensor in operator.outputs:
+            if tensor in observed:
+                found[tensor] = _range(graph, operator, observed[tensor], trust, found, rule)
     logits = _logits(graph)
     margin = rule.logits_margin if synthetic else rule.logits_margin_data
     found[logits] = _logits_range(observed[logits], rule.logits_percent, margin)
     _widen(graph, observed, found)
-    kinds = {operator.output: operator.kind for operator in graph.operators}
+    kinds = {tensor: made.kind for made in graph.operators for tensor in made.outputs}
     return {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
 
 
@@ -163,9 +163,10 @@ def from_pictures(graph: Graph, batchnorm: Mapping[int, TensorStatistics]) -> di
     Not those whose range BatchNorm gives (``trusted``), nor those that their activation bounds.
     """
     return {
-        operator.output: operator
+        tensor: operator
         for operator in graph.operators
-        if operator.output in graph.activations
+        for tensor in operator.outputs
+        if tensor in graph.activations
         and operator.kind not in FIXED
         and operator.activation != "RELU6"
         and not _by_batchnorm(graph, operator, batchnorm)

@@ -24,7 +24,7 @@ from edgeeff.quantization.corrections.equalization import (
 )
 from edgeeff.quantization.corrections.grouping import Activations, group
 from edgeeff.quantization.corrections.splitting import split, widened, widened_observation
-from edgeeff.quantization.float_graph import correctable, refuse_several_outputs
+from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.input_grid import normalised_grid
 from edgeeff.quantization.recipes.recipe import (
@@ -101,12 +101,10 @@ def correct_network(
         covered: as ``quantize.quantize_model`` takes it.
 
     Raises:
-        InputError: pictures that do not fit the network, or break it; an operator that makes
-            several tensors.
+        InputError: pictures that do not fit the network, or break it.
         UsageError: an exception of the recipe that no layer fits.
     """
     graph, preprocessing = correctable(model.graph), model.preprocessing
-    refuse_several_outputs(graph)
     progress = progress or Progress()
     said = ranges.described(graph, model.statistics)
     outdated = model.statistics is not None and model.statistics.outdated

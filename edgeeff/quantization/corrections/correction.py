@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from edgeeff.progress import Advance
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.corrections import rounding
-from edgeeff.quantization.corrections.patches import sample, tap_means
+from edgeeff.quantization.corrections.patches import is_grouped, sample, tap_means
 from edgeeff.quantization.corrections.replay import Step
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Bias, Clip, Round
@@ -120,7 +120,10 @@ def correct(
                 )
             if wanted.replayed:
                 step = Step(graph, operator, rounded, threads)
-                stored[operator.output] = [step.run(stored, i) for i in range(len(batches))]
+                made = [step.run(stored, i) for i in range(len(batches))]
+                stored.update(
+                    zip(operator.outputs, map(list, zip(*made, strict=True)), strict=True)
+                )
                 _forget(graph, operator, stored)
                 if truth is not None:
                     truth.run(operator.name)
@@ -150,7 +153,8 @@ def _correct_layer(
         state = copy.deepcopy(random)
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
         return _keep_outputs(graph, operator, seen, truth.sample(operator.name, state), wanted)
-    if wanted.replayed:
+    # The outputs of groups see inputs of their own: their weights are rounded to nearest.
+    if wanted.replayed and not is_grouped(graph, operator):
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
     moments = None if seen is None else rounding.hessian(seen - means[..., None])
     rounded, scales = _rounded(matrix, moments, wanted)

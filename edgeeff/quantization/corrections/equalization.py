@@ -18,6 +18,7 @@ from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.grid import RESCALING_END, rescaling
 from edgeeff.quantization.recipes.recipe import Equalize
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import Operator
 from edgeeff.tflite.statistics import TensorStatistics, rescaled
 from edgeeff.tflite.weights import from_per_channel, per_channel
 
@@ -178,10 +179,28 @@ def _free(graph: Graph, tensor: int) -> bool:
     maker = graph.producer.get(tensor)
     if maker is None or not (maker.weighted or maker.kind == "ADD"):
         return False
+    if not all(
+        _by_channel(graph, end, tensor) for end in (maker, *graph.consumers.get(tensor, ()))
+    ):
+        return False
     if maker.activation not in HOMOGENEOUS or tensor == graph.output:
         return False
     readers = graph.consumers.get(tensor, ())
     return bool(readers) and all(reader.weighted or reader.kind == "ADD" for reader in readers)
+
+
+def _by_channel(graph: Graph, operator: Operator, tensor: int) -> bool:
+    """Whether an operator keeps a tensor's channels apart, or weighs each by numbers of its own.
+
+    Sums that broadcast, grouped convolutions and depth multipliers do not.
+    """
+    channels = graph.shape(tensor)[-1:]
+    if operator.kind == "ADD":
+        operands = (*operator.inputs, operator.output)
+        return all(graph.shape(operand)[-1:] == channels for operand in operands)
+    if operator.weighted and tensor == operator.inputs[0]:
+        return graph.shape(operator.inputs[1])[-1:] == channels
+    return True
 
 
 def _reach(

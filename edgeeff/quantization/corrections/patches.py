@@ -36,7 +36,7 @@ def sample(
 
     Returns:
         float32 [taps, positions], taps in the order of ``graph.per_channel``; for depthwise
-        layers [channels, taps, positions].
+        layers [output channels, taps, positions].
     """
     inputs = np.concatenate(stored)
 
@@ -54,7 +54,8 @@ def sample(
     seen = windows[places]  # [positions, channels, height, width]
     if operator.kind == "DEPTHWISE_CONV_2D":
         per_channel = seen.transpose(1, 2, 3, 0).reshape(seen.shape[1], -1, count)
-        return real(np.ascontiguousarray(per_channel))
+        copies = np.repeat(per_channel, multiplier(graph, operator), axis=0)
+        return real(np.ascontiguousarray(copies))
     return real(np.ascontiguousarray(seen.transpose(2, 3, 1, 0)).reshape(-1, count))
 
 
@@ -62,13 +63,29 @@ def tap_means(graph: Graph, operator: Operator, channels: npt.NDArray[np.float32
     """The mean input of each tap from that of each channel; padding is not counted.
 
     Returns:
-        float32 [taps], for depthwise layers [channels, taps].
+        float32 [taps], for depthwise and grouped layers [output channels, taps].
     """
     shape = graph.shape(operator.inputs[1])
+    if is_grouped(graph, operator):
+        groups = len(channels) // shape[-1]
+        each = np.tile(channels.reshape(groups, shape[-1]), (1, shape[1] * shape[2]))
+        return np.repeat(each, shape[0] // groups, axis=0)
     taps = 1 if operator.kind == "FULLY_CONNECTED" else shape[1] * shape[2]
     if operator.kind == "DEPTHWISE_CONV_2D":
-        return np.repeat(channels[:, None], taps, axis=1)
+        return np.repeat(np.repeat(channels, multiplier(graph, operator))[:, None], taps, axis=1)
     return np.tile(channels, taps)
+
+
+def is_grouped(graph: Graph, operator: Operator) -> bool:
+    """Whether a convolution's outputs see a group of its input channels each."""
+    if operator.kind != "CONV_2D":
+        return False
+    return graph.shape(operator.inputs[0])[-1] != graph.shape(operator.inputs[1])[-1]
+
+
+def multiplier(graph: Graph, operator: Operator) -> int:
+    """How many outputs a depthwise layer makes of each channel."""
+    return graph.shape(operator.inputs[1])[-1] // graph.shape(operator.inputs[0])[-1]
 
 
 def _windows(

@@ -33,7 +33,7 @@ class Step:
 
         Args:
             graph: the network; its constants are copied as they are now.
-            operator: which operator, of one output.
+            operator: which operator.
             grids: of the activations that are stored as int8; others are as the graph has them.
             threads: kernel threads.
         """
@@ -43,20 +43,23 @@ class Step:
         for tensor in operator.inputs:
             if tensor not in operands:  # x * x reads one tensor twice
                 operands[tensor] = _operand(alone, graph, tensor, grids.get(tensor), fed)
-        made = graph.tensor(operator.output)
-        output = alone.add_tensor(made.name, made.shape, made.dtype)
-        alone.add_like(operator, [operands[tensor] for tensor in operator.inputs], [output])
-        if operator.output in grids:
-            raw = _int8(alone, graph, operator.output, grids[operator.output])
-            alone.add_operator("QUANTIZE", [output], [raw], version=2)
-            output = raw
-        alone.cut(inputs=list(fed.values()), outputs=[output])
+        made = [graph.tensor(tensor) for tensor in operator.outputs]
+        outputs = [alone.add_tensor(tensor.name, tensor.shape, tensor.dtype) for tensor in made]
+        alone.add_like(operator, [operands[tensor] for tensor in operator.inputs], outputs)
+        for place, tensor in enumerate(operator.outputs):
+            if tensor in grids:
+                raw = _int8(alone, graph, tensor, grids[tensor])
+                alone.add_operator("QUANTIZE", [outputs[place]], [raw], version=2)
+                outputs[place] = raw
+        alone.cut(inputs=list(fed.values()), outputs=outputs)
         self.inputs = tuple(fed)
         self._runner = Runner(alone.content(), threads=threads, quiet=False)
 
-    def run(self, stored: Mapping[int, Sequence[npt.NDArray[Any]]], index: int) -> Any:
-        """The operator's output for the stored batch ``index``, as it is to be stored."""
-        return self._runner.run(*(stored[tensor][index] for tensor in self.inputs))[0]
+    def run(
+        self, stored: Mapping[int, Sequence[npt.NDArray[Any]]], index: int
+    ) -> list[npt.NDArray[Any]]:
+        """The operator's outputs for the stored batch ``index``, as they are to be stored."""
+        return self._runner.run(*(stored[tensor][index] for tensor in self.inputs))
 
 
 def _operand(

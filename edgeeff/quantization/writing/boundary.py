@@ -36,6 +36,32 @@ def add_normalization(graph: Graph, preprocessing: Preprocessing) -> int:
     return inside
 
 
+def quantize_unread(graph: Graph) -> None:
+    """Give outputs that nothing reads the type and grid of those beside them.
+
+    litert-quantizer leaves such outputs of a SPLIT in float, as no operator makes them of integers.
+    """
+    for operator in graph.operators:
+        made = [graph.tensor(tensor) for tensor in operator.outputs]
+        beside = next((one for one in made if one.scales), None)
+        if beside is None:
+            continue
+        outputs = [
+            one.index
+            if one.scales
+            else graph.add_tensor(
+                one.name,
+                one.shape,
+                beside.dtype,
+                scale=beside.scales[0],
+                zero_point=int(beside.zero_points[0]),
+            )
+            for one in made
+        ]
+        if tuple(outputs) != operator.outputs:
+            graph.update(operator, outputs=tuple(outputs))
+
+
 def wrap(graph: Graph, input_type: str, output_type: str, grid: Grid) -> None:
     """Convert a quantized model's input and output to the types its caller wants.
 
