@@ -24,6 +24,7 @@ from edgeeff.pipeline import conversion, policy
 from edgeeff.quantization.calibration.pictures import HELD_OUT
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.tflite.float_model import FloatModel, Provenance
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.manifest import describe, path_of, read_manifest, write_model
 from edgeeff.tflite.metadata import read_labels, read_metadata
 from edgeeff.tflite.metadata_writer import Texts, write_metadata
@@ -551,3 +552,40 @@ def test_a_model_scaled_twice_is_said(tmp_path):
     settings = conversion.Settings(output=tmp_path, mean="127.5", std="127.5", precision="float32")
     made = conversion.convert_model(own_network(), settings)
     assert any("scaled twice" in note for note in made.notes)
+
+
+def test_an_open_batch_is_fixed_and_said(tiny_float, tmp_path):
+    graph = Graph.of(tiny_float.read_bytes())
+    graph.resize(graph.input, (-1, *graph.shape(graph.input)[1:]))
+    (tmp_path / "open.tflite").write_bytes(graph.content())
+    made = conversion.quantize(
+        tmp_path / "open.tflite",
+        conversion.Settings(output=tmp_path / "out", recipe="int8-plain"),
+        of_family("imagenet", 32),
+    )
+    assert made.manifest.integer_only
+    assert made.manifest.input["shape"][0] == 1
+    assert "open.tflite leaves its batch open: it is fixed at 1" in made.notes
+
+
+def test_operators_that_stay_in_float_are_listed(tmp_path):
+    graph = Graph.empty()
+    image = graph.add_tensor("image", (1, 32, 32, 3))
+    kernel = graph.add_constant("kernel", np.eye(3, dtype=np.float32).reshape(3, 1, 1, 3))
+    bias = graph.add_constant("bias", np.zeros(3, np.float32))
+    conv, leaky = (graph.add_tensor(name, (1, 32, 32, 3)) for name in ("conv", "leaky"))
+    axes = graph.add_constant("axes", np.array([1, 2], np.int32))
+    mean = graph.add_tensor("mean", (1, 3))
+    options = {"stride_w": 1, "stride_h": 1, "padding": "SAME"}
+    graph.add_operator("CONV_2D", [image, kernel, bias], [conv], options)
+    graph.add_operator("ABS", [conv], [leaky])
+    graph.add_operator("MEAN", [leaky, axes], [mean])
+    graph.cut(inputs=[image], outputs=[mean])
+    graph.sign("serving_default", {"image": image}, {"mean": mean})
+    (tmp_path / "abs.tflite").write_bytes(graph.content())
+    made = conversion.quantize(
+        tmp_path / "abs.tflite",
+        conversion.Settings(output=tmp_path / "out", recipe="int8-plain"),
+        of_family("imagenet", 32),
+    )
+    assert any("1 ABS" in note for note in made.notes)
