@@ -1,5 +1,7 @@
-# `make demo` and `make test` work from a fresh clone with Python 3.10 or newer.
+# `make demo` and `make test` work from a fresh clone with Python 3.10 to 3.13.
 PYTHON ?= python3
+OF = import sys; print("%d.%d" % sys.version_info[:2])
+VERSION := $(shell $(PYTHON) -c '$(OF)')
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -65,14 +67,21 @@ clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find edgeeff tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+# One that is half-made, or of another Python than PYTHON, is made again.
+.venv/of-$(VERSION):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "TensorFlow has packages for Python 3.10 to 3.13, $(PYTHON) is $(VERSION):" \
+			"make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+	@[ "$$($(BIN)/python -c '$(OF)' 2>&1)" = "$(VERSION)" ] && $(BIN)/python -m pip --version \
+		>/dev/null 2>&1 || { rm -rf .venv; $(PYTHON) -m venv .venv; } || { rm -rf .venv; \
+		echo "$(PYTHON) cannot make a virtual environment: install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	@rm -f .venv/of-* && touch $@
 
-.venv/installed-demo: pyproject.toml constraints.txt | .venv/bin/python
+.venv/installed-demo: pyproject.toml constraints.txt | .venv/of-$(VERSION)
 	$(PIP) --editable '.[convert,demo]'
 	touch $@
 
-.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+.venv/installed-dev: pyproject.toml constraints.txt | .venv/of-$(VERSION)
 	$(PIP) --editable '.[convert,dev]'
 	touch $@

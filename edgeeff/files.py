@@ -153,6 +153,18 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         )
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Raise ``OutputError`` if nothing can be written in a folder, there or yet to be made."""
+    whole = folder.absolute()
+    there = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
+    if not os.path.isdir(there):
+        raise OutputError(
+            f"cannot write {folder}: {there} is a file", "--output DIR goes elsewhere"
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def read_bytes(path: Path, most: int = foreign.MOST_FILE) -> bytes:
     """The content of a regular file of at most so many bytes.
 

@@ -92,13 +92,12 @@ def command(
 
 def _describe(terminal: Terminal, name: str, settings: Any) -> None:
     """What ``convert`` would do with these settings."""
-    from edgeeff.architectures.variants import find_variant
     from edgeeff.files import document
-    from edgeeff.pipeline import policy, sources
+    from edgeeff.pipeline import conversion
 
-    weighted = sources.find(find_variant(name), settings)
+    prepared = conversion.prepare(name, settings)
+    weighted, recipe = prepared.weighted, prepared.recipe
     variant = weighted.variant
-    recipe = policy.plan(settings, policy.expected_of(variant))
     file = settings.output / f"efficientnet-{variant.name}-{recipe.scheme}.tflite"
     fields = {
         "variant": variant.name,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,46 @@ SYNTHETIC_COUNT = 48
 """Made-up pictures that calibrate; a few seconds even for B7 would buy nothing more."""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A conversion of which nothing is known that would make it fail.
+
+    Attributes:
+        variant: the network, as its name says.
+        recipe: the one that is tried last.
+        weighted: the network with its weights, as far as TensorFlow is not needed.
+        labels: names of the classes, if given.
+    """
+
+    variant: Variant
+    recipe: Recipe
+    weighted: sources.WeightedVariant
+    labels: tuple[str, ...] | None
+
+
+def prepare(name: str, settings: Settings) -> Prepared:
+    """Look at all that ``convert`` will need, write nothing, and refuse what would fail.
+
+    Raises:
+        UsageError, ExtraMissing, InputError, OutputError: as ``convert``.
+    """
+    variant = find_variant(name)
+    recipe = policy.plan(settings, policy.expected_of(variant))
+    check_memory(variant, settings)
+    extras.require("convert", "convert")
+    weighted = sources.find(variant, settings)
+    labels = _labels(settings, weighted.variant)
+    _check_eval_data(settings)
+    if settings.calibration is not None and str(settings.calibration) != SYNTHETIC:
+        read_images(settings.calibration)
+    for trained in (True, False):
+        _refuse(settings, _target(settings, variant, recipe.scheme, trained=trained))
+        # A float model that is there already stays if it is the same one.
+        refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
+    files.refuse_unwritable(settings.output)
+    return Prepared(variant, recipe, weighted, labels)
+
+
 def convert(
     name: str, settings: Settings | None = None, progress: Progress | None = None
 ) -> Conversion:
@@ -61,21 +101,12 @@ def convert(
         AccuracyGateFailed: no recipe reaches the limits; the best model was written.
     """
     settings, progress = settings or Settings(), progress or Progress()
-    variant = find_variant(name)
-    expected = policy.plan(settings, policy.expected_of(variant))
-    check_memory(variant, settings)
-    extras.require("convert", "convert")
-    weighted = sources.find(variant, settings)
+    prepared = prepare(name, settings)
+    variant, expected, weighted = prepared.variant, prepared.recipe, prepared.weighted
     usual = weighted.preprocessing
-    labels = _labels(settings, weighted.variant)
-    _check_eval_data(settings)
-    for trained in (True, False):
-        _refuse(settings, _target(settings, variant, expected.scheme, trained=trained))
-        # A float model that is there already stays if it is the same one.
-        refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     _refuse_full(settings.output)
     calibration = _pictures(settings, expected, usual, progress)
-    network = sources.from_variant(weighted, settings, labels, progress)
+    network = sources.from_variant(weighted, settings, prepared.labels, progress)
     if network.preprocessing.crop != usual.crop:
         calibration = _pictures(settings, expected, network.preprocessing, progress)
     reference, model = (

@@ -15,6 +15,7 @@ from PIL import Image
 
 from edgeeff import files
 from edgeeff.architectures.variants import find_variant
+from edgeeff.cli import main
 from edgeeff.errors import EdgeeffError, InputError, OutputError, UsageError
 from edgeeff.evaluation.gate import AccuracyGateFailed, Limits
 from edgeeff.evaluation.inputs import find_labels, find_preprocessing
@@ -294,6 +295,35 @@ def test_a_dry_run_writes_nothing(tmp_path):
     done = edgeeff("convert", "--variant", "b0", "--dry-run", "--json", "--output", str(tmp_path))
     assert json.loads(done.stdout)["recipe"] == "int8-swish"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--output", "taken"], "exists already"),
+        (["--output", "file"], "is a file"),
+        (["--output", "file/below"], "is a file"),
+        (["--labels", "absent.txt"], "cannot read absent.txt"),
+        (["--labels", "file"], "1 names, the network 1000 classes"),
+        (["--eval-data", "absent"], "no folder or file absent"),
+        (["--calibration", "empty"], "no pictures in empty"),
+        (["--max-drop", "1"], "--max-drop needs labelled pictures"),
+        (["--weights", "absent.h5"], "absent.h5: no such weight file"),
+        (["--batch", "100000"], "--batch 100000"),
+    ],
+    ids=lambda it: " ".join(it) if isinstance(it, list) else "",
+)
+def test_a_dry_run_refuses_what_would_fail(words, said, tmp_path, monkeypatch, capsys):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "efficientnet-b0-int8.tflite").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("cat\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["convert", "--variant", "b0", "--dry-run", *words])
+    assert left.value.code == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file", "taken"]
 
 
 def test_bytes_into_a_float_network_are_refused(source, tmp_path):
