@@ -3,7 +3,8 @@
 Both networks run on the same pictures with every activation read, one picture after the other, so
 that memory does not grow with them. A quantized network may have had its channels rescaled
 (``equalization``) or copied (``splitting``), which is no error: each channel is compared up to
-its factor, and copies by their mean.
+its factor, and copies by their mean. Where channels were grouped, those of the float network are
+too (``recorded_groups``), and every group is a layer of the report.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from edgeeff.evaluation.layers.runs import (
 )
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.quantization.corrections.equalization import scalable
+from edgeeff.quantization.corrections.recorded_groups import grouped_as
 from edgeeff.quantization.float_graph import correctable
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.messages import quiet_runtime
@@ -105,9 +107,9 @@ def layer_errors(
 
     Raises:
         InputError: the two have no quantized activation in common, or an input that ``feeding``
-            refuses.
+            refuses; its record of grouped channels is damaged or not of this float network.
     """
-    graph = correctable(reference)
+    graph = grouped_as(correctable(reference), quantized)
     grids = {t.name: t for t in quantized.tensors if _has_grid(t)}
     shared = [o for o in graph.operators if o.name in grids]
     if not shared:
@@ -120,7 +122,7 @@ def layer_errors(
     sources = [graph.name(operator.inputs[0]) for operator in shared if operator.weighted]
     scaled = scalable(graph)
     with quiet_runtime():
-        truth = Network(reference, list(dict.fromkeys([*names, *sources])), preprocessing)
+        truth = Network(graph, list(dict.fromkeys([*names, *sources])), preprocessing)
         found = Network(quantized, names, preprocessing)
         weights = QuantizedWeights(graph, quantized)
         places = {operator.name: index for index, operator in enumerate(graph.operators)}

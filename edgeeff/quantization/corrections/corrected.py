@@ -23,6 +23,7 @@ from edgeeff.quantization.corrections.equalization import (
     rescaled_statistics,
 )
 from edgeeff.quantization.corrections.grouping import Activations, group
+from edgeeff.quantization.corrections.recorded_groups import record
 from edgeeff.quantization.corrections.splitting import split, widened, widened_observation
 from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.grid import Grid
@@ -183,6 +184,7 @@ def _grouped(
     if not done:
         return known
     graph.drop_unused()
+    record(graph, done)
     for region in done:
         said |= {
             name: rescaled(said[name], 1 / factor)

@@ -20,6 +20,7 @@ from edgeeff.quantization.corrections.channel_groups import Members, spatial, ta
 from edgeeff.quantization.corrections.partition import Labels, Matrix, cost, partition
 from edgeeff.quantization.corrections.regions import Region, regions
 from edgeeff.quantization.corrections.swish_scaling import (
+    equalizing_factors,
     scalable_through_swish,
     scale_through_swish,
     swish_inputs,
@@ -125,9 +126,10 @@ def _changed(graph: Graph, region: Region, known: Activations, rule: Group) -> G
     if before >= rule.enough_db:
         return None
     if region.channels < rule.narrow and scalable_through_swish(graph, region):
-        reach = {t: _both_ways(graph, t, known) for t in swish_inputs(graph, region)}
+        inputs = swish_inputs(graph, region)
+        factors = {t: equalizing_factors(_both_ways(graph, t, known)) for t in inputs}
         everything = (np.arange(region.channels),)
-        divided = scale_through_swish(graph, region, reach)
+        divided = scale_through_swish(graph, region, factors)
         return Grouped(name, before, None, everything, {}, divided)
     labels, after = _labels(region, signal, widths, rule)
     members = tuple(np.flatnonzero(labels == label) for label in np.unique(labels))

@@ -52,15 +52,25 @@ def swish_inputs(graph: Graph, region: Region) -> tuple[int, ...]:
     return tuple(found)
 
 
+def equalizing_factors(reach: Vector) -> Vector:
+    """What to divide channels by so that all reach as far as the median one, float64 [channels].
+
+    Args:
+        reach: how far each channel gets, float64 [channels].
+    """
+    usual = float(np.median(reach[reach > 0])) if (reach > 0).any() else 1.0
+    return np.maximum(reach / usual, NARROWEST)
+
+
 def scale_through_swish(
-    graph: Graph, region: Region, reach: Mapping[int, Vector]
+    graph: Graph, region: Region, factors: Mapping[int, Vector]
 ) -> dict[str, Vector]:
-    """Scale the channels of a region so that the inputs of its swishes reach equally far.
+    """Divide the channels of the inputs of a region's swishes, and what follows from that.
 
     Args:
         graph: changed in place; its tensors keep their numbers.
         region: of the graph, ``scalable_through_swish``.
-        reach: how far each channel gets, float64 [channels], of every tensor of ``swish_inputs``.
+        factors: above zero, float64 [channels], for every tensor of ``swish_inputs``.
 
     Returns:
         By what each channel of a tensor was divided, float64 [channels], by name; those with a
@@ -72,9 +82,7 @@ def scale_through_swish(
         now = next(o for o in graph.operators if o.output == operator.output)
         factor = _passed_on(graph, now, divided)
         if now.output in scaled:
-            wide = reach[now.output]
-            usual = float(np.median(wide[wide > 0])) if (wide > 0).any() else 1.0
-            factor = np.maximum(wide / usual, NARROWEST)
+            factor = factors[now.output]
             _divide(graph, now, factor)
             _undo_for_sigmoid(graph, now.output, factor)
         if (factor != 1).any():

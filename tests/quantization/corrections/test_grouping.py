@@ -8,6 +8,7 @@ from edgeeff.quantization.corrections.channel_groups import take_apart
 from edgeeff.quantization.corrections.grouping import Activations, group
 from edgeeff.quantization.corrections.regions import regions
 from edgeeff.quantization.corrections.swish_scaling import (
+    equalizing_factors,
     scalable_through_swish,
     scale_through_swish,
     swish_inputs,
@@ -89,8 +90,8 @@ def test_scaling_through_swish_leaves_the_network_as_it_is(graph, pictures):
     assert scaled
     for region in scaled:
         tensors = swish_inputs(graph, region)
-        reach = {tensor: random.uniform(0.1, 50.0, region.channels) for tensor in tensors}
-        divided = scale_through_swish(graph, region, reach)
+        factors = {tensor: random.uniform(0.1, 50.0, region.channels) for tensor in tensors}
+        divided = scale_through_swish(graph, region, factors)
         assert set(divided) >= {graph.name(tensor) for tensor in tensors}
     assert np.allclose(answers(graph, pictures), before, atol=1e-5)
 
@@ -100,7 +101,8 @@ def test_scaled_channels_reach_equally_far(graph, pictures):
     tensor = swish_inputs(graph, region)[0]
     seen = observe(graph, pictures)[tensor]
     reach = np.maximum(seen.maximum, -seen.minimum).astype(np.float64)
-    scale_through_swish(graph, region, dict.fromkeys(swish_inputs(graph, region), reach))
+    factors = equalizing_factors(reach)
+    scale_through_swish(graph, region, dict.fromkeys(swish_inputs(graph, region), factors))
     after = observe(graph, pictures)[tensor]
     assert np.maximum(after.maximum, -after.minimum) == pytest.approx(np.median(reach), rel=1e-3)
 
