@@ -13,7 +13,7 @@ from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
     from edgeeff.tflite.inspection import Inspection, Layer
-    from edgeeff.tflite.metadata import TensorMetadata
+    from edgeeff.tflite.metadata import ModelMetadata, TensorMetadata
     from edgeeff.tflite.model import Tensor
 
 Rows = list[tuple[str, str]]
@@ -144,9 +144,19 @@ def _metadata_rows(inspection: Inspection) -> Rows:
     ]
     rows = [("attached", line) for line in attached]
     if inspection.metadata is not None:
+        rows += [("metadata", said) for said in _said(inspection.metadata)]
         described = (*inspection.metadata.inputs, *inspection.metadata.outputs)
         rows += [("metadata", _described(tensor)) for tensor in described]
     return rows
+
+
+def _said(metadata: ModelMetadata) -> list[str]:
+    """What the model says of itself, in one line; none if it says nothing."""
+    named = f"{metadata.name} {metadata.version}".strip()
+    licence = f"licence {metadata.license}" if metadata.license else ""
+    author = f"by {metadata.author}" if metadata.author else ""
+    said = ", ".join(filter(None, (named, author, licence, metadata.description)))
+    return [said] if said else []
 
 
 def _described(tensor: TensorMetadata) -> str:
