@@ -21,4 +21,4 @@ def check(needed: int, what: str, hint: str = "") -> None:
     free = int(psutil.virtual_memory().available)
     if needed > free:
         sizes = f"{needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free"
-        raise UsageError(f"not enough memory: {what} takes {sizes}", hint)
+        raise UsageError(f"not enough memory: {what} take {sizes}", hint)

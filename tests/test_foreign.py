@@ -112,7 +112,7 @@ def test_a_setting_has_an_upper_bound(name):
 
 
 def test_work_that_needs_more_memory_than_there_is_says_how_much():
-    with pytest.raises(UsageError, match=r"takes 41,000\.0 GB, .* GB are free"):
+    with pytest.raises(UsageError, match=r"take 41,000\.0 GB, .* GB are free"):
         memory.check(41 * 10**12, "this")
     memory.check(1, "this")
 
@@ -121,7 +121,7 @@ def test_a_network_that_no_machine_holds_is_refused_before_the_work(tmp_path):
     from edgeeff.pipeline import conversion
 
     settings = Settings(batch=1024, resolution=4096, weights="none", output=tmp_path / "out")
-    with pytest.raises(UsageError, match="not enough memory: conversion of b7"):
+    with pytest.raises(UsageError, match="not enough memory: the steps of converting b7"):
         conversion.convert("b7", settings)
     assert not (tmp_path / "out").exists()
 

@@ -236,7 +236,7 @@ def check_memory(variant: Variant, settings: Settings) -> None:
     weights = counts(variant, classes=settings.classes).parameters
     memory.check(
         4 * (3 * largest * settings.batch + 6 * weights),
-        f"conversion of {variant.name} of this resolution, batch and count of classes",
+        f"the steps of converting {variant.name} of this resolution, batch and count of classes",
         "lower --resolution, --batch or --classes",
     )
 

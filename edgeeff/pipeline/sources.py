@@ -81,6 +81,8 @@ def _existing(weights: str) -> Path:
             f"{weights}: no such weight file",
             f"give the path of one, or {', '.join(NAMED_WEIGHTS)}",
         )
+    if os.path.exists(weights) and not (os.path.isfile(weights) or os.path.isdir(weights)):
+        raise InputError(f"{weights} is not a regular file", "copy it into one")
     return Path(weights)
 
 

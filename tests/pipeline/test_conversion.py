@@ -309,6 +309,7 @@ def test_a_dry_run_writes_nothing(tmp_path):
         (["--calibration", "empty"], "no pictures in empty"),
         (["--max-drop", "1"], "--max-drop needs labelled pictures"),
         (["--weights", "absent.h5"], "absent.h5: no such weight file"),
+        (["--weights", "/dev/zero"], "/dev/zero is not a regular file"),
         (["--batch", "100000"], "--batch 100000"),
     ],
     ids=lambda it: " ".join(it) if isinstance(it, list) else "",

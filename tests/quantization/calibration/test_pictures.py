@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from edgeeff.errors import InputError
+from edgeeff.errors import InputError, UsageError
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration.pictures import (
     check_normalised,
@@ -149,3 +150,25 @@ def test_a_wrong_normalisation_is_an_error(noise: np.ndarray, mistake, family: s
 def test_pictures_scaled_to_0_to_1_are_an_error(noise: np.ndarray, family: str) -> None:
     with pytest.raises(InputError, match="calibration values"):
         check_normalised(noise / np.float32(255), of_family(family, 32))
+
+
+@pytest.mark.parametrize(("count", "read", "said"), [(None, 5, True), (2, 8, False), (7, 8, False)])
+def test_of_a_large_folder_no_more_are_read_than_help(
+    count: int | None, read: int, said: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeeff.quantization.calibration.pictures.MOST", 5)
+    for number in range(8):
+        save(tmp_path / f"{number}.png", number)
+    pair = folder_pair(tmp_path, LITE, count=count)
+    held_out = 0 if pair.held_out.synthetic else len(pair.held_out.pictures)
+    assert len(pair.used.pictures) + held_out == read
+    assert any("3 pictures were not read" in word for word in pair.used.warnings()) == said
+
+
+def test_pictures_that_do_not_fit_into_memory_are_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a.png", 0)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(UsageError, match="not enough memory: 1 calibration pictures take"):
+        folder_set(tmp_path, LITE)
