@@ -76,6 +76,8 @@ def command(
         top=5 if terminal.verbose else 0,
     )
     terminal.document(evaluation.document())
+    for note in images.notes:
+        terminal.warn(f"note: {note}")
     names = images.classes or (terminal.verbose and find_labels(model)) or ()
     _show(terminal, evaluation, names)
 

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edgeeff import files, foreign
 from edgeeff.errors import InputError, UsageError
+from edgeeff.pictures import class_names
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Advance
 
@@ -36,6 +37,9 @@ ORIENTATION = 0x0112
 
 BROKEN = (Image.DecompressionBombError, *foreign.MALFORMED)
 """What Pillow raises on files that are damaged or made to do damage."""
+
+HEIC = "HEIC is not read: convert it to JPEG"
+"""Of phones' photographs; Pillow alone does not know it."""
 
 HEADINGS = frozenset({"path", "file", "filename", "image"})
 """A CSV whose first cell is one of these begins with a heading."""
@@ -67,6 +71,7 @@ class ImageSet:
         classes: the name of each class index; empty if no names are known.
         skipped: files that were left out when the set was listed.
         strict: whether a picture that cannot be read ends the job.
+        notes: what the user must be told of them, a sentence each.
     """
 
     source: Path
@@ -74,6 +79,7 @@ class ImageSet:
     classes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     strict: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> bool:
@@ -106,9 +112,10 @@ def read_images(path: Path, *, labels: Path | None = None, strict: bool = False)
     """List the pictures of a folder, a CSV file or a single picture.
 
     A folder with pictures in it is flat: no labels. Otherwise each folder in it is a class, with
-    all pictures below it. A class's index is that of its name in ``labels``; without, the number
-    it is called by, if all are, else its place in the sorted names. A CSV holds ``path,label``
-    lines (a heading is allowed; paths start at the CSV's folder), the label a name or an index.
+    all pictures below it. A class's index is that of its name in ``labels``; without, its place in
+    the sorted names, or the number it is called by, if all are and some are left out. A CSV
+    holds ``path,label`` lines (a heading is allowed; paths start at the CSV's folder), the label a
+    name or an index.
 
     Args:
         path: folder, ``.csv`` or picture. Hidden files are ignored, links followed once.
@@ -132,7 +139,7 @@ def read_images(path: Path, *, labels: Path | None = None, strict: bool = False)
         raise InputError(f"{first.path}: {first.reason}", "leave --strict out to skip such files")
     if not images.pictures:
         hint = "JPEG, PNG, WebP or BMP files, in the folder itself or in one folder per class"
-        raise InputError(f"no pictures in {path}{_skipped_too(images.skipped)}", hint)
+        raise InputError(f"no pictures in {path}{_first_skipped(images.skipped)}", hint)
     return replace(images, strict=strict)
 
 
@@ -284,16 +291,21 @@ def _read_folder(root: Path, names: Sequence[str]) -> ImageSet:
             below = path.relative_to(root).parts
             groups.setdefault(below[0] if len(below) > 1 else "", []).append(path)
         else:
-            skipped.append(Skipped(path, "not a picture"))
+            skipped.append(Skipped(path, _why_not(path)))
+    _check_links(root)
     flat = groups.pop("", [])
     if flat and groups:
         hint = "put them all into one folder, or all into one folder per class"
         raise InputError(f"{root} has pictures both in itself and in {min(groups)}/", hint)
     if flat or not groups:
         return ImageSet(root, tuple(map(Picture, flat)), tuple(names), tuple(skipped))
-    indices, classes = _class_indices(sorted(groups), names, str(root))
-    pictures = (Picture(path, indices[name]) for name in sorted(groups) for path in groups[name])
-    return ImageSet(root, tuple(pictures), classes, tuple(skipped))
+    unread = {one.path.relative_to(root).parts[0] for one in skipped if one.reason == HEIC}
+    found = sorted({*groups, *(name for name in unread if (root / name).is_dir())})
+    classes = class_names.of_folders(found, names, str(root))
+    pictures = [
+        Picture(path, classes.indices[name]) for name in sorted(groups) for path in groups[name]
+    ]
+    return ImageSet(root, tuple(pictures), classes.names, tuple(skipped), notes=classes.notes)
 
 
 def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
@@ -302,40 +314,51 @@ def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not a CSV file: {error}", "path,label lines") from error
-    if rows and rows[0][0].strip().lower() in HEADINGS:
-        rows = rows[1:]
+    places = [_place(path.parent, row[0].strip()) for row in rows]
+    if rows and (rows[0][0].strip().lower() in HEADINGS or _is_heading(places)):
+        rows, places = rows[1:], places[1:]
     words = [row[1].strip() if len(row) > 1 else "" for row in rows]
     if any(words) and not all(words):
         raise InputError(f"{path}: line without a label: {rows[words.index('')][0]}")
-    indices, classes = _class_indices(sorted(set(words) - {""}), names, str(path))
+    classes = class_names.of_list(sorted(set(words) - {""}), names, str(path))
     pictures: list[Picture] = []
     skipped: list[Skipped] = []
-    for row, word in zip(rows, words, strict=True):
-        picture = Picture(path.parent / row[0].strip(), indices.get(word))
+    for place, word in zip(places, words, strict=True):
+        picture = Picture(place, classes.indices.get(word))
         if os.path.isfile(picture.path):
             pictures.append(picture)
         else:
             skipped.append(Skipped(picture.path, "no such file"))
-    return ImageSet(path, tuple(pictures), classes, tuple(skipped))
+    return ImageSet(path, tuple(pictures), classes.names, tuple(skipped), notes=classes.notes)
 
 
-def _class_indices(
-    found: Sequence[str], names: Sequence[str], source: str
-) -> tuple[dict[str, int], tuple[str, ...]]:
-    """The index of each class name found, and the names of all classes as far as known."""
-    by_number = all(name.isdecimal() for name in found) and not set(found) <= set(names)
-    if by_number:
-        return {name: int(name) for name in found}, tuple(names)
-    if not names:
-        return {name: index for index, name in enumerate(found)}, tuple(found)
-    indices: dict[str, int] = {}
-    for name in found:
-        if names.count(name) != 1:
-            times = "more than once" if name in names else "not"
-            hint = "class names must match the labels file letter by letter"
-            raise InputError(f"{source}: class {name!r} is {times} in the labels", hint)
-        indices[name] = names.index(name)
-    return indices, tuple(names)
+def _place(folder: Path, written: str) -> Path:
+    """Where a list says a picture is; one written on Windows has backslashes."""
+    place = folder / written
+    if "\\" in written and not os.path.isfile(place):
+        return folder / written.replace("\\", "/")
+    return place
+
+
+def _is_heading(places: Sequence[Path]) -> bool:
+    """Whether the first line names no picture, and the second does."""
+    if len(places) < 2 or places[0].suffix.lower() in SUFFIXES:
+        return False
+    return os.path.isfile(places[1]) and not os.path.isfile(places[0])
+
+
+def _check_links(root: Path) -> None:
+    """Refuse a link in a folder to another class's folder beside it."""
+    names = sorted(name for name in os.listdir(root) if not name.startswith("."))
+    folders = [name for name in names if os.path.isdir(root / name)]
+    class_names.refuse_repeated(
+        [(name, os.path.realpath(root / name)) for name in folders], str(root)
+    )
+
+
+def _why_not(path: Path) -> str:
+    """Why a file is not taken for a picture."""
+    return HEIC if path.suffix.lower() in (".heic", ".heif") else "not a picture"
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -371,6 +394,7 @@ def _looks_like_picture(path: Path) -> bool:
     return start.startswith(MAGIC) or (start[:4] == b"RIFF" and start[8:] == b"WEBP")
 
 
-def _skipped_too(skipped: Iterable[Skipped]) -> str:
-    count = len(list(skipped))
-    return f" ({count} other files)" if count else ""
+def _first_skipped(skipped: Sequence[Skipped]) -> str:
+    if not skipped:
+        return ""
+    return f" ({len(skipped)} other files, the first {skipped[0].path}: {skipped[0].reason})"

@@ -52,12 +52,14 @@ class Prepared:
         recipe: the one that is tried last.
         weighted: the network with its weights, as far as TensorFlow is not needed.
         labels: names of the classes, if given.
+        notes: what the user must be told of the pictures, a sentence each.
     """
 
     variant: Variant
     recipe: Recipe
     weighted: sources.WeightedVariant
     labels: tuple[str, ...] | None
+    notes: tuple[str, ...] = ()
 
 
 def prepare(name: str, settings: Settings) -> Prepared:
@@ -72,7 +74,7 @@ def prepare(name: str, settings: Settings) -> Prepared:
     extras.require("convert", "convert")
     weighted = sources.find(variant, settings)
     labels = _labels(settings, weighted.variant)
-    _check_eval_data(settings)
+    told = _check_eval_data(settings)
     if settings.calibration is not None and str(settings.calibration) != SYNTHETIC:
         read_images(settings.calibration)
     for trained in (True, False):
@@ -80,7 +82,7 @@ def prepare(name: str, settings: Settings) -> Prepared:
         # A float model that is there already stays if it is the same one.
         refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     files.refuse_unwritable(settings.output)
-    return Prepared(variant, recipe, weighted, labels)
+    return Prepared(variant, recipe, weighted, labels, told)
 
 
 def convert(
@@ -104,6 +106,7 @@ def convert(
     prepared = prepare(name, settings)
     variant, expected, weighted = prepared.variant, prepared.recipe, prepared.weighted
     usual = weighted.preprocessing
+    told = prepared.notes
     _refuse_full(settings.output)
     calibration = _pictures(settings, expected, usual, progress)
     network = sources.from_variant(weighted, settings, prepared.labels, progress)
@@ -117,7 +120,7 @@ def convert(
     recipes = policy.to_try(settings, policy.held_by(network.graph))
     made = make(Job(network, reference, calibration, settings, progress), recipes, model)
     said = network.weights.notes if network.weights else ()
-    return replace(made, notes=(*said, *calibration.used.warnings(), *made.notes))
+    return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 
 
 def convert_model(
@@ -150,7 +153,7 @@ def convert_model(
         settings.output / f"{stem}-{precision}.tflite" for precision in (scheme, "float32")
     )
     labels = tuple(read_labels(settings.labels)) if settings.labels else None
-    _check_eval_data(settings)
+    told = _check_eval_data(settings)
     _refuse(settings, target)
     refuse_foreign(reference, force=settings.force)
     _refuse_full(settings.output)
@@ -162,7 +165,7 @@ def convert_model(
     _keep_reference(network, reference, settings)
     made = make(Job(network, reference, calibration, settings, progress), recipes, target)
     said = network.weights.notes if network.weights else ()
-    return replace(made, notes=(*said, *calibration.used.warnings(), *made.notes))
+    return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 
 
 def _refuse_of_variants(settings: Settings) -> None:
@@ -214,13 +217,13 @@ def quantize(
     model = settings.output / f"{stem}-{recipe.scheme}.tflite"
     if model.resolve() == source.resolve():
         raise UsageError(f"{source} would be overwritten", "choose another --output DIR")
-    _check_eval_data(settings)
+    told = _check_eval_data(settings)
     _refuse(settings, model)
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
     made = make(Job(network, source, calibration, settings, progress), recipes, model)
     said = (*_outdated(source, network), *_batch_fixed(source, network))
-    return replace(made, notes=(*said, *calibration.used.warnings(), *made.notes))
+    return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 
 
 def check_memory(variant: Variant, settings: Settings) -> None:
@@ -258,11 +261,12 @@ def _pictures(
     )
 
 
-def _check_eval_data(settings: Settings) -> None:
-    """Miss pictures or labels that will judge the model before it is made, not after."""
+def _check_eval_data(settings: Settings) -> tuple[str, ...]:
+    """Miss pictures or labels that will judge the model before it is made; what to say of them."""
     images = read_images(settings.eval_data, labels=settings.labels) if settings.eval_data else None
     if settings.limits.max_drop is not None and not (images and images.labelled):
         raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
+    return images.notes if images else ()
 
 
 def _check_limits(network: FloatModel, settings: Settings) -> None:

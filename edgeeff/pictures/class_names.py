@@ -1,0 +1,105 @@
+"""Which class is which: from names of folders or of a list to the outputs of a model."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from edgeeff.errors import InputError
+
+SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "eval"})
+"""What the parts of a data set are called, one above the folders of its classes."""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What is known of the classes of pictures.
+
+    Attributes:
+        indices: of each class name found.
+        names: of all classes in order, as far as known.
+        notes: what the user must be told, a sentence each.
+    """
+
+    indices: dict[str, int]
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def of_list(found: Sequence[str], names: Sequence[str], source: str) -> Classes:
+    """The classes that a list names, sorted; numbers are those of outputs.
+
+    Args:
+        found: the names in the list.
+        names: of all classes, from a labels file; empty: not given.
+        source: of the list, for messages.
+
+    Raises:
+        InputError: a name that is not in the labels, or there twice.
+    """
+    by_number = all(name.isdecimal() for name in found) and not set(found) <= set(names)
+    if by_number:
+        return Classes({name: int(name) for name in found}, tuple(names))
+    if not names:
+        return Classes({name: index for index, name in enumerate(found)}, tuple(found))
+    # macOS writes an accent as a character of its own.
+    composed = [unicodedata.normalize("NFC", name) for name in names]
+    indices: dict[str, int] = {}
+    for name in found:
+        wanted = unicodedata.normalize("NFC", name)
+        if composed.count(wanted) != 1:
+            times = "more than once" if wanted in composed else "not"
+            hint = "class names must match the labels file letter by letter"
+            raise InputError(f"{source}: class {name!r} is {times} in the labels", hint)
+        indices[name] = composed.index(wanted)
+    return Classes(indices, tuple(names))
+
+
+def of_folders(found: Sequence[str], names: Sequence[str], source: str) -> Classes:
+    """The classes that folders are called by, in the order of their names, as Keras takes them.
+
+    Folders whose numbers leave some out are the numbers of outputs.
+
+    Args:
+        found: the folders' names, sorted.
+        names: of all classes, from a labels file; empty: not given.
+        source: the folder above, for messages.
+
+    Raises:
+        InputError: as ``of_list``, or folders that are the parts of a data set.
+    """
+    if len(found) > 1 and {name.lower() for name in found} <= SPLITS:
+        raise InputError(
+            f"{source} holds {' and '.join(found)}, which are parts of a data set and no classes",
+            f"give one of them, such as {source}/{found[-1]}",
+        )
+    numbers = [int(name) for name in found if name.isdecimal()]
+    whole = not names and sorted(numbers) == list(range(len(found))) and len(found) > 0
+    if not whole or numbers == sorted(numbers):
+        return of_list(found, names, source)
+    note = (
+        f"the folders 0 to {len(found) - 1} of {source} are taken in the order of their names "
+        f"({', '.join(found[:4])}, …), as Keras takes them: --labels FILE gives another order"
+    )
+    return Classes({name: i for i, name in enumerate(found)}, tuple(found), (note,))
+
+
+def refuse_repeated(places: Collection[tuple[str, object]], source: str) -> None:
+    """Refuse class folders that are links to one another.
+
+    Args:
+        places: each folder's name, and what tells where it lies.
+        source: the folder above, for messages.
+
+    Raises:
+        InputError: names two that are the same.
+    """
+    seen: dict[object, str] = {}
+    for name, place in places:
+        if place in seen:
+            raise InputError(
+                f"{source}: the class folders {seen[place]} and {name} are the same folder",
+                "take the link away: it would be a class of its own",
+            )
+        seen[place] = name

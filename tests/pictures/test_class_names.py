@@ -1,0 +1,116 @@
+"""Folders and lists say which class is which as training did, or are refused."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from edgeeff.errors import InputError
+from edgeeff.pictures import class_names
+from edgeeff.pictures.images import read_images
+
+
+def picture(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), "teal").save(path)
+    return path
+
+
+@given(st.integers(1, 40))
+def test_folders_of_all_numbers_are_in_the_order_of_their_names(count):
+    found = sorted(map(str, range(count)))
+    classes = class_names.of_folders(found, (), "set")
+    assert [classes.indices[name] for name in found] == list(range(count))
+    assert bool(classes.notes) == (count > 10)
+
+
+def test_numbers_that_leave_some_out_are_those_of_outputs():
+    classes = class_names.of_folders(["207", "281", "9"], (), "set")
+    assert classes.indices == {"207": 207, "281": 281, "9": 9}
+    assert not classes.notes
+
+
+def test_zero_padded_numbers_need_no_note():
+    found = [f"{number:02d}" for number in range(12)]
+    assert not class_names.of_folders(found, (), "set").notes
+
+
+def test_a_list_s_numbers_are_those_of_outputs():
+    found = sorted(map(str, range(12)))
+    assert class_names.of_list(found, (), "list.csv").indices["10"] == 10
+
+
+@pytest.mark.parametrize("parts", [("train", "val"), ("Test", "Train"), ("test", "train", "valid")])
+def test_parts_of_a_data_set_are_no_classes(parts):
+    with pytest.raises(InputError, match="parts of a data set and no classes") as refused:
+        class_names.of_folders(sorted(parts), (), "set")
+    assert "set/" in refused.value.hint
+
+
+def test_one_folder_may_be_called_as_it_likes():
+    assert class_names.of_folders(["test"], (), "set").indices == {"test": 0}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("other", ["NFC", "NFD"])
+def test_accents_compare_however_they_are_written(form, other):
+    name, label = (unicodedata.normalize(one, "café") for one in (form, other))
+    assert class_names.of_folders([name], ("dog", label), "set").indices == {name: 1}
+
+
+def test_a_link_that_repeats_a_class_is_refused(tmp_path):
+    picture(tmp_path / "c11" / "1.png")
+    picture(tmp_path / "c12" / "1.png")
+    os.symlink("c11", tmp_path / "a_newest")
+    with pytest.raises(InputError, match="a_newest and c11 are the same folder"):
+        read_images(tmp_path)
+
+
+def test_a_list_written_on_windows_is_read(tmp_path):
+    picture(tmp_path / "set" / "dog" / "1.png")
+    (tmp_path / "win.csv").write_text("path,label\nset\\dog\\1.png,dog\n")
+    images = read_images(tmp_path / "win.csv")
+    assert [one.label for one in images.pictures] == [0]
+
+
+def test_a_first_line_that_names_no_picture_is_a_heading(tmp_path):
+    picture(tmp_path / "1.png")
+    (tmp_path / "list.csv").write_text("image_path,label\n1.png,dog\n")
+    images = read_images(tmp_path / "list.csv")
+    assert images.classes == ("dog",)
+    assert not images.skipped
+
+
+def test_a_first_picture_that_is_missing_is_no_heading(tmp_path):
+    picture(tmp_path / "2.png")
+    (tmp_path / "list.csv").write_text("1.png,cat\n2.png,dog\n")
+    images = read_images(tmp_path / "list.csv")
+    assert [one.reason for one in images.skipped] == ["no such file"]
+
+
+def test_the_file_that_a_list_misses_is_named(tmp_path):
+    (tmp_path / "list.csv").write_text("a.png,cat\n")
+    with pytest.raises(InputError, match=r"a\.png: no such file"):
+        read_images(tmp_path / "list.csv")
+
+
+def test_heic_is_named_and_its_class_keeps_its_place(tmp_path):
+    picture(tmp_path / "cat" / "1.png")
+    picture(tmp_path / "fox" / "1.png")
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog" / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    images = read_images(tmp_path)
+    assert images.classes == ("cat", "dog", "fox")
+    assert [one.reason for one in images.skipped] == ["HEIC is not read: convert it to JPEG"]
+
+
+def test_a_folder_of_heic_alone_says_so(tmp_path):
+    (tmp_path / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(InputError, match="HEIC is not read"):
+        read_images(tmp_path)
