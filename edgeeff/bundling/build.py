@@ -249,6 +249,7 @@ def _check_one_network(models: Sequence[Path]) -> None:
 
 def _network(path: Path) -> dict[str, object]:
     """What files of one network have in common; ``None`` where a file does not say."""
+    golden.check_ends(read_model(path))
     manifest = read_manifest(path)
     weights = manifest.weights if manifest else None
     return {

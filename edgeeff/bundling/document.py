@@ -98,7 +98,7 @@ def parse(content: bytes) -> BundleDocument:
     """
     try:
         fields = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"bundle.json is not a JSON document: {error}") from error
     if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
         found = fields.get("schema") if isinstance(fields, dict) else None
@@ -123,4 +123,6 @@ def _model(fields: Mapping[str, Any]) -> BundledModel:
         if not isinstance(known[name], dict):
             raise TypeError(f"{name} is not an object")
     vectors = tuple(Vector(**{k: str(v) for k, v in each.items()}) for each in known["vectors"])
-    return BundledModel(**{**known, "file": str(known["file"]), "vectors": vectors})
+    places = {"file": str(known["file"]), "vectors": vectors}
+    manifest = None if known["manifest"] is None else str(known["manifest"])
+    return BundledModel(**{**known, **places, "manifest": manifest})

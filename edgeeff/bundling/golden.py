@@ -15,11 +15,15 @@ from edgeeff.bundling.document import Vector
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.feeding import feeding
+from edgeeff.tflite.model import Model
 from edgeeff.tflite.runner import Runner, TensorInfo, dequantize
 
 FLOAT_TOLERANCE = 1e-4
 """How far a float result may be off, as a share of the largest expected value or of 1: kernels of
 other processors sum in another order."""
+
+DTYPES = ("float32", "uint8", "int8", "int16")
+"""What inputs and outputs of classifiers are made of."""
 
 THREADS = 1
 """Other numbers of threads may sum in another order."""
@@ -59,6 +63,16 @@ class Difference:
         size = f"{self.absolute:.3g}" if self.steps is None else f"{self.steps} quantization steps"
         many = f"in {self.differing:,} of {self.values:,} values"
         return f"output {self.tensor!r} for {self.picture} is off by up to {size} {many}"
+
+
+def check_ends(model: Model) -> None:
+    """Refuse what is no classifier. Raises ``InputError``."""
+    ends = (*model.inputs, *model.outputs)
+    one_each = len(model.inputs) == 1 and len(model.outputs) == 1
+    if not one_each or any(not end.shape or end.dtype not in DTYPES for end in ends):
+        found = ", ".join(f"{end.dtype}{list(end.shape)}" for end in ends) or "none"
+        hint = "a classifier has one input of pictures and one output of classes"
+        raise InputError(f"{model.name} has these inputs and outputs: {found}", hint)
 
 
 def make(

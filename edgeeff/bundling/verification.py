@@ -150,6 +150,7 @@ class _Check:
     def faults(self) -> Iterator[str]:
         """What the parts of a bundle say of each other that is not so."""
         file, model = self.model.file, read_model(self.copy)
+        golden.check_ends(model)
         if model.sha256 != self.model.sha256:
             yield f"{file}: bundle.json says sha256 {self.model.sha256}, it is {model.sha256}"
         for name, tensor in (("input", model.inputs[0]), ("output", model.outputs[0])):
@@ -173,7 +174,7 @@ class _Check:
         try:
             said = json.loads(self.read(name))
             digest, how = said["sha256"], Preprocessing.from_json(said["preprocessing"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{name} is not a manifest: {error!r}") from error
         if digest != self.model.sha256:
             yield f"{name} is of another file than {self.model.file}"

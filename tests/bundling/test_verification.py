@@ -17,6 +17,7 @@ from edgeeff.bundling.golden import Difference
 from edgeeff.bundling.verification import Verification
 from edgeeff.cli import main
 from edgeeff.errors import InputError
+from edgeeff.tflite.graph import Graph
 from tests.documents import validated
 
 Change = Callable[[Path], None]
@@ -193,6 +194,27 @@ def test_a_malformed_document_is_refused(field: str, value: object, copy: Path) 
 
     edit(copy, change)
     with pytest.raises(InputError, match=r"bundle\.json"):
+        edgeeff.verify(resealed(copy))
+
+
+def test_a_document_without_an_end_is_refused(copy: Path) -> None:
+    (copy / "bundle.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="is not a JSON document"):
+        edgeeff.verify(resealed(copy))
+
+
+def test_a_manifest_that_is_no_name_is_refused(copy: Path) -> None:
+    edit(copy, lambda it: it["models"][0].__setitem__("manifest", ["x"]))
+    with pytest.raises(InputError, match="which the bundle does not have"):
+        edgeeff.verify(resealed(copy))
+
+
+def test_a_model_without_inputs_is_refused_by_its_place(copy: Path) -> None:
+    graph = Graph.of((copy / "models/int8.tflite").read_bytes())
+    graph.cut(inputs=[], outputs=[graph.output])
+    graph._operators = []
+    (copy / "models/int8.tflite").write_bytes(graph.content())
+    with pytest.raises(InputError, match=r"models/int8\.tflite has these inputs and outputs: "):
         edgeeff.verify(resealed(copy))
 
 
