@@ -33,6 +33,7 @@ from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.leading_scaling import leading_scaling
 from edgeeff.tflite.logits import final_activation
 from edgeeff.tflite.manifest import describe, described, refuse_foreign, write_model
 from edgeeff.tflite.reader import read_model
@@ -222,7 +223,7 @@ def quantize(
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
     made = make(Job(network, source, calibration, settings, progress), recipes, model)
-    said = (*_outdated(source, network), *_batch_fixed(source, network))
+    said = (*_outdated(source, network), *_batch_fixed(source), *_scaled_twice(source, network))
     return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 
 
@@ -328,7 +329,19 @@ def _labels(settings: Settings, variant: Variant) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _batch_fixed(source: Path, network: FloatModel) -> tuple[str, ...]:
+def _scaled_twice(source: Path, network: FloatModel) -> tuple[str, ...]:
+    """A note if pictures are normalised for a network whose first operators do that."""
+    scaling, how = leading_scaling(network.graph), network.preprocessing
+    white = scaling.white if scaling else None
+    if white is None or set(how.std) == {255 / white}:
+        return ()
+    return (
+        f"{source.name} itself scales pictures of 0 to {white:g}, and is given normalised ones: "
+        f"--mean 0 --std {255 / white:g} leaves that to it",
+    )
+
+
+def _batch_fixed(source: Path) -> tuple[str, ...]:
     """A note if a float file left its batch open."""
     before = read_model(source).inputs[0].shape[0]
     return () if before >= 0 else (f"{source.name} leaves its batch open: it is fixed at 1",)

@@ -20,7 +20,7 @@ from edgeeff.errors import EdgeeffError, InputError, OutputError, UsageError
 from edgeeff.evaluation.gate import AccuracyGateFailed, Limits
 from edgeeff.evaluation.inputs import find_labels, find_preprocessing
 from edgeeff.pictures.imagenet import imagenet_labels
-from edgeeff.pictures.preprocessing import of_family
+from edgeeff.pictures.preprocessing import from_options, of_family
 from edgeeff.pipeline import conversion, policy
 from edgeeff.quantization.calibration.pictures import HELD_OUT
 from edgeeff.quantization.float_graph import float_graph
@@ -620,3 +620,19 @@ def test_operators_that_stay_in_float_are_listed(tmp_path):
         of_family("imagenet", 32),
     )
     assert any("1 ABS" in note for note in made.notes)
+
+
+@pytest.mark.parametrize(("std", "noted"), [(127.5, True), (1, False)])
+def test_a_float_file_that_is_scaled_twice_is_said(std, noted, tiny_float, tmp_path):
+    graph = Graph.of(tiny_float.read_bytes())
+    inner = graph.add_tensor("scaled", graph.shape(graph.input))
+    graph.redirect(graph.input, inner)
+    factor = graph.add_constant("factor", np.array(1 / 255, np.float32))
+    graph.add_operator("MUL", [graph.input, factor], [inner])
+    (tmp_path / "own.tflite").write_bytes(graph.content())
+    made = conversion.quantize(
+        tmp_path / "own.tflite",
+        conversion.Settings(output=tmp_path / "out", recipe="int8-plain"),
+        from_options(32, "0", str(std)),
+    )
+    assert any("itself scales pictures of 0 to 255" in note for note in made.notes) == noted
