@@ -11,13 +11,45 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgeeff.quantization.grid import Grid
+from edgeeff.quantization.grid import FIXED, Grid
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.weights import from_per_channel, per_channel
 
 LEVELS = 127
+LEVELS_16_BITS = 32767
 LARGEST_BIAS = 2.0**29
 """Leaves the sum of the products three bits to grow."""
+
+
+MOST_WIDENED = 256.0
+"""A range of 16 bits that is so many times too wide still has the steps of 8."""
+
+
+def widen_for_biases(graph: Graph, grids: Mapping[int, Grid]) -> dict[int, Grid]:
+    """The grids of 16-bit activations, wide enough for the biases of the layers that read them.
+
+    The steps of 16 bits are so fine that the bias of a layer with small weights, counted in them,
+    passes 32 bits, where litert-quantizer cuts it off.
+
+    Args:
+        graph: the float network.
+        grids: of the activations by tensor index.
+    """
+    wide = dict(grids)
+    for operator in graph.operators:
+        source = operator.inputs[0] if operator.inputs else -1
+        grid = wide.get(source)
+        bias = graph.bias(operator) if operator.weighted else None
+        fixed = source in graph.producer and graph.producer[source].kind in FIXED
+        if grid is None or bias is None or fixed:
+            continue
+        reach = max(-grid.minimum, grid.maximum)
+        weight = np.abs(per_channel(operator, graph.weights(operator))).max(axis=1) / LEVELS
+        steps = np.abs(bias) * LEVELS_16_BITS / np.maximum(weight * reach, 1e-30)
+        most = float(np.minimum(steps / LARGEST_BIAS, MOST_WIDENED).max())
+        if most > 1:
+            wide[source] = Grid.of_range(grid.minimum * most, grid.maximum * most)
+    return wide
 
 
 def make_room(graph: Graph, grids: Mapping[int, Grid]) -> int:

@@ -15,7 +15,7 @@ from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import coverage, ranges
 from edgeeff.quantization.calibration.observation import Observed, observe
 from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set
-from edgeeff.quantization.corrections.bias_room import make_room
+from edgeeff.quantization.corrections.bias_room import make_room, widen_for_biases
 from edgeeff.quantization.corrections.correction import Corrections, Known, correct
 from edgeeff.quantization.corrections.equalization import (
     equalize,
@@ -135,6 +135,8 @@ def correct_network(
         grids[graph.input] = normalised_grid(preprocessing)
         with progress.stage("compare channels"):
             known = _split(graph, recipe, known, grids, batches, threads)
+    if recipe.scheme == "int16x8":
+        grids = widen_for_biases(graph, grids)
     unrounded = {o.name: (graph.weights(o), graph.bias(o)) for o in graph.operators if o.weighted}
     make_room(graph, grids)
     wanted = _wanted(graph, recipe, synthetic=calibration.synthetic)
