@@ -13,7 +13,7 @@ from edgeeff.errors import UsageError
 from edgeeff.pipeline.settings import Settings
 from edgeeff.quantization.calibration.ranges import is_swish
 from edgeeff.quantization.corrections.splitting import first_chain
-from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
+from edgeeff.quantization.recipes.recipe import Group, Recipe, find_recipe
 from edgeeff.tflite.graph import Graph
 
 SWISH = "swish"
@@ -104,5 +104,5 @@ def safer(recipe: Recipe) -> str | None:
     Weights of 8 bits alone never did: what collapses are activations.
     """
     if recipe.scheme == "int8" and not recipe.exceptions:
-        return "int8-mixed"
+        return "int8-swish-mixed" if recipe.correction(Group) else "int8-mixed"
     return None if recipe.scheme in ("weight-only", "float16", "float32") else "weight-only"

@@ -21,8 +21,9 @@ LARGEST_BIAS = 2.0**29
 """Leaves the sum of the products three bits to grow."""
 
 
-MOST_WIDENED = 256.0
-"""A range of 16 bits that is so many times too wide still has the steps of 8."""
+MOST_WIDENED = 16.0
+"""A range of 16 bits that is so many times too wide still has the steps of 12. Channels that need
+more have next to no weight: ``make_room`` gives them one."""
 
 
 def widen_for_biases(graph: Graph, grids: Mapping[int, Grid]) -> dict[int, Grid]:
@@ -45,14 +46,14 @@ def widen_for_biases(graph: Graph, grids: Mapping[int, Grid]) -> dict[int, Grid]
             continue
         reach = max(-grid.minimum, grid.maximum)
         weight = np.abs(per_channel(operator, graph.weights(operator))).max(axis=1) / LEVELS
-        steps = np.abs(bias) * LEVELS_16_BITS / np.maximum(weight * reach, 1e-30)
+        steps = np.abs(bias) / np.maximum(weight * reach / LEVELS_16_BITS, 1e-30)
         most = float(np.minimum(steps / LARGEST_BIAS, MOST_WIDENED).max())
         if most > 1:
             wide[source] = Grid.of_range(grid.minimum * most, grid.maximum * most)
     return wide
 
 
-def make_room(graph: Graph, grids: Mapping[int, Grid]) -> int:
+def make_room(graph: Graph, grids: Mapping[int, Grid], *, wide: bool = False) -> int:
     """Give channels of next to no weight one that is large enough for their bias.
 
     The weight changes the output by less than a ten-thousandth of the bias.
@@ -60,6 +61,7 @@ def make_room(graph: Graph, grids: Mapping[int, Grid]) -> int:
     Args:
         graph: the float network; changed in place.
         grids: of the activations by tensor index, as they will be quantized.
+        wide: in 16 bits, whose steps are finer than a grid's.
 
     Returns:
         How many channels were changed.
@@ -72,7 +74,8 @@ def make_room(graph: Graph, grids: Mapping[int, Grid]) -> int:
             continue
         kernel = graph.weights(operator)
         rows = per_channel(operator, kernel).copy()
-        needed = (LEVELS * np.abs(bias) / (grid.scale * LARGEST_BIAS)).astype(np.float32)
+        step = max(-grid.minimum, grid.maximum) / LEVELS_16_BITS if wide else grid.scale
+        needed = (LEVELS * np.abs(bias) / (step * LARGEST_BIAS)).astype(np.float32)
         narrow = np.abs(rows).max(axis=1) < needed
         if narrow.any():
             rows[narrow] = 0.0

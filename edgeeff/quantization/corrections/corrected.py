@@ -135,10 +135,11 @@ def correct_network(
         grids[graph.input] = normalised_grid(preprocessing)
         with progress.stage("compare channels"):
             known = _split(graph, recipe, known, grids, batches, threads)
-    if recipe.scheme == "int16x8":
+    wide = recipe.scheme == "int16x8"
+    if wide:
         grids = widen_for_biases(graph, grids)
     unrounded = {o.name: (graph.weights(o), graph.bias(o)) for o in graph.operators if o.weighted}
-    make_room(graph, grids)
+    make_room(graph, grids, wide=wide)
     wanted = _wanted(graph, recipe, synthetic=calibration.synthetic)
     pictures = _replayed(graph, wanted, preprocessing, calibration)
     # 16 bits round so little that the layers see float inputs.

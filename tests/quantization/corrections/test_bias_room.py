@@ -10,7 +10,12 @@ import pytest
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.quantization.calibration.pictures import synthetic_set
-from edgeeff.quantization.corrections.bias_room import LARGEST_BIAS, make_room
+from edgeeff.quantization.corrections.bias_room import (
+    LARGEST_BIAS,
+    MOST_WIDENED,
+    make_room,
+    widen_for_biases,
+)
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.quantize import quantize_model
@@ -71,3 +76,35 @@ def test_no_bias_of_a_quantized_network_saturates(lite0_float: Path) -> None:
         if tensor.constant and tensor.dtype == "int32" and len(tensor.scales):
             values = np.asarray(tensor.values, np.int64)
             assert ends.min + 1 < values.min() <= values.max() < ends.max
+
+
+def biases_in_steps(graph: Graph, grids: dict[int, Grid]) -> float:
+    """The largest bias of the network in the steps of 16-bit activations and their layers."""
+    largest = 0.0
+    for operator in graph.operators:
+        bias = graph.bias(operator) if operator.weighted else None
+        if bias is not None:
+            grid = grids[operator.inputs[0]]
+            step = max(-grid.minimum, grid.maximum) / 32767
+            scales = np.abs(per_channel(operator, graph.weights(operator))).max(axis=1) / 127
+            largest = max(largest, float((np.abs(bias) / np.maximum(scales * step, 1e-30)).max()))
+    return largest
+
+
+def test_biases_fit_into_the_fine_steps_of_16_bits(graph: Graph) -> None:
+    grids = dict.fromkeys(graph.activations, GRID)
+    assert biases_in_steps(graph, grids) > 2**31
+    wide = widen_for_biases(graph, grids)
+    make_room(graph, wide, wide=True)
+    assert biases_in_steps(graph, wide) < LARGEST_BIAS * 1.01
+
+
+def test_no_range_of_16_bits_is_widened_beyond_its_limit(graph: Graph) -> None:
+    wide = widen_for_biases(graph, dict.fromkeys(graph.activations, GRID))
+    assert max(grid.scale / GRID.scale for grid in wide.values()) <= MOST_WIDENED * 1.01
+
+
+def test_ranges_stay_where_biases_fit(tiny_float: Path) -> None:
+    graph = float_graph(tiny_float.read_bytes())
+    grids = dict.fromkeys(graph.activations, Grid(10.0, 0))
+    assert widen_for_biases(graph, grids) == grids
