@@ -167,20 +167,29 @@ def read_labels(path: Path) -> tuple[str, ...]:
 def check_classes(images: ImageSet, outputs: int) -> None:
     """Check that labels index the outputs of a model. Raises ``InputError``."""
     named = len(images.classes)
-    if named and abs(named - outputs) == 1:
-        which, other = ("labels", "model") if named > outputs else ("model", "labels")
-        raise InputError(
-            f"{named} class names for a model of {outputs} outputs",
-            f"the {which} may count a class 0 'background' that the {other} does not: "
-            "every answer would be off by one",
-        )
     if named and named != outputs:
-        hint = "--labels FILE names the model's classes in order, one per line"
-        raise InputError(f"{named} class names for a model of {outputs} outputs", hint)
+        names = "class name" if named == 1 else "class names"
+        hint = _mismatch_hint(named, outputs)
+        raise InputError(f"{named} {names} for a model of {outputs} classes", hint)
     for picture in images.pictures:
         if picture.label is not None and picture.label >= outputs:
             reason = f"label {picture.label} for a model of {outputs} outputs"
             raise InputError(f"{picture.path}: {reason}", "labels count from 0")
+
+
+def _mismatch_hint(named: int, outputs: int) -> str:
+    if named == 1:
+        return (
+            "a folder inside the folder that you give counts as a class: "
+            "give the inner one itself if its pictures have no labels"
+        )
+    if abs(named - outputs) == 1:
+        which, other = ("labels", "model") if named > outputs else ("model", "labels")
+        return (
+            f"the {which} may count a class 0 'background' that the {other} does not: "
+            "every answer would be off by one"
+        )
+    return "--labels FILE names the model's classes in order, one per line"
 
 
 def pixels(

@@ -123,7 +123,7 @@ def test_wrong_number_of_classes_explains_the_background_class(flat, tmp_path, c
     words = (tiny.INT8, "--data", flat, "--labels", labels, "--reference", tiny.FLOAT32, *LITE)
     assert run(*words) == 2
     shown = capfd.readouterr().err
-    assert "11 class names for a model of 10 outputs" in shown
+    assert "11 class names for a model of 10 classes" in shown
     assert "background" in shown
 
 

@@ -233,6 +233,13 @@ class TestLabels:
         assert str(outputs) in caught.value.message
         assert "background" in caught.value.hint
 
+    @pytest.mark.parametrize("outputs", [2, 1000])
+    def test_pictures_in_one_inner_folder_are_explained(self, outputs):
+        found = images.ImageSet(Path(), (), ("photos",))
+        with pytest.raises(InputError, match="1 class name for a model") as caught:
+            check_classes(found, outputs)
+        assert "folder" in caught.value.hint
+
     def test_wrong_count_is_an_error(self):
         found = images.ImageSet(Path(), (), ("a", "b"))
         check_classes(found, 2)

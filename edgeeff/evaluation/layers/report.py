@@ -106,9 +106,14 @@ def layer_errors(
         The layers whose activation is quantized, the one with most error of its own first.
 
     Raises:
-        InputError: the two have no quantized activation in common, or an input that ``feeding``
+        InputError: the reference is quantized; the two have no quantized activation in common, or an input that ``feeding``
             refuses; its record of grouped channels is damaged or not of this float network.
     """
+    if any(tensor.scales for tensor in reference.tensors):
+        raise InputError(
+            "the model of --reference is quantized itself",
+            "--reference takes the float model that this one was made from",
+        )
     graph = grouped_as(correctable(reference), quantized)
     grids = {t.name: t for t in quantized.tensors if _has_grid(t)}
     shared = [o for o in graph.operators if o.name in grids]
