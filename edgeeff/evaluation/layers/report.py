@@ -106,8 +106,9 @@ def layer_errors(
         The layers whose activation is quantized, the one with most error of its own first.
 
     Raises:
-        InputError: the reference is quantized; the two have no quantized activation in common, or an input that ``feeding``
-            refuses; its record of grouped channels is damaged or not of this float network.
+        InputError: the reference is quantized; the two have no quantized activation in common; an
+            input that ``feeding`` refuses; the record of grouped channels is damaged or not of
+            this float network.
     """
     if any(tensor.scales for tensor in reference.tensors):
         raise InputError(
