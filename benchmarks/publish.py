@@ -74,10 +74,14 @@ COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "float top-1": _share("float_top1", 2),
     "top-1": _share("top1", 2),
     "points lost": _points_lost,
-    "seconds": _fixed("seconds", 1),
+    "seconds": lambda row: f"{row['seconds']:.1f}" if "seconds" in row else "",
     "MB": _fixed("megabytes", 2),
     "peak MB": _fixed("peak_megabytes", 0),
     "time per run, ratio": _latency,
+    "judged": lambda row: str(row["judged"]),
+    "worst picture, dB": _fixed("worst_image_sqnr_db", 1),
+    "same answer behind a random head": _share("agreement_random_head"),
+    "operators": lambda row: str(row["operators"]),
     "pictures": lambda row: str(row["method"]),
     "number": lambda row: str(row["given"]),
     "widened by the last half": lambda row: "{:.1%} to {:.1%}".format(*row["widened"]),
@@ -107,6 +111,7 @@ class Table:
         columns: headings.
         networks: only these; all if empty.
         methods: only these, with their calibration; all if empty.
+        judged: only rows that say which pictures judged, or only those that do not; all if None.
         provenance: whether command, machine, pictures and notes follow the table.
     """
 
@@ -114,13 +119,15 @@ class Table:
     columns: tuple[str, ...]
     networks: tuple[str, ...] = ()
     methods: tuple[tuple[str, str], ...] = ()
+    judged: bool | None = None
     provenance: bool = True
 
     def shows(self, row: Row) -> bool:
         """Whether a row belongs in the table."""
-        networks = not self.networks or row["network"] in self.networks
-        return networks and (
-            not self.methods or (row["method"], row["calibration"]) in self.methods
+        return (
+            (not self.networks or row["network"] in self.networks)
+            and (not self.methods or (row["method"], row["calibration"]) in self.methods)
+            and self.judged in (None, "judged" in row)
         )
 
 
@@ -159,6 +166,25 @@ TABLES: Mapping[str, Table] = {
     "fashion-mnist": Table(
         "fashion-mnist",
         (*WHO, *FIDELITY, "top-1", "points lost", *COST, "peak MB", "time per run, ratio"),
+    ),
+    "real-b0": Table(
+        "real-b0",
+        (
+            "method",
+            "calibration",
+            "judged",
+            "median picture, dB",
+            "SQNR, dB",
+            "worst picture, dB",
+            "same answer behind a random head",
+        ),
+        judged=True,
+    ),
+    "real-b0-cost": Table(
+        "real-b0",
+        ("method", "calibration", "operators", "MB", "seconds", "time per run, ratio"),
+        judged=False,
+        provenance=False,
     ),
     "calibration-coverage": Table(
         "calibration-coverage",

@@ -35,6 +35,12 @@ The same pictures, and a network in which single channels reach 256 times as far
 What accuracy is left: labelled ImageNet pictures, as `edgeeff evaluate --data` takes them and
 imagenet.py lists them. With --calibration, the quantizers that want pictures get 100 of those.
 
+    python benchmarks/quantization.py --real-b0 FILE.pth --calibration FOLDER --judged FOLDER...
+
+A B0 with torchvision's weights of ImageNet lineage, judged at its features (real_b0.py says how),
+and the time per run of all files on one thread. Run it on a quiet processor, or with
+``taskset -c 0 chrt -r 1`` before it.
+
 Every row is printed as JSON when it is there (``results.py`` says what the fields mean). With
 ``--save benchmarks/results/NAME.json`` it also goes into that document, from which ``publish.py``
 makes the tables of the documentation.
@@ -64,9 +70,12 @@ from quantizers import (
     by_seed,
     contributions,
     on_labelled,
+    on_real_b0,
     shown,
     side_by_side,
 )
+from real_b0 import CALIBRATION as GIVEN
+from real_b0 import CHOOSING, EVERY, JUDGED, chosen, feature_fields
 from results import of_this_run, save
 from subjects import (
     FLOAT,
@@ -93,13 +102,14 @@ from verdicts import (
     peak_fields,
 )
 
-from edgeeff.accelerators.plan import preset
+from edgeeff.accelerators.plan import Plan, preset
 from edgeeff.benchmarking.comparison import Comparison
 from edgeeff.benchmarking.run import benchmark
 from edgeeff.evaluation.accuracy import ranks
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import fidelity
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.tflite.graph import Graph
 
 HERE = Path(__file__).parent
 Logits = npt.NDArray[np.float32]
@@ -173,14 +183,20 @@ Rows = Iterator[Fields]
 
 def latency_fields(models: Sequence[Path]) -> Part:
     """Time per run as a ratio to the first model's."""
-    found = benchmark(models, plan=preset("quick", threads=1))
+    fields = latency_of(models, preset("quick", threads=1))
+    return lambda it: fields(it.made.path)
+
+
+def latency_of(models: Sequence[Path], plan: Plan) -> Callable[[Path], Fields]:
+    """Time per run as a ratio to the first model's, by model."""
+    found = benchmark(models, plan=plan)
     say(f"benchmark: {[failure.error.message for failure in found.failures] or 'all measured'}")
     by_model: dict[str, Comparison] = {it.model: it for it in found.comparisons}
 
-    def fields(it: Verdict) -> Fields:
-        if it.made.path == models[0]:
+    def fields(model: Path) -> Fields:
+        if model == models[0]:
             return {"latency": {"ratio": 1.0}}
-        against = by_model.get(it.made.path.name)
+        against = by_model.get(model.name)
         if against is None or against.ratio is None or against.ci95 is None:
             return {}
         return {"latency": {"ratio": against.ratio, "ci95": list(against.ci95)}}
@@ -190,15 +206,20 @@ def latency_fields(models: Sequence[Path]) -> Part:
 
 def row(bench: Bench, it: Verdict, *parts: Part) -> Fields:
     """One row of the document; the fields of later parts replace those of earlier ones."""
-    way = it.made.way
+    fields = named(bench, it.made.way)
+    for part in parts:
+        fields |= part(it)
+    return fields
+
+
+def named(bench: Bench, way: Way) -> Fields:
+    """Which network, and which way it went."""
     fields: Fields = {"network": bench.name, "method": way.name}
     if way.recipe:
         fields["recipe"] = way.recipe
     fields["calibration"] = way.data
     if way.seed is not None:
         fields["seed"] = way.seed
-    for part in parts:
-        fields |= part(it)
     return fields
 
 
@@ -282,6 +303,44 @@ def show_outliers(bench: Bench) -> Rows:
         yield from stream(network, judge, against_outliers(bench.subject), *HELD_OUT)
 
 
+def show_real_b0(bench: Bench, *, calibration: Path, judged: Sequence[Path]) -> Rows:
+    """Fidelity at the features of a real B0, then operators, bytes and time of each file."""
+    preprocessing = bench.preprocessing
+    np.save(bench.folder / CALIBRATION, chosen(calibration, preprocessing, GIVEN))
+    pictures_of = {folder.name: chosen(folder, preprocessing, JUDGED, EVERY) for folder in judged}
+    judges = {name: Judge(bench, pictures) for name, pictures in pictures_of.items()}
+    made = []
+
+    def rows(one: Made) -> Rows:
+        made.append(one)
+        for name, judge in judges.items():
+            found = feature_fields(judge.truth, judge.logits(one.path))
+            yield named(bench, one.way) | {"judged": name} | found
+
+    for way in on_real_b0(bench.subject):
+        yield from rows(bench.make(way))
+    best, why = best_setting(bench, chosen(calibration, preprocessing, CHOOSING))
+    yield from rows(best)
+    say(why)
+    paths = [one.path for one in made]
+    times = latency_of([*paths, bench.float_model], replace(preset("quick"), **TURNS))
+    for one in made:
+        cost = {"seconds": one.seconds} | file_fields(one.path) | times(one.path)
+        yield named(bench, one.way) | cost
+    float_fields = file_fields(bench.float_model) | times(bench.float_model)
+    yield {"network": bench.name, "method": "float32", "calibration": "none"} | float_fields
+
+
+TURNS: Fields = {"threads": 1, "repeats": 5, "max_seconds": 3.0}
+"""How the files of the real B0 are timed: in turn, in fresh processes."""
+
+
+def file_fields(model: Path) -> Fields:
+    """What is in a file."""
+    content = model.read_bytes()
+    return {"operators": len(Graph.of(content).operators), "megabytes": len(content) / 1e6}
+
+
 def best_setting(bench: Bench, choosing: Pixels) -> tuple[Made, str]:
     """litert-quantizer's setting whose median picture is best where calibration looked too."""
     judge = Judge(bench, choosing)
@@ -340,22 +399,33 @@ def main() -> None:
             flag, dest="mode", action="store_const", const=mode, help=mode.__doc__, default=compare
         )
     modes.add_argument("--labelled", type=Path, metavar="DATA", help=show_labelled.__doc__)
-    parser.add_argument("--calibration", type=Path, metavar="DATA", help="with --labelled")
+    modes.add_argument("--real-b0", type=Path, metavar="FILE.pth", help=show_real_b0.__doc__)
+    parser.add_argument(
+        "--calibration", type=Path, metavar="DATA", help="with --labelled or --real-b0"
+    )
+    parser.add_argument("--judged", type=Path, nargs="+", metavar="FOLDER", help="with --real-b0")
     parser.add_argument("--save", type=Path, metavar="FILE.json", help="put the rows into this")
-    parser.add_argument("networks", nargs="+", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
-    chosen = parser.parse_args()
-    if chosen.labelled:
-        data, calibration = chosen.labelled, chosen.calibration
-        chosen.mode = functools.partial(show_labelled, data=data, calibration=calibration)
-    elif chosen.calibration:
-        parser.error("--calibration goes with --labelled")
-    for word in chosen.networks:
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
+    given = parser.parse_args()
+    mode, words, first = given.mode, given.networks, STOCK.name
+    if given.labelled:
+        mode = functools.partial(show_labelled, data=given.labelled, calibration=given.calibration)
+    elif given.real_b0:
+        if not (given.calibration and given.judged):
+            parser.error("--real-b0 takes --calibration and --judged")
+        mode = functools.partial(show_real_b0, calibration=given.calibration, judged=given.judged)
+        words, first = [f"b0={given.real_b0}"], "edgeeff int8-plain"
+    elif given.calibration:
+        parser.error("--calibration goes with --labelled or --real-b0")
+    if not words:
+        parser.error("which network?")
+    for word in words:
         with tempfile.TemporaryDirectory() as folder:
-            for found in chosen.mode(Bench(Subject(word), Path(folder))):
+            for found in mode(Bench(Subject(word), Path(folder))):
                 print(json.dumps(found), flush=True)
-                if chosen.save:
-                    latency_to = STOCK.name if "latency" in found else None
-                    save(chosen.save, replace(of_this_run([found]), latency_to=latency_to))
+                if given.save:
+                    latency_to = first if "latency" in found else None
+                    save(given.save, replace(of_this_run([found]), latency_to=latency_to))
 
 
 if __name__ == "__main__":

@@ -157,8 +157,8 @@ def _stock(task: Task, watch: Watch) -> bytes:
     import tf_keras
 
     pictures = task.photographs
-    probabilities = tf_keras.layers.Softmax()(network.output)
-    whole_network = tf_keras.Model(network.input, probabilities)
+    output = tf_keras.layers.Activation(task.subject.ending)(network.output)
+    whole_network = tf_keras.Model(network.input, output)
     converter = tf.lite.TFLiteConverter.from_keras_model(whole_network)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: (
@@ -268,6 +268,17 @@ def on_labelled(subject: Subject) -> list[Way]:
     return [*shown(subject)[:3], mixed, plain]
 
 
+def on_real_b0(subject: Subject) -> list[Way]:
+    """Plain int8 first, the default recipe without data and with, the others."""
+    whole = default_recipe(subject)
+    plain, *others = (
+        edgeeff(name, find_recipe(name))
+        for name in ("int8-plain", "int8-mixed", "weight-only", "dynamic", "int16x8")
+    )
+    own = [edgeeff(whole.name, whole), edgeeff(whole.name, whole, PHOTOGRAPHS)]
+    return [plain, *own, STOCK, LITERT_DEFAULT, *others]
+
+
 SEEDS = 4
 
 
@@ -350,6 +361,7 @@ def _by_estimator(whole: Recipe, data: str) -> list[Way]:
 def known_ways(subject: Subject) -> dict[str, Way]:
     """All of the above by key."""
     ways = [*side_by_side(subject), *LITERT_SETTINGS.values(), *shown(subject)]
+    ways += on_real_b0(subject)
     return {way.key: way for way in [*ways, *by_seed(subject), *contributions(subject)]}
 
 

@@ -23,7 +23,7 @@ SCHEMA = "edgeeff.results/1"
 FOLDER = Path(__file__).parent / "results"
 SAVE = "--save"
 
-IDENTITY = ("network", "method", "calibration", "given", "seed")
+IDENTITY = ("network", "method", "calibration", "given", "seed", "judged")
 """The fields that tell a row from others; a later row replaces an earlier one with the same."""
 
 Row = Mapping[str, Any]
@@ -67,7 +67,8 @@ def save(path: Path, found: Results) -> None:
     if path.exists():
         old = read(path)
         machine = {} if old.machine == found.machine else {"machine": found.machine}
-        found = replace(old, rows=_joined(old.rows, [{**row, **machine} for row in found.rows]))
+        rows = _joined(old.rows, [{**row, **machine} for row in found.rows])
+        found = replace(old, rows=rows, latency_to=old.latency_to or found.latency_to)
     path.write_text(text(found), "utf-8")
 
 

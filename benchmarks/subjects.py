@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from photographs import photographs
 from PIL import Image
+from real_b0 import build_features, is_real_b0
 
 from edgeeff import files
 from edgeeff.architectures.variants import Variant, find_variant
@@ -45,10 +46,10 @@ FASHION_CHOOSING = 300
 
 @dataclass(frozen=True)
 class Subject:
-    """A network: a variant with packaged ImageNet weights, or trained on Fashion-MNIST.
+    """A network: a variant with packaged ImageNet weights, or with those of a file.
 
     Attributes:
-        word: as on the command line: ``lite0``, or ``b0=FILE.weights.h5``.
+        word: as on the command line: ``lite0``, ``b0=FILE.weights.h5``, or ``b0=FILE.pth``.
     """
 
     word: str
@@ -60,7 +61,7 @@ class Subject:
 
     @property
     def weights(self) -> Path | None:
-        """Those trained on Fashion-MNIST by ``fashion_mnist.py``; ``None``: ImageNet's."""
+        """Of ``fashion_mnist.py``, or PyTorch's; ``None``: the packaged ones of ImageNet."""
         path = self.word.partition("=")[2]
         return Path(path) if path else None
 
@@ -69,8 +70,15 @@ class Subject:
         """What it is built from."""
         return find_variant(self.name)
 
+    @property
+    def ending(self) -> str:
+        """What follows the network's outputs: logits become probabilities, features stay."""
+        return "linear" if is_real_b0(self.weights) else "softmax"
+
     def build(self) -> tuple[Any, Preprocessing]:
-        """The Keras network, which gives logits, and its preprocessing."""
+        """The Keras network, which gives logits or features, and its preprocessing."""
+        if self.weights is not None and is_real_b0(self.weights):
+            return build_features(self.variant, self.weights)
         import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
         from edgeeff.network.builder import build
         from edgeeff.network.weights import load
@@ -194,11 +202,11 @@ PREPROCESSING = "preprocessing.json"
 
 
 def write(subject: Subject, folder: Path) -> None:
-    """Export the float network, softmax and all, and write its preprocessing."""
+    """Export the float network with its ending, and write its preprocessing."""
     network, preprocessing = subject.build()
     from edgeeff.network.export import export
 
-    export(network, folder / FLOAT, preprocessing=preprocessing)
+    export(network, folder / FLOAT, preprocessing=preprocessing, activation=subject.ending)
     files.write_bytes(folder / PREPROCESSING, json.dumps(preprocessing.to_json()).encode())
 
 
