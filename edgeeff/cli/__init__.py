@@ -112,10 +112,19 @@ def _run(words: list[str]) -> int:
 
 
 def _unexpected(error: Exception, words: list[str], as_json: bool) -> int:
+    if _interrupted(error):
+        return _fail("interrupted", "nothing half-written was left behind", 130, as_json)
     if {"-v", "--verbose"} & set(words):
         echo(traceback.format_exc(), err=True)
     hint = "this is a bug of edgeeff: please report it with the output of the command with -v"
     return _fail(f"unexpected {type(error).__name__}: {error}", hint, 1, as_json)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: native modules that are being imported make it another."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _keep_exit_status() -> None:

@@ -103,6 +103,13 @@ def test_what_the_system_does_to_any_program_is_no_bug(error, status, words, mon
     assert ("bug" in said) == ("unexpected" in words)
 
 
+def test_an_interrupt_that_a_native_import_made_another_error_is_one(monkeypatch, capsys):
+    error = ImportError("initialization failed")
+    error.__cause__ = KeyboardInterrupt()
+    assert fails_with(error, [], monkeypatch) == 130
+    assert capsys.readouterr().err.startswith("error: interrupted\n")
+
+
 def test_names_in_a_model_do_not_steer(tmp_path: Path):
     folder = tmp_path / NAME
     folder.mkdir()
