@@ -66,11 +66,11 @@ def test_manifest_with_a_damaged_preprocessing_is_an_error(model):
         find_preprocessing(model)
 
 
-def test_manifest_of_another_file_says_nothing(model):
+def test_manifest_of_another_file_is_refused(model):
     write_manifest(model, of_family("imagenet", 32).to_json())
     shutil.copy(tiny.FLOAT32, model)
-    told = of_family("lite", 32)
-    assert find_preprocessing(model, otherwise=told) == told
+    with pytest.raises(InputError, match="describes another file"):
+        find_preprocessing(model, otherwise=of_family("lite", 32))
 
 
 def test_metadata_says_mean_and_std():

@@ -563,7 +563,7 @@ def test_a_model_s_file_gives_the_float_file_that_quantize_takes(tmp_path):
         ({"classes": 4}, "--classes goes with --variant"),
         ({"resolution": 64}, "takes 32 pixels"),
         ({"mean": "0"}, "go together"),
-        ({"batch": 0}, "batch of 0"),
+        ({"batch": 0}, "--batch 0"),
     ],
 )
 def test_options_that_contradict_a_model_are_refused(changes, said, tmp_path):
