@@ -46,6 +46,19 @@ def test_int8_recipes_make_integer_networks_that_take_bytes(tiny_float: Path, re
     assert model.integer_only == ("mixed" not in recipe)
 
 
+def test_a_recipe_that_keeps_outputs_takes_photographs(tiny_float: Path):
+    pictures = replace(synthetic_set(6, TINY), source="photographs")
+    content = tiny_float.read_bytes()
+    quantized = quantize_model(FloatModel(content, TINY), find_recipe("int8-swish"), pictures)
+    judged = synthetic_set(12, TINY).pictures[6:]
+    runs = [Runner(each) for each in (content, quantized)]
+    float_answers, found = (
+        np.concatenate([dequantize(r.run(f(p[None]))[0], r.outputs[0]) for p in judged])
+        for r, f in ((r, feeding(r.inputs[0], TINY)) for r in runs)
+    )
+    assert np.abs(found - float_answers).max() < 0.1
+
+
 @pytest.mark.parametrize("recipe", ["dynamic", "weight-only", "float16"])
 def test_recipes_that_compute_in_float_take_float(tiny_float: Path, recipe: str):
     model = parse_model(made(tiny_float.read_bytes(), recipe))

@@ -119,12 +119,7 @@ def correct(
                     graph, operator, stored, rounded, known, wanted, random, truth
                 )
             if wanted.replayed:
-                step = Step(graph, operator, rounded, threads)
-                made = [step.run(stored, i) for i in range(len(batches))]
-                stored.update(
-                    zip(operator.outputs, map(list, zip(*made, strict=True)), strict=True)
-                )
-                _forget(graph, operator, stored)
+                _replay(graph, operator, stored, rounded, len(batches), threads)
                 if truth is not None:
                     truth.run(operator.name)
             if advance:
@@ -210,9 +205,7 @@ class _Truth:
     def run(self, name: str) -> None:
         """Run an operator."""
         operator = self._operators[name]
-        step = Step(self._graph, operator, {}, self._threads)
-        self._stored[operator.output] = [step.run(self._stored, i) for i in range(self._count)]
-        _forget(self._graph, operator, self._stored)
+        _replay(self._graph, operator, self._stored, {}, self._count, self._threads)
 
 
 def _rounded(
@@ -233,6 +226,21 @@ def _in_float(graph: Graph, tensor: int, wanted: Corrections) -> bool:
     readers = graph.consumers.get(tensor, ())
     ends = (*readers, maker) if maker else readers
     return bool(readers) and all(operator.name in wanted.in_float for operator in ends)
+
+
+def _replay(
+    graph: Graph,
+    operator: Operator,
+    stored: dict[int, Any],
+    grids: Mapping[int, Grid],
+    count: int,
+    threads: int | None,
+) -> None:
+    """Run an operator on all stored batches, store what it makes, forget what nobody reads."""
+    step = Step(graph, operator, grids, threads)
+    made = [step.run(stored, i) for i in range(count)]
+    stored.update(zip(operator.outputs, map(list, zip(*made, strict=True)), strict=True))
+    _forget(graph, operator, stored)
 
 
 def _forget(graph: Graph, operator: Operator, stored: dict[int, Any]) -> None:
