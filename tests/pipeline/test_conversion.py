@@ -567,9 +567,8 @@ def test_a_model_s_file_gives_the_float_file_that_quantize_takes(tmp_path):
     ],
 )
 def test_options_that_contradict_a_model_are_refused(changes, said, tmp_path):
-    settings = conversion.Settings(output=tmp_path, **changes)
     with pytest.raises(UsageError, match=said):
-        conversion.convert_model(own_network(), settings)
+        conversion.convert_model(own_network(), conversion.Settings(output=tmp_path, **changes))
 
 
 def test_labels_of_another_number_than_a_model_s_classes_are_refused(tmp_path):
