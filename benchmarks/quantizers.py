@@ -270,12 +270,12 @@ def on_labelled(subject: Subject) -> list[Way]:
 
 def on_real_b0(subject: Subject) -> list[Way]:
     """Plain int8 first, the default recipe without data and with, the others."""
-    whole = default_recipe(subject)
+    recipes = [default_recipe(subject), find_recipe("int8-swish-mixed")]
     plain, *others = (
         edgeeff(name, find_recipe(name))
-        for name in ("int8-plain", "int8-mixed", "weight-only", "dynamic", "int16x8")
+        for name in ("int8-plain", "weight-only", "dynamic", "int16x8")
     )
-    own = [edgeeff(whole.name, whole), edgeeff(whole.name, whole, PHOTOGRAPHS)]
+    own = [edgeeff(one.name, one, data) for one in recipes for data in (NONE, PHOTOGRAPHS)]
     return [plain, *own, STOCK, LITERT_DEFAULT, *others]
 
 
