@@ -25,9 +25,13 @@ from edgeeff.evaluation.layers.runs import (
     QuantizedWeights,
 )
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.quantization.corrections.channel_groups import spatial
 from edgeeff.quantization.corrections.equalization import scalable
 from edgeeff.quantization.corrections.recorded_groups import grouped_as
+from edgeeff.quantization.corrections.regions import regions
+from edgeeff.quantization.corrections.swish_scaling import swish_inputs
 from edgeeff.quantization.float_graph import correctable
+from edgeeff.quantization.grid import FIXED
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.messages import quiet_runtime
 from edgeeff.tflite.model import Operator, Tensor
@@ -42,6 +46,9 @@ USED = 0.6
 
 SPREAD = 16.0
 """Ratio of the widest channel to the median one from which it is named as a cause."""
+
+EQUALIZE, GROUP = "equalize it", "group the channels (recipe int8-swish)"
+"""What helps where channels differ: corrections of a recipe."""
 
 
 @dataclass(frozen=True)
@@ -126,20 +133,32 @@ def layer_errors(
     names = [operator.name for operator in shared]
     # What layers read: where a neighbour stays in float, it is none of the shared ones.
     sources = [graph.name(operator.inputs[0]) for operator in shared if operator.weighted]
-    scaled = scalable(graph)
+    remedies = dict.fromkeys(scalable(graph), EQUALIZE) | dict.fromkeys(_groupable(graph), GROUP)
     with quiet_runtime():
         truth = Network(graph, list(dict.fromkeys([*names, *sources])), preprocessing)
         found = Network(quantized, names, preprocessing)
         weights = QuantizedWeights(graph, quantized)
         places = {operator.name: index for index, operator in enumerate(graph.operators)}
         tallies = [
-            _Tally(places[o.name], o, grids[o.name], weights, o.output in scaled) for o in shared
+            _Tally(places[o.name], o, grids[o.name], weights, remedies.get(o.output, ""))
+            for o in shared
         ]
         for picture in pictures:
             real, stored = truth.activations(picture), found.activations(picture)
             for tally in tallies:
                 tally.add(real, stored)
     return tuple(sorted((tally.error() for tally in tallies), key=lambda error: error.own_db))
+
+
+def _groupable(graph: Graph) -> set[int]:
+    """The activations of swishes that the correction ``group`` may take apart."""
+    return {
+        tensor
+        for region in regions(graph)
+        if swish_inputs(graph, region)
+        for tensor in region.tensors
+        if spatial(graph, tensor) and graph.producer[tensor].kind not in FIXED
+    }
 
 
 def _has_grid(tensor: Tensor) -> bool:
@@ -155,9 +174,9 @@ class _Tally:
         operator: Operator,
         tensor: Tensor,
         weights: QuantizedWeights,
-        scaled: bool,
+        remedy: str,
     ) -> None:
-        self.index, self.operator, self.scaled = index, operator, scaled
+        self.index, self.operator, self.remedy = index, operator, remedy
         self.factor = factor = weights.factors[operator.name]
         self.levels = np.iinfo(np.dtype(tensor.dtype))
         self.scale, self.zero = float(tensor.scales[0]), int(tensor.zero_points[0])
@@ -197,7 +216,6 @@ class _Tally:
         span = (self.levels.max - self.levels.min) * self.scale
         used = min(1.0, float(self.highest.max() - self.lowest.min()) / span)
         spread = float(reach.max() / max(float(np.median(reach)), 1e-9))
-        named_spread = spread if self.scaled else 1.0
         return LayerError(
             self.index,
             self.operator.name,
@@ -208,18 +226,19 @@ class _Tally:
             clipped,
             used,
             spread,
-            _cause(clipped, used, named_spread, self.saturated),
+            _cause(clipped, used, spread, self.remedy, self.saturated),
         )
 
 
-def _cause(clipped: float, used: float, spread: float, saturated: int) -> str:
+def _cause(clipped: float, used: float, spread: float, remedy: str, saturated: int) -> str:
     causes = []
     if clipped > CLIPPED:
         causes.append(f"clips {clipped:.2%} of the values")
     if used < USED:
         causes.append(f"uses {used:.0%} of its range")
-    if spread > SPREAD:
-        causes.append(f"one channel reaches {spread:.0f} times as far as the median one")
+    if spread > SPREAD and remedy:
+        reaches = f"one channel reaches {spread:.0f} times as far as the median one"
+        causes.append(f"{reaches}: {remedy}")
     if saturated:
         causes.append(f"biases beyond 32 bits: {saturated}")
     return "; ".join(causes)

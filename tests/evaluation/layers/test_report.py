@@ -187,3 +187,17 @@ def test_a_quantized_reference_is_refused(lite0_float):
     quantized.add_tensor("stored", (1, 8), "int8", scale=0.5)
     with pytest.raises(InputError, match="--reference is quantized"):
         layer_errors(quantized, quantized, [], LITE)
+
+
+def test_channels_that_differ_before_a_swish_are_named_with_what_helps(tiny_float):
+    graph = float_graph(tiny_float.read_bytes())
+    layer = next(o for o in graph.operators if o.name == "block2a_expand_bn")
+    kernel = graph.weights(layer).copy()
+    kernel[0] *= 256
+    graph.set_weights(layer, kernel)
+    preprocessing = of_family("imagenet", 32)
+    model = FloatModel(graph.content(), preprocessing)
+    made = quantize_model(model, find_recipe("int8-plain"), synthetic_set(4, preprocessing))
+    pictures = list(synthetic_pictures(2, 32, seed=9))
+    found = {e.name: e.cause for e in compared(made, graph.content(), pictures, preprocessing)}
+    assert "group the channels (recipe int8-swish)" in found["block2a_expand_bn"]
