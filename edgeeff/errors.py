@@ -13,14 +13,27 @@ LONGEST_NAME = 80
 """Characters of an unknown name that are repeated; likenesses of long ones take long to find."""
 
 
+LONGEST_MESSAGE = 1500
+"""Characters of a message: a file from elsewhere may hold names of any length."""
+
+
+def _bounded(message: str) -> str:
+    """The message, the middle of a very long one left out."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    half = LONGEST_MESSAGE // 2
+    left_out = len(message) - 2 * half
+    return f"{message[:half]} [{left_out} characters left out] {message[-half:]}"
+
+
 class EdgeeffError(Exception):
     """An error a user can act on: what is wrong and where, and what to do next."""
 
     exit_status = 2
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _bounded(message)
+        super().__init__(self.message)
         self.hint = hint
 
 

@@ -42,7 +42,7 @@ def test_both_of_pytorch_s_formats_hold_the_same(state: StateDict) -> None:
 def test_the_exported_network_predicts_as_torchvision(state: StateDict, tmp_path: Path) -> None:
     model = build(state.variant)
     loaded = load(model, state.variant, state)
-    export(model, tmp_path / "m.tflite", preprocessing=state.preprocessing(), logits=True)
+    export(model, tmp_path / "m.tflite", preprocessing=state.preprocessing(), activation="linear")
     runner = Runner(tmp_path / "m.tflite")
     expected = np.load(DATA / "torchvision.npz")
     found = np.concatenate([runner.run(image[None])[0] for image in expected["image"]])

@@ -179,7 +179,7 @@ def test_copies_in_the_places_of_idle_channels_cost_nothing(lite0_float: Path, p
         model = quantize_model(FloatModel(content, LITE), recipe, synthetic)
         found.append(fidelity(truth, answers(model, pictures)).sqnr_db)
         sizes.append(len(model))
-    assert found[1] >= found[0] + 0.1
+    assert found[1] >= found[0] + 0.05
     assert sizes[1] == sizes[0]
 
 
