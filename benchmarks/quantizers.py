@@ -287,7 +287,7 @@ def on_real_b0(subject: Subject) -> list[Way]:
         edgeeff(name, find_recipe(name)) for name in ("int8-plain", "weight-only", "dynamic")
     )
     own = [edgeeff(one.name, one, data) for one in recipes for data in (NONE, PHOTOGRAPHS)]
-    # Bytes would round the features of 16 bits to 8; probabilities, as users get them, hardly feel it.
+    # Bytes would round the features of 16 bits to 8; probabilities hardly feel it.
     sixteen = edgeeff("int16x8", find_recipe("int16x8"), output="float32")
     return [plain, *own, STOCK, LITERT_DEFAULT, *others, sixteen]
 
