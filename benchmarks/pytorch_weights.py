@@ -1,8 +1,8 @@
 """Networks of PyTorch's libraries, converted, against the libraries' own predictions.
 
-    python -m venv /tmp/torch
-    /tmp/torch/bin/pip install torch torchvision timm transformers efficientnet_pytorch safetensors
-    python benchmarks/pytorch_weights.py --torch /tmp/torch/bin/python [--only timm:b0 ...]
+    python -m venv build/torch
+    build/torch/bin/pip install torch torchvision timm transformers efficientnet_pytorch safetensors
+    python benchmarks/pytorch_weights.py --torch build/torch/bin/python [--only timm:b0 ...]
 
 For each library and network: random weights with re-estimated BatchNorm, saved by the library,
 go through ``edgeeff`` to a float .tflite, and both get the same pictures. Printed is the largest

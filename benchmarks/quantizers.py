@@ -284,7 +284,8 @@ def on_real_b0(subject: Subject) -> list[Way]:
     """Plain int8 first, the default recipe without data and with, the others."""
     recipes = [default_recipe(subject), find_recipe("int8-swish-mixed")]
     plain, *others = (
-        edgeeff(name, find_recipe(name)) for name in ("int8-plain", "weight-only", "dynamic")
+        edgeeff(name, find_recipe(name))
+        for name in ("int8-plain", "int8-mixed", "weight-only", "dynamic")
     )
     own = [edgeeff(one.name, one, data) for one in recipes for data in (NONE, PHOTOGRAPHS)]
     # Bytes would round the features of 16 bits to 8; probabilities hardly feel it.

@@ -47,6 +47,9 @@ from edgeeff.tflite.statistics import TensorStatistics, rescaled, selected
 FloatArray = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
+Trust = Callable[[Mapping[int, TensorStatistics]], Mapping[int, TensorStatistics]]
+"""Those BatchNorm statistics that count above pictures."""
+
 REPLAY_BYTES = 2_000_000_000
 """Replayed pictures are so many that a tensor and its successor stay below this."""
 
@@ -155,7 +158,7 @@ def _equalized(
     graph: Graph,
     recipe: Recipe,
     known: Known,
-    trust: Callable[[Mapping[int, TensorStatistics]], Mapping[int, TensorStatistics]],
+    trust: Trust,
     look: Callable[[], dict[int, Observed]],
 ) -> Known:
     """Equalize, if the recipe says so; what is known of the activations then."""
@@ -174,7 +177,7 @@ def _grouped(
     graph: Graph,
     recipe: Recipe,
     known: Known,
-    trust: Callable[[Mapping[int, TensorStatistics]], Mapping[int, TensorStatistics]],
+    trust: Trust,
     look: Callable[[], dict[int, Observed]],
 ) -> Known:
     """Group channels, if the recipe says so; what is known of the activations then."""
