@@ -78,7 +78,8 @@ def summary(terminal: Terminal, made: Conversion) -> None:
 def _same_function(weights: Provenance | None) -> Rows:
     if weights is None or weights.difference is None:
         return []
-    return [("float32", f"answers as {weights.source}: {weights.difference:.1g} apart at most")]
+    apart = f"{weights.difference:.1g} apart at most"
+    return [("float32", f"answers as the network it was made of: {apart}")]
 
 
 def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,19 @@ ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
 """What may follow the logits: one class of all, each class by itself, nothing."""
 
 
+@dataclass(frozen=True)
+class Exported:
+    """A network as a file, and as the function that it was made of.
+
+    Attributes:
+        content: the float32 .tflite.
+        function: from pictures, float32 [batch, height, width, 3], to answers, in TensorFlow.
+    """
+
+    content: bytes
+    function: Callable[[Any], Any]
+
+
 def export(
     model: tf_keras.Model,
     path: Path,
@@ -48,7 +62,7 @@ def export(
     activation: str = "softmax",
     force: bool = False,
 ) -> None:
-    """Write a network as a float32 .tflite: what ``exported`` gives.
+    """Write a network as a float32 .tflite: the content that ``exported`` gives.
 
     Args:
         model: as ``exported`` takes it, and ``preprocessing``, ``batch``, ``activation`` too.
@@ -63,8 +77,8 @@ def export(
         OutputError: the file cannot be written.
     """
     files.refuse_existing(path, force=force)
-    content = exported(model, preprocessing=preprocessing, batch=batch, activation=activation)
-    files.write_bytes(path, content, force=force)
+    made = exported(model, preprocessing=preprocessing, batch=batch, activation=activation)
+    files.write_bytes(path, made.content, force=force)
 
 
 def exported(
@@ -73,7 +87,7 @@ def exported(
     preprocessing: Preprocessing,
     batch: int = 1,
     activation: str = "softmax",
-) -> bytes:
+) -> Exported:
     """A network as a float32 .tflite.
 
     The file has the signature ``SIGNATURE`` from ``image``, float32 [batch, height,
@@ -105,7 +119,7 @@ def exported(
     known = batchnorm_statistics(model, preprocessing)
     tensors = {name: found for name, found in known.tensors.items() if name in names}
     statistics.attach(graph, Statistics(known.source, known.count, tensors))
-    return graph.content()
+    return Exported(graph.content(), function)
 
 
 def batchnorm_statistics(model: tf_keras.Model, preprocessing: Preprocessing) -> Statistics:

@@ -18,9 +18,9 @@ from edgeeff.evaluation.classifier import excludes
 from edgeeff.evaluation.gate import check_agreement
 from edgeeff.pictures.images import read_images, read_labels
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pipeline import policy, sources
+from edgeeff.pipeline import network_process, policy, sources
 from edgeeff.pipeline.candidates import Conversion, Job, make
-from edgeeff.pipeline.own_models import from_keras
+from edgeeff.pipeline.network_process import Order
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.pictures import (
@@ -109,8 +109,9 @@ def convert(
     usual = weighted.preprocessing
     told = prepared.notes
     _refuse_full(settings.output)
-    calibration = _pictures(settings, expected, usual, progress)
-    network = sources.from_variant(weighted, settings, prepared.labels, progress)
+    with network_process.begun(Order(weighted, settings, prepared.labels)) as wait:
+        calibration = _pictures(settings, expected, usual, progress)
+        network = wait(progress)
     if network.preprocessing.crop != usual.crop:
         calibration = _pictures(settings, expected, network.preprocessing, progress)
     reference, model = (
@@ -158,7 +159,8 @@ def convert_model(
     _refuse(settings, target)
     refuse_foreign(reference, force=settings.force)
     _refuse_full(settings.output)
-    network = from_keras(model, settings, labels, progress)
+    with network_process.begun(Order(model, settings, labels)) as wait:
+        network = wait(progress)
     recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))
     check_network(network, recipes[-1])
     _check_limits(network, settings)

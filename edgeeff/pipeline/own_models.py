@@ -37,6 +37,7 @@ def from_keras(
     with progress.stage("import TensorFlow"):
         import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
         from edgeeff.network import model_export, model_files
+        from edgeeff.network.same_function import difference
     with progress.stage("load model"):
         if isinstance(model, Path):
             network = model_files.read(model, allow_code=settings.allow_code)
@@ -52,7 +53,7 @@ def from_keras(
     if labels is not None:
         check_count(labels, graph.shape(graph.output)[-1], str(settings.labels))
     with progress.stage("compare with the model"):
-        apart = model_export.difference(network, graph.content(), preprocessing)
+        apart = difference(network.name, network.call, graph.content(), preprocessing)
     if settings.logits:
         graph = model_export.without_activation(graph)
     weights = Provenance(source, digest, True, notes, apart)

@@ -107,6 +107,7 @@ def from_variant(
         import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
         from edgeeff.network.builder import build
         from edgeeff.network.export import exported
+        from edgeeff.network.same_function import difference
         from edgeeff.network.weights import load, usual_activation
     variant = source.variant
     with progress.stage("build network"):
@@ -118,16 +119,18 @@ def from_variant(
     if activation in (None, "linear"):
         activation = usual_activation(network.outputs[0].shape[-1])
     with progress.stage("export"):
-        content = exported(
+        made = exported(
             network,
             preprocessing=preprocessing,
             batch=settings.batch,
             activation="linear" if settings.logits else str(activation),
         )
+    with progress.stage("compare with the network"):
+        apart = difference(network.name, made.function, made.content, preprocessing)
     if labels is None and loaded.trained and settings.weights in NAMED_WEIGHTS:
         labels = imagenet_labels(network.outputs[0].shape[-1])
-    described = write_metadata(content, preprocessing, labels=labels, texts=_texts(variant))
-    weights = Provenance(loaded.source, loaded.sha256, loaded.trained, notes)
+    described = write_metadata(made.content, preprocessing, labels=labels, texts=_texts(variant))
+    weights = Provenance(loaded.source, loaded.sha256, loaded.trained, notes, apart)
     return FloatModel(described, preprocessing, variant.name, weights, labels)
 
 

@@ -60,7 +60,7 @@ class Manifest:
         mixed: which layers a search kept in a higher precision, and why.
         versions: of edgeeff, Python and the packages that matter.
         seconds: wall seconds by stage.
-        peak_memory_bytes: of the process that made it.
+        peak_memory_bytes: of the largest of the processes that made it.
     """
 
     model: str
@@ -220,12 +220,16 @@ def versions() -> dict[str, str]:
 
 
 def peak_memory() -> int | None:
-    """Most memory this process ever held, in bytes; ``None`` where the system does not say."""
+    """Most memory that this process or one of its ended children ever held, in bytes.
+
+    ``None`` where the system does not say.
+    """
     try:
         import resource
     except ImportError:
         return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    processes = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    peak = max(resource.getrusage(process).ru_maxrss for process in processes)
     return peak if sys.platform == "darwin" else peak * 1024
 
 

@@ -49,7 +49,7 @@ def probe(path: Path, *, seconds: float = SECONDS, xnnpack: bool = True) -> None
             timeout=seconds,
             capture_output=True,
             check=False,
-            env={**os.environ, "PYTHONPATH": _package_path()},
+            env={**os.environ, "PYTHONPATH": package_path()},
         )
     except subprocess.TimeoutExpired as error:
         raise InputError(f"{path} did not run to its end in {seconds:g} s", hint) from error
@@ -57,10 +57,10 @@ def probe(path: Path, *, seconds: float = SECONDS, xnnpack: bool = True) -> None
         failure = json.loads(child.stdout)
         raise InputError(failure["message"], failure["hint"])
     if child.returncode < 0:
-        name = _signal_name(-child.returncode)
-        raise InputError(f"{path} crashes the runtime ({name}){_last_words(child.stderr)}", hint)
+        name = signal_name(-child.returncode)
+        raise InputError(f"{path} crashes the runtime ({name}){last_words(child.stderr)}", hint)
     if child.returncode != 0:
-        raise InputError(f"{path} breaks the runtime{_last_words(child.stderr)}", hint)
+        raise InputError(f"{path} breaks the runtime{last_words(child.stderr)}", hint)
 
 
 def run_once(path: Path, *, xnnpack: bool) -> None:
@@ -86,19 +86,22 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _package_path() -> str:
+def package_path() -> str:
+    """``PYTHONPATH`` with which a child finds this edgeeff."""
     root = str(Path(__file__).parents[2])
     return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Such as ``SIGSEGV``."""
     try:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
 
 
-def _last_words(stderr: bytes) -> str:
+def last_words(stderr: bytes) -> str:
+    """The last line that a child printed of itself, behind a colon; empty if there is none."""
     lines = [line.strip() for line in stderr.splitlines() if not line.startswith(CHATTER)]
     said = [line.decode("utf-8", "replace") for line in lines if line]
     return f": {said[-1]}" if said else ""

@@ -16,6 +16,7 @@ import tf_keras
 
 from edgeeff.errors import InputError
 from edgeeff.network import model_export, model_files
+from edgeeff.network.same_function import difference
 from edgeeff.pictures.preprocessing import from_options
 from edgeeff.tflite.logits import final_activation
 
@@ -57,12 +58,15 @@ FRONTS: dict[str, Callable[[], Any]] = {
 }
 
 
+PIXELS = from_options(SIDE, "0", "255")
+
+
 def same_function(path: Path, mean: str = "0", std: str = "1") -> float:
     """The largest difference of the .tflite's answers; an error if it is above 1e-4."""
     read = model_files.read(path)
     graph = model_export.exported(read, SIDE, 1).graph
     how = from_options(SIDE, mean, std)
-    return model_export.difference(read, graph.content(), how)
+    return difference(read.name, read.call, graph.content(), how)
 
 
 @pytest.mark.parametrize("name", ["net.keras", "net.h5", "net"])
@@ -112,9 +116,7 @@ def test_another_function_is_refused() -> None:
     one, other = (classifier(activation=kind) for kind in ("softmax", "sigmoid"))
     graph = model_export.exported(model_files.of_model(one), SIDE, 1).graph
     with pytest.raises(InputError, match="not the same function"):
-        model_export.difference(
-            model_files.of_model(other), graph.content(), from_options(SIDE, "0", "255")
-        )
+        difference("other", model_files.of_model(other).call, graph.content(), PIXELS)
 
 
 def test_a_model_that_answers_nan_is_refused() -> None:
@@ -124,7 +126,7 @@ def test_a_model_that_answers_nan_is_refused() -> None:
     read = model_files.of_model(network)
     content = model_export.exported(read, SIDE, 1).graph.content()
     with pytest.raises(InputError, match="not finite numbers"):
-        model_export.difference(read, content, from_options(SIDE, "0", "255"))
+        difference(read.name, read.call, content, PIXELS)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

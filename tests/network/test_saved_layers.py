@@ -190,7 +190,7 @@ def test_where_nothing_says_it_one_output_is_a_sigmoid(outputs: int, usual: str)
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "linear"])
 def test_the_float_file_ends_as_asked(network, activation: str):
     preprocessing = Preprocessing.of(TINY)
-    content = exported(network, preprocessing=preprocessing, activation=activation)
+    content = exported(network, preprocessing=preprocessing, activation=activation).content
     endings = {"softmax": "SOFTMAX", "sigmoid": "LOGISTIC", "linear": None}
     last = final_activation(Graph.of(content))
     assert (last.kind if last else None) == endings[activation]
@@ -210,7 +210,7 @@ def test_a_sigmoid_head_of_keras_applications_says_what_keras_says(tmp_path: Pat
     assert found.scaling is not None
     assert found.activation is not None
     preprocessing = Preprocessing(64, found.scaling.mean, found.scaling.std, "bilinear", 1.0)
-    content = exported(network, preprocessing=preprocessing, activation=found.activation)
+    content = exported(network, preprocessing=preprocessing, activation=found.activation).content
     picture = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3), np.uint8)
     wanted = keras(picture.astype(np.float32), training=False).numpy()
     got = Runner(content).run(preprocessing.normalised(picture))[0]
