@@ -1,8 +1,10 @@
-"""The optional parts of an installation: what each brings, and the error for one left out."""
+"""The packages of an installation: versions, optional parts, and the error for one left out."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
+from collections.abc import Iterable
 
 from edgeeff.errors import ExtraMissing
 
@@ -38,3 +40,14 @@ def require(extra: str, purpose: str) -> None:
             f"{purpose} needs the extra {extra!r}: not installed are {', '.join(missing)}",
             f"pip install 'edgeeff[{extra}]'",
         )
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Those of the packages that are installed, by their names."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import sys
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from edgeeff import extras
 
 PACKAGES = ("edgeeff", "ai-edge-litert", "tflite-runtime", "numpy")
 """Whose versions a figure depends on."""
@@ -185,16 +186,6 @@ def _thermal_status() -> None:
     """Only phones say how much they throttle."""
 
 
-def _packages() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 STEADY: dict[str, Callable[[], Any]] = {
     "system": platform.platform,
     "machine": platform.machine,
@@ -209,7 +200,7 @@ STEADY: dict[str, Callable[[], Any]] = {
     "turbo": _turbo,
     "max_frequency_mhz": _most_frequency,
     "python": platform.python_version,
-    "packages": _packages,
+    "packages": lambda: extras.versions(PACKAGES),
 }
 
 MOVING: dict[str, Callable[[], Any]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import os
 import platform
 import re
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeeff import __version__, files, foreign
+from edgeeff import __version__, extras, files, foreign
 from edgeeff.errors import InputError, OutputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.float_model import FloatModel, Provenance
@@ -210,13 +209,8 @@ def _claims(content: bytes) -> bool:
 
 def versions() -> dict[str, str]:
     """edgeeff, Python and those of ``PACKAGES`` that are installed."""
-    found = {"edgeeff": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    here = {"edgeeff": __version__, "python": platform.python_version()}
+    return here | extras.versions(PACKAGES)
 
 
 def peak_memory() -> int | None:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.quantization.calibration.observation import Observed
+from edgeeff.quantization.corrections.tied import tied
 from edgeeff.quantization.grid import RESCALING_END, rescaling
 from edgeeff.quantization.recipes.recipe import Equalize
 from edgeeff.tflite.graph import Graph
@@ -136,16 +137,8 @@ def scalable_groups(graph: Graph) -> list[tuple[int, ...]]:
 
     Only those for which scaling leaves the network's function as it is.
     """
-    parent: dict[int, int] = {}
-
-    def root(tensor: int) -> int:
-        while parent.get(tensor, tensor) != tensor:
-            tensor = parent[tensor]
-        return tensor
-
-    for operator in graph.operators:
-        for tensor in operator.inputs if operator.kind == "ADD" else ():
-            parent[root(tensor)] = root(operator.output)
+    sums = [operator for operator in graph.operators if operator.kind == "ADD"]
+    root = tied((tensor, sum_.output) for sum_ in sums for tensor in sum_.inputs)
     members: dict[int, set[int]] = {}
     for operator in graph.operators:
         members.setdefault(root(operator.output), set()).add(operator.output)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeeff.quantization.corrections.tied import tied
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 
@@ -54,17 +55,8 @@ class Region:
 
 def regions(graph: Graph) -> list[Region]:
     """The regions of a float graph with more than one channel, in order of execution."""
-    parent: dict[int, int] = {}
-
-    def root(tensor: int) -> int:
-        while parent.get(tensor, tensor) != tensor:
-            tensor = parent[tensor]
-        return tensor
-
-    for operator in graph.operators:
-        if operator.kind in BY_CHANNEL:
-            for tensor in _activations(graph, operator):
-                parent[root(tensor)] = root(operator.output)
+    by_channel = [operator for operator in graph.operators if operator.kind in BY_CHANNEL]
+    root = tied((t, each.output) for each in by_channel for t in _activations(graph, each))
     members: dict[int, list[int]] = {}
     for tensor in graph.activations:
         members.setdefault(root(tensor), []).append(tensor)
