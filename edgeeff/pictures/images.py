@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -234,22 +235,37 @@ def pixels(
 
 def open_rgb(path: Path) -> Image.Image:
     """Read a JPEG, PNG, WebP or BMP file as ``rgb`` does. Raises ``InputError`` naming it."""
+    with silent():
+        return read_rgb(path)
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Let Pillow not warn of damaged metadata and of large pictures: both are judged here.
+
+    What warnings do is one setting of the process, so threads cannot each set it: who reads
+    pictures in several enters this once, around all of them.
+    """
     with warnings.catch_warnings():
-        # Pillow warns of damaged metadata and of large pictures; both are judged here.
         warnings.simplefilter("ignore")
-        try:
-            with Image.open(path, formats=FORMATS) as image:
-                if image.width * image.height > PIXEL_LIMIT:
-                    size = f"{image.width} x {image.height} pixels"
-                    raise InputError(f"{path}: {size} are over the limit", "scale it down first")
-                image.load()
-                return rgb(image)
-        except UnidentifiedImageError as error:
-            raise InputError(f"{path}: not a JPEG, PNG, WebP or BMP picture") from error
-        except BROKEN as error:
-            told = getattr(error, "strerror", None)  # of the file system, not of Pillow
-            reason = told or f"damaged or cut short ({foreign.reason(error)})"
-            raise InputError(f"{path}: {reason}") from error
+        yield
+
+
+def read_rgb(path: Path) -> Image.Image:
+    """As ``open_rgb``, inside of ``silent``."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > PIXEL_LIMIT:
+                size = f"{image.width} x {image.height} pixels"
+                raise InputError(f"{path}: {size} are over the limit", "scale it down first")
+            image.load()
+            return rgb(image)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: not a JPEG, PNG, WebP or BMP picture") from error
+    except BROKEN as error:
+        told = getattr(error, "strerror", None)  # of the file system, not of Pillow
+        reason = told or f"damaged or cut short ({foreign.reason(error)})"
+        raise InputError(f"{path}: {reason}") from error
 
 
 def rgb(image: Image.Image) -> Image.Image:

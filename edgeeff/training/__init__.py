@@ -1,0 +1,1 @@
+"""Fine-tuning a variant on pictures of one's own."""

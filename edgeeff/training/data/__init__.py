@@ -1,0 +1,1 @@
+"""What a network learns from: lists of pictures, their pixels in memory, and batches of them."""

@@ -1,0 +1,151 @@
+"""Batches for TensorFlow: the order and every random change follow from (seed, epoch) alone.
+
+So an epoch can be made again, by a run that goes on after it was stopped or by another worker,
+without any state of a generator having been kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
+
+# isort: split
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.training.data.augmentation import Augmentation, Tensor, augmented, mixed
+from edgeeff.training.data.reading import Pixels
+
+Dataset = Any
+"""A ``tf.data.Dataset``."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of every batch one worker makes.
+
+    Attributes:
+        index: of the worker.
+        count: of the workers; a batch is a multiple of it.
+    """
+
+    index: int = 0
+    count: int = 1
+
+
+WHOLE = Share()
+
+
+def order(count: int, batch: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Which pictures each step of an epoch takes, int64 [steps, batch].
+
+    Every epoch leaves out others of the few that do not fill a batch.
+    """
+    places = np.random.default_rng((seed, epoch)).permutation(count)
+    steps = count // batch
+    return places[: steps * batch].reshape(steps, batch)
+
+
+def training_batches(
+    pixels: Pixels,
+    preprocessing: Preprocessing,
+    change: Augmentation,
+    *,
+    classes: int,
+    batch: int,
+    seed: int,
+    epoch: int,
+    share: Share = WHOLE,
+) -> Dataset:
+    """One epoch of changed pictures, normalised.
+
+    Args:
+        pixels: of ``reading.kept_whole``.
+        preprocessing: of the network.
+        change: how much pictures are changed.
+        classes: of the data set.
+        batch: pictures of a step, of all workers together; at most ``len(pixels)``.
+        seed: of the run.
+        epoch: its number.
+        share: the part of each batch that is made here.
+
+    Returns:
+        float32 [batch / workers, resolution, resolution, 3] and targets, float32
+        [batch / workers, classes], per step.
+    """
+    steps = order(len(pixels), batch, seed, epoch)
+    own = np.array_split(steps, share.count, axis=1)[share.index]
+    key = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1)
+
+    def made(place: Tensor) -> tuple[Tensor, Tensor]:
+        square, size, label = _taken(pixels, place)
+        draw = tf.stack([key, tf.cast(place, tf.int32)])
+        image = augmented(square, size, draw, preprocessing.resolution, change)
+        return image, tf.one_hot(label, classes)
+
+    def finished(number: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        if change.mixup > 0:
+            draw = tf.stack([tf.cast(number, tf.int32), key])
+            images, targets = mixed(images, targets, draw, change.mixup)
+        return normalised(images, preprocessing), targets
+
+    ready = tf.data.Dataset.from_tensor_slices(own.reshape(-1))
+    ready = ready.map(made, num_parallel_calls=tf.data.AUTOTUNE)
+    ready = ready.batch(own.shape[1], drop_remainder=True).enumerate()
+    ready = ready.map(lambda number, pair: finished(number, *pair))
+    return ready.prefetch(2)
+
+
+def judging_batches(pixels: Pixels, preprocessing: Preprocessing, batch: int) -> Dataset:
+    """All pictures in order, normalised, with their labels; the last batch may be smaller.
+
+    Args:
+        pixels: of ``reading.judged``.
+        preprocessing: of the network.
+        batch: pictures of a step.
+
+    Returns:
+        float32 [batch, resolution, resolution, 3] and labels, int64 [batch], per step.
+    """
+    starts = np.arange(0, len(pixels), batch)
+
+    def made(start: Tensor) -> tuple[Tensor, Tensor]:
+        squares, labels = tf.numpy_function(
+            lambda at: (pixels.squares[at : at + batch], pixels.labels[at : at + batch]),
+            [start],
+            [tf.uint8, tf.int64],
+            stateful=False,
+        )
+        side = pixels.squares.shape[1]
+        squares = tf.ensure_shape(squares, [None, side, side, 3])
+        labels = tf.ensure_shape(labels, [None])
+        return normalised(tf.cast(squares, tf.float32), preprocessing), labels
+
+    ready = tf.data.Dataset.from_tensor_slices(starts).map(made)
+    return ready.prefetch(2)
+
+
+def normalised(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """``(images - mean) / std`` as ``Preprocessing.normalised``; images float32 in 0..255."""
+    mean, std = (tf.constant(one, tf.float32) for one in (preprocessing.mean, preprocessing.std))
+    return (images - mean) / std
+
+
+def _taken(pixels: Pixels, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """One picture, its true size and its label; by reference to the arrays, which stay one."""
+    square, size, label = tf.numpy_function(
+        lambda at: (pixels.squares[at], pixels.sizes[at], pixels.labels[at]),
+        [place],
+        [tf.uint8, tf.int32, tf.int64],
+        stateful=False,
+    )
+    side = pixels.squares.shape[1]
+    return (
+        tf.ensure_shape(square, [side, side, 3]),
+        tf.ensure_shape(size, [2]),
+        tf.ensure_shape(label, []),
+    )
