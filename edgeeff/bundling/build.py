@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +12,14 @@ from edgeeff import files
 from edgeeff.benchmarking.document import read_benchmark
 from edgeeff.benchmarking.measurement import Figure
 from edgeeff.bundling import card, golden, storage
+from edgeeff.bundling.app_samples import app_samples
 from edgeeff.bundling.document import BundledModel, BundleDocument
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.inputs import find_labels, find_preprocessing
 from edgeeff.pictures import images
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.tflite.feeding import takes_bytes
 from edgeeff.tflite.manifest import Manifest, end, read_manifest
 from edgeeff.tflite.metadata import read_labels, read_metadata, read_preprocessing
 from edgeeff.tflite.metadata_writer import Texts, check_count, normalization, write_metadata
@@ -31,7 +32,6 @@ SYNTHETIC = 3
 """Made-up pictures that golden vectors are of if nobody gives any."""
 
 LABELS = "labels.txt"
-SAMPLE = "samples/classify.py"
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,7 @@ def _written(output: Path, parts: _Parts, force: bool) -> Bundled:
     contents[storage.DOCUMENT] = document.document().encode()
     contents["README.md"] = card.readme(document, described, count).encode()
     contents["MODEL_CARD.md"] = card.model_card(document, described).encode()
-    sample = importlib.resources.files("edgeeff.bundling").joinpath(SAMPLE)
-    contents[SAMPLE] = sample.read_bytes()
+    contents |= app_samples()
     storage.write_files(output, contents, force=force)
     sizes = {name: len(content) for name, content in sorted(contents.items())}
     return Bundled(output, document, sizes, tuple(card.warnings(described)))
@@ -180,7 +179,8 @@ def _bundled(
         vectors, more = golden.make(copy, folder, source.preprocessing, pictures)
         contents |= more
     model, how = source.model, source.preprocessing
-    mean, std = normalization(TensorInfo.of(model.inputs[0]), how)
+    info = TensorInfo.of(model.inputs[0])
+    mean, std = normalization(info, how)
     return BundledModel(
         file=place,
         sha256=model.sha256,
@@ -190,6 +190,7 @@ def _bundled(
         output=end(model.outputs[0]),
         preprocessing=how.to_json(),
         normalization={"mean": list(mean), "std": list(std)},
+        takes_bytes=takes_bytes(info, how),
         manifest=manifest,
         vectors=vectors,
         without_vectors=None if source.runs else "it has operators that no CPU runs",

@@ -81,8 +81,17 @@ def readme(document: BundleDocument, models: Sequence[Described], labels: int | 
 3. The output has one score for each class: scale * (value - zero point), scale and zero point as in
    `bundle.json`. {named}.
 
-`samples/classify.py` does exactly this: `python samples/classify.py photo.jpg`. The files carry
-TFLite metadata, so MediaPipe's `ImageClassifier` takes those with a `uint8` or `float32` input.
+Each sample does exactly this, to the byte, and checks itself with the golden vectors:
+
+| sample | for |
+|-|-|
+| `samples/android/` | Kotlin with `CompiledModel`: copy the bundle into the app's assets |
+| `samples/ios/` | Swift with `CompiledModel`: add the bundle as a folder reference |
+| `samples/web/` | a page with LiteRT.js: its `index.html` says how to serve it |
+| `samples/classify.py` | Python: `python samples/classify.py photo.jpg` |
+
+The files carry TFLite metadata, so MediaPipe's `ImageClassifier` takes those with a `uint8` or
+`float32` input; give it the square of step 1.
 
 ## Check it
 
@@ -92,8 +101,9 @@ TFLite metadata, so MediaPipe's `ImageClassifier` takes those with a `uint8` or 
 
 `golden/` holds inputs and the expected outputs, raw values in the shape and type of the tensor,
 little-endian; `bundle.json` lists them. They were computed by {document.runtime} on
-{document.machine}. In an app, run them on each accelerator: an integer model on the CPU gives equal
-bytes; a GPU is close, and bit-equal bytes from a "GPU" mean that the CPU did the work.
+{document.machine}. In an app, run them on each accelerator, as `selfCheck` of the samples does: an
+integer model on the CPU gives equal bytes; a GPU is close, and bit-equal bytes from a "GPU" mean
+that the CPU did the work.
 
 What the network is, how good, and where it fails: [MODEL_CARD.md](MODEL_CARD.md).
 """
@@ -235,11 +245,11 @@ def _end(tensor: dict[str, Any]) -> str:
 
 
 def _feeding(models: Sequence[BundledModel]) -> str:
-    kinds = {model.input["dtype"] for model in models}
+    plain = [f"`{model.file}`" for model in models if model.takes_bytes]
     parts = []
-    if "uint8" in kinds:
-        parts.append("A `uint8` input takes the bytes as they are.")
-    if kinds - {"uint8"}:
+    if plain:
+        parts.append(f"{', '.join(plain)}: the bytes as they are.")
+    if len(plain) < len(models):
         parts.append(
             "Any other takes (pixel - mean) / std with `normalization` of `bundle.json`, quantized "
             "if the tensor has a scale."

@@ -43,6 +43,7 @@ class BundledModel:
         output: likewise.
         preprocessing: of the float network: resolution, mean, std, interpolation, crop.
         normalization: mean and std that make this input's real values of pixels 0..255.
+        takes_bytes: the input takes the picture's bytes as they are.
         manifest: its place in the bundle; ``None`` for a file from elsewhere.
         vectors: golden ones.
         without_vectors: why there are none.
@@ -56,6 +57,7 @@ class BundledModel:
     output: dict[str, Any]
     preprocessing: dict[str, Any]
     normalization: dict[str, Any]
+    takes_bytes: bool
     manifest: str | None
     vectors: tuple[Vector, ...]
     without_vectors: str | None = None

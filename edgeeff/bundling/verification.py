@@ -18,6 +18,7 @@ from edgeeff.errors import InputError
 from edgeeff.evaluation.inputs import find_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
+from edgeeff.tflite.feeding import takes_bytes
 from edgeeff.tflite.manifest import end
 from edgeeff.tflite.metadata import read_preprocessing
 from edgeeff.tflite.metadata_writer import normalization
@@ -160,10 +161,14 @@ class _Check:
         own = read_preprocessing(model)
         if own is not None and own != preprocessing:
             yield f"{file}: bundle.json says {_differing(preprocessing, own)}"
-        mean, std = normalization(TensorInfo.of(model.inputs[0]), own or preprocessing)
+        info = TensorInfo.of(model.inputs[0])
+        mean, std = normalization(info, own or preprocessing)
         said = self.model.normalization
         if [list(mean), list(std)] != [said.get("mean"), said.get("std")]:
             yield f"{file}: bundle.json says normalization {said}, the file takes {mean}, {std}"
+        if self.model.takes_bytes != takes_bytes(info, own or preprocessing):
+            which = "" if self.model.takes_bytes else "no "
+            yield f"{file}: bundle.json says that its input takes {which}bytes as they are"
         yield from self._manifest(preprocessing)
         yield from self._labels()
 

@@ -50,10 +50,18 @@ def feeding(info: TensorInfo, preprocessing: Preprocessing) -> Feed:
     """
     if np.issubdtype(info.dtype, np.floating):
         return lambda pixels: preprocessing.normalised(pixels).astype(info.dtype)
-    table = _table(info, preprocessing)
-    if info.dtype == np.uint8 and abs(table.astype(int) - PIXELS).max() <= TOLERANCE:
+    if takes_bytes(info, preprocessing):
         return lambda pixels: pixels
+    table = _table(info, preprocessing)
     return lambda pixels: table[pixels, np.arange(3)]
+
+
+def takes_bytes(info: TensorInfo, preprocessing: Preprocessing) -> bool:
+    """Whether an input takes the picture's bytes as they are. ``InputError`` as ``feeding``."""
+    if info.dtype != np.uint8:
+        return False
+    table = _table(info, preprocessing)
+    return bool(abs(table.astype(int) - PIXELS).max() <= TOLERANCE)
 
 
 def takes_pixels(info: TensorInfo, preprocessing: Preprocessing) -> bool:

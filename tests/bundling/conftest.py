@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import edgeeff
 from edgeeff.bundling.build import Bundled
+from edgeeff.pictures import images
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.tflite.feeding import feeding
+from edgeeff.tflite.runner import Runner
+
+LITERTJS = "@litertjs/core@2.5.3"
+ORIENTATION = 0x0112
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +38,50 @@ def bundled(user_folder: Path, labels: Path, tmp_path_factory: pytest.TempPathFa
         labels=labels,
         samples=[photo],
     )
+
+
+@pytest.fixture(scope="session")
+def litertjs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ``node_modules`` with LiteRT.js, for Chromium."""
+    missing = [name for name in ("chromium", "npm") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"needs Debian's chromium, and npm; missing: {missing}")
+    folder = tmp_path_factory.mktemp("litertjs")
+    install = ["npm", "install", "--silent", "--prefix", str(folder), LITERTJS]
+    done = subprocess.run(install, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"LiteRT.js cannot be installed: {done.stderr.strip()[-200:]}")
+    return folder / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def pictures(photographs: dict[str, Image.Image], tmp_path_factory) -> list[Path]:
+    """Photographs as files: lying, standing, and one whose EXIF says that it lies on its side."""
+    folder = tmp_path_factory.mktemp("pictures")
+    photographs["chelsea"].save(folder / "lying.png")
+    photographs["chelsea"].rotate(90, expand=True).save(folder / "standing.png")
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    turned = photographs["coffee"].transpose(Image.Transpose.ROTATE_90)
+    turned.save(folder / "turned.jpg", exif=exif, quality=95, subsampling=0)
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture(scope="session")
+def answers(bundled: Bundled, pictures: list[Path], tmp_path_factory) -> Path:
+    """What each model gives for each picture and each golden input: all that the double knows."""
+    folder = tmp_path_factory.mktemp("answers")
+    for model in bundled.document.models:
+        runner = Runner(bundled.path / model.file)
+        info, how = runner.inputs[0], Preprocessing.from_json(model.preprocessing)
+        golden = [(bundled.path / vector.input).read_bytes() for vector in model.vectors]
+        known = [np.frombuffer(raw, info.dtype).reshape(info.shape) for raw in golden]
+        feed = feeding(info, how)
+        known += [feed(how.pixels(images.open_rgb(path))[None]) for path in pictures]
+        for number, raw in enumerate(known):
+            place = folder / f"{Path(model.file).stem}-{number}"
+            place.with_suffix(".input").write_bytes(np.ascontiguousarray(raw).tobytes())
+            place.with_suffix(".output").write_bytes(runner.run(raw)[0].tobytes())
+        for vector in model.vectors:
+            shutil.copy(bundled.path / vector.output, folder / f"{Path(model.file).stem}-0.output")
+    return folder

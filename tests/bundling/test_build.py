@@ -83,6 +83,16 @@ class TestABundle:
         np.testing.assert_array_equal(scores, dequantize(stored, result))
         assert vector.picture == "coffee.png"
 
+    def test_has_samples_for_phones_browsers_and_python(self, bundled: Bundled) -> None:
+        samples = {name for name in contents(bundled.path) if name.startswith("samples/")}
+        assert {
+            "samples/classify.py",
+            "samples/android/Classifier.kt",
+            "samples/ios/Classifier.swift",
+            "samples/web/index.html",
+        } <= samples
+        assert not [name for name in samples if "__" in name]
+
     def test_has_checksums_that_the_usual_tool_checks(self, bundled: Bundled) -> None:
         words = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
         subprocess.run(words, cwd=bundled.path, check=True, capture_output=True)

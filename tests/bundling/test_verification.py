@@ -66,6 +66,10 @@ def change_normalization(folder: Path) -> None:
     edit(folder, lambda it: it["models"][1]["normalization"]["std"].__setitem__(0, 1.0))
 
 
+def change_feeding(folder: Path) -> None:
+    edit(folder, lambda it: it["models"][0].__setitem__("takes_bytes", False))
+
+
 def change_scale(folder: Path) -> None:
     edit(folder, lambda it: it["models"][0]["output"].__setitem__("scale", 0.5))
 
@@ -100,6 +104,7 @@ CHANGES: dict[Change, tuple[str, str]] = {
     ),
     change_mean: ("bundle.json", "models/int8.tflite: bundle.json says mean"),
     change_normalization: ("bundle.json", "models/float32.tflite: bundle.json says normalization"),
+    change_feeding: ("bundle.json", "bundle.json says that its input takes no bytes as they are"),
     change_scale: ("bundle.json", "models/int8.tflite: bundle.json describes another output"),
     vector_of_another_model: ("golden/int8/00.input", "it is a vector of another model"),
     answer_of_another_picture: ("golden/int8/00.input", "quantization steps"),

@@ -61,7 +61,11 @@ def run(interpreter: Any, values: Any) -> Any:
 
 def square(picture: Image.Image, how: dict[str, Any]) -> Any:
     """The middle square of an upright picture as the network was trained: uint8 [side, side, 3]."""
-    upright = ImageOps.exif_transpose(picture).convert("RGB")
+    upright = ImageOps.exif_transpose(picture)
+    if upright.has_transparency_data:
+        white = Image.new("RGBA", upright.size, "white")
+        upright = Image.alpha_composite(white, upright.convert("RGBA"))
+    upright = upright.convert("RGB")
     side = max(1, int(np.float32(how["crop"]) * np.float32(min(upright.size))))
     left, top = ((size - side + 1) // 2 for size in upright.size)
     pixels = np.asarray(upright.crop((left, top, left + side, top + side)))
@@ -88,15 +92,15 @@ def taps(length: int, size: int, interpolation: str) -> tuple[Any, Any]:
 
 
 def model_input(model: dict[str, Any], pixels: Any) -> Any:
-    """Pixels as the model's input takes them; for uint8 these are the pixels themselves."""
+    """Pixels as the model's input takes them: as they are, normalised, or quantized."""
     tensor, how = model["input"], model["normalization"]
+    if model["takes_bytes"]:
+        return np.broadcast_to(pixels, tensor["shape"])
     values = (pixels.astype(np.float32) - np.float32(how["mean"])) / np.float32(how["std"])
     if tensor["scale"] is not None:
         limits = np.iinfo(tensor["dtype"])
         steps = np.rint(values.astype(np.float64) / tensor["scale"]) + tensor["zero_point"]
         values = np.clip(steps, limits.min, limits.max)
-    elif tensor["dtype"] != "float32":
-        values = pixels
     return np.broadcast_to(values, tensor["shape"]).astype(tensor["dtype"])
 
 
