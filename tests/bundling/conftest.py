@@ -14,9 +14,9 @@ from edgeeff.pictures import images
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.runner import Runner
+from tests.bundling.exif import ORIENTATION
 
 LITERTJS = "@litertjs/core@2.5.3"
-ORIENTATION = 0x0112
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from PIL import Image
 
 import edgeeff
 from edgeeff.bundling.build import Bundled
-from tests.bundling.conftest import ORIENTATION
+from tests.bundling.exif import ORIENTATION
 
 pytestmark = [pytest.mark.swift, pytest.mark.slow]
 
