@@ -7,8 +7,36 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
 ODD_NUMBERS = (-1, 0, 1, 2, 127, 128, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 10**400)
 ODD_TEXTS = ("", "\0", "\x1b[2J", "\udcff", "x" * 10_000, "nan", "../../etc", "1" * 5000, "ﷺ")
+
+
+many = settings(
+    max_examples=150,
+    deadline=2000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+"""How many copies a test of a whole parser draws; its fixtures may be those of the test."""
+
+Edits = list[tuple[int, int]]
+"""Places and the bytes that are written there."""
+
+
+def edits(first: int, last: int) -> st.SearchStrategy[Edits]:
+    """One to six bytes, at places from ``first`` to ``last``."""
+    places = st.tuples(st.integers(first, last), st.integers(0, 255))
+    return st.lists(places, min_size=1, max_size=6)
+
+
+def edited(content: bytes, made: Edits) -> bytes:
+    """The content with these bytes; a place below 0 counts from the end."""
+    changed = bytearray(content)
+    for place, value in made:
+        changed[place] = value
+    return bytes(changed)
 
 
 def bytes_of(source: bytes, draw: random.Random) -> bytes:

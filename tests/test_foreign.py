@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from edgeeff.pictures.images import read_images, read_labels
 from edgeeff.pipeline.settings import BOUNDS, Settings
 from edgeeff.quantization.recipes import layer_names
 from edgeeff.quantization.recipes.recipe import kept_precisions, parse
+from tests import png
 
 READERS = {"labels": read_labels, "document": lambda path: files.read_document(path, "a/1")}
 
@@ -131,23 +130,6 @@ def test_a_name_without_end_is_cut_and_compared_quickly():
     assert len(error.message) < 120
 
 
-def picture(path: Path, side: int, mode: str) -> Path:
-    """A PNG of one colour, made without its pixels: a few kilobytes for gigabytes."""
-    kind, depth, channels = {"RGBA": (6, 8, 4), "I;16": (0, 16, 2), "RGB": (2, 8, 3)}[mode]
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        checked = name + body
-        return struct.pack(">I", len(body)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    packer = zlib.compressobj(9)
-    row = bytes(1 + side * channels)
-    data = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
-    header = struct.pack(">IIBBBBB", side, side, depth, kind, 0, 0, 0)
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
-    return path
-
-
 PEAK = """
 import resource, sys
 from pathlib import Path
@@ -159,25 +141,13 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 """
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("mode", png.FORMATS)
 def test_a_large_picture_takes_eight_bytes_a_pixel(mode, tmp_path: Path):
     side = 6000
-    path = picture(tmp_path / "large.png", side, mode)
+    path = tmp_path / "large.png"
+    path.write_bytes(png.of_one_colour(side, side, mode))
     told = subprocess.run([sys.executable, "-c", PEAK, path], capture_output=True, check=True)
     assert int(told.stdout) < 9.5 * side * side
-
-
-def test_a_picture_of_too_many_pixels_is_skipped_before_it_is_decoded(tmp_path: Path):
-    from edgeeff.pictures.images import open_rgb
-
-    path = tmp_path / "bomb.png"
-    picture(path, 8, "RGB")
-    content = bytearray(path.read_bytes())
-    content[16:24] = struct.pack(">II", 13_000, 13_000)
-    content[29:33] = struct.pack(">I", zlib.crc32(bytes(content[12:29])))
-    path.write_bytes(content)
-    with pytest.raises(InputError, match="13000 x 13000 pixels are over the limit"):
-        open_rgb(path)
 
 
 def test_a_list_whose_names_no_system_takes_is_one_error_or_skipped(tmp_path: Path):

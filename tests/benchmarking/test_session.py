@@ -10,23 +10,11 @@ from edgeeff.benchmarking.run import benchmark, too_slow
 from edgeeff.benchmarking.session import Subject, measure, operator_profile, peak_memory
 from edgeeff.devices.local import Local
 from edgeeff.errors import InputError, UsageError
-from edgeeff.progress import Progress
 from tests.accelerators.graphs import GraphWriter
+from tests.recorded import Recorded
 from tests.tflite import tiny
 
 PLAN = preset("quick", warmup_seconds=0, min_runs=12, min_seconds=0, max_seconds=5, timeout=20)
-
-
-class Recorded(Progress):
-    """Remembers the stages in order."""
-
-    def __init__(self):
-        super().__init__()
-        self.stages = []
-
-    def shown(self, name, steps):
-        self.stages.append(name)
-        return super().shown(name, steps)
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
 from edgeeff.bundling import storage
 from edgeeff.bundling.storage import CHECKSUMS, checksums, read_files, write_files
 from edgeeff.errors import InputError
+from tests import mutants
 
 FILES = {"bundle.json": b"{}", "models/a.tflite": b"model", "labels.txt": b"cat\n"}
 
@@ -147,19 +147,17 @@ def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
         read_files(tmp_path / "b.zip")
 
 
-@settings(
-    max_examples=150,
-    deadline=2000,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(edits=st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), min_size=1, max_size=6))
+ARCHIVE_BYTES = 600
+"""No archive here is shorter."""
+
+
+@mutants.many
+@given(edits=mutants.edits(0, ARCHIVE_BYTES - 1))
 def test_a_damaged_archive_is_refused_or_holds_what_it_should(
-    edits: list[tuple[int, int]], tmp_path: Path
+    edits: mutants.Edits, tmp_path: Path
 ) -> None:
-    content = bytearray(zipped(tmp_path / "b.zip").read_bytes())
-    for place, value in edits:
-        content[place % len(content)] = value
-    (tmp_path / "b.zip").write_bytes(content)
+    content = zipped(tmp_path / "b.zip").read_bytes()
+    (tmp_path / "b.zip").write_bytes(mutants.edited(content, edits))
     with contextlib.suppress(InputError):
         found = read_files(tmp_path / "b.zip")
         assert {name: found[name] for name in FILES} == FILES

@@ -2,22 +2,16 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
 
-from edgeeff.cli import main
+from tests.commands import run
 from tests.documents import validated
 from tests.tflite import tiny
+from tests.waiting import wait_until
 
 QUICK = ("--quick", "--repeats", "1")
-
-
-def run(*words):
-    with pytest.raises(SystemExit) as left:
-        main([str(word) for word in words])
-    return left.value.code
 
 
 @pytest.mark.slow
@@ -117,22 +111,18 @@ def test_a_sustained_run_shows_its_minutes(capfd):
 def test_an_interruption_ends_the_worker_too():
     command = [sys.executable, "-m", "edgeeff", "benchmark", str(tiny.FLOAT32)]
     process = subprocess.Popen([*command, "--sustained", "60s"], stderr=subprocess.PIPE)
-    worker = child_of(process.pid)
-    time.sleep(1)
+    command = psutil.Process(process.pid)
+    (worker,) = wait_until(command.children, "a worker was started")
+    wait_until(lambda: runs_litert(worker), "the worker loaded LiteRT")
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=10)
     assert process.returncode == 130
     assert b"interrupted" in printed
-    assert not psutil.pid_exists(worker)
+    assert not psutil.pid_exists(worker.pid)
 
 
-def child_of(pid):
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if children := psutil.Process(pid).children():
-            return children[0].pid
-        time.sleep(0.05)
-    raise AssertionError("no worker was started")
+def runs_litert(process):
+    return any("ai_edge_litert" in mapped.path for mapped in process.memory_maps())
 
 
 @pytest.mark.parametrize(

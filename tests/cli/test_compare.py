@@ -4,15 +4,9 @@ import pytest
 
 from edgeeff.benchmarking.document import benchmark_document
 from edgeeff.benchmarking.environment import Environment
-from edgeeff.cli import main
 from tests.benchmarking.makers import measurement
+from tests.commands import run
 from tests.tflite import tiny
-
-
-def run(*words):
-    with pytest.raises(SystemExit) as left:
-        main([str(word) for word in words])
-    return left.value.code
 
 
 @pytest.fixture

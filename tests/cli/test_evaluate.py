@@ -9,16 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edgeeff.cli import main
+from tests.commands import run
 from tests.tflite import tiny
 
 LITE = ("--mean", "127", "--std", "128")
-
-
-def run(*words: object) -> object:
-    with pytest.raises(SystemExit) as left:
-        main(["evaluate", *map(str, words)])
-    return left.value.code
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +34,7 @@ def classes(tmp_path_factory, photographs) -> Path:
 
 def test_fidelity_as_one_json_document(flat, capfd):
     words = (tiny.INT8, "--data", flat, "--reference", tiny.FLOAT32, *LITE, "--json")
-    assert run(*words) == 0
+    assert run("evaluate", *words) == 0
     document = json.loads(capfd.readouterr().out)
     assert document["schema"] == "edgeeff.evaluation/1"
     assert document["images"] == 5
@@ -50,7 +44,7 @@ def test_fidelity_as_one_json_document(flat, capfd):
 
 
 def test_accuracy_as_a_table_with_its_interval(classes, capfd):
-    assert run(tiny.FLOAT32, "--data", classes, *LITE) == 0
+    assert run("evaluate", tiny.FLOAT32, "--data", classes, *LITE) == 0
     shown = capfd.readouterr().out
     for word in ("pictures", "10", "top-1", "top-5", " to "):
         assert word in shown
@@ -58,7 +52,7 @@ def test_accuracy_as_a_table_with_its_interval(classes, capfd):
 
 
 def test_equal_models_show_no_error_instead_of_an_infinite_ratio(flat, capfd):
-    assert run(tiny.FLOAT32, "--data", flat, "--reference", tiny.FLOAT32, *LITE) == 0
+    assert run("evaluate", tiny.FLOAT32, "--data", flat, "--reference", tiny.FLOAT32, *LITE) == 0
     shown = capfd.readouterr().out
     assert "no error" in shown
     assert "inf" not in shown
@@ -68,14 +62,14 @@ def test_labels_name_the_predictions(flat, tmp_path, capfd):
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(f"thing{n}" for n in range(10)))
     words = (tiny.INT8, "--data", flat, "--labels", labels, "--limit", 2, *LITE, "-v")
-    assert run(*words) == 0
+    assert run("evaluate", *words) == 0
     shown = capfd.readouterr().out
     assert "0.jpg: thing" in shown
     assert shown.count(".jpg:") == 2
 
 
 def test_quiet_json_prints_nothing_else(classes, capfd):
-    assert run(tiny.FLOAT32, "--data", classes, *LITE, "--json", "-q") == 0
+    assert run("evaluate", tiny.FLOAT32, "--data", classes, *LITE, "--json", "-q") == 0
     captured = capfd.readouterr()
     json.loads(captured.out)
     assert captured.err == ""
@@ -86,18 +80,18 @@ def test_skipped_files_are_told_or_with_strict_an_error(flat, tmp_path, capfd):
     shutil.copytree(flat, folder)
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     words = (tiny.INT8, "--data", folder, "--reference", tiny.FLOAT32, *LITE)
-    assert run(*words, "-q") == 0
+    assert run("evaluate", *words, "-q") == 0
     assert "1 file skipped: " in capfd.readouterr().err
-    assert run(*words, "--strict") == 2
+    assert run("evaluate", *words, "--strict") == 2
     assert "broken.jpg" in capfd.readouterr().err
 
 
 def test_model_that_does_not_say_its_preprocessing_is_told_it(flat, tmp_path, capfd):
     model = Path(shutil.copy(tiny.INT8, tmp_path / "model.tflite"))
     words = (model, "--data", flat, "--reference", tiny.FLOAT32)
-    assert run(*words) == 2
+    assert run("evaluate", *words) == 2
     assert "--mean" in capfd.readouterr().err
-    assert run(*words, *LITE) == 0
+    assert run("evaluate", *words, *LITE) == 0
 
 
 @pytest.mark.parametrize(
@@ -111,7 +105,7 @@ def test_model_that_does_not_say_its_preprocessing_is_told_it(flat, tmp_path, ca
 )
 def test_wrong_usage_ends_with_status_2_and_a_hint(words, told, capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run(tiny.INT8, *words, "--json") == 2
+    assert run("evaluate", tiny.INT8, *words, "--json") == 2
     captured = capfd.readouterr()
     assert told in captured.err
     assert json.loads(captured.out)["exit"] == 2
@@ -121,7 +115,7 @@ def test_wrong_number_of_classes_explains_the_background_class(flat, tmp_path, c
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(f"thing{n}" for n in range(11)))
     words = (tiny.INT8, "--data", flat, "--labels", labels, "--reference", tiny.FLOAT32, *LITE)
-    assert run(*words) == 2
+    assert run("evaluate", *words) == 2
     shown = capfd.readouterr().err
     assert "11 class names for a model of 10 classes" in shown
     assert "background" in shown
@@ -131,16 +125,16 @@ def test_wrong_number_of_classes_explains_the_background_class(flat, tmp_path, c
 def test_file_that_is_no_model_is_an_error(content, flat, tmp_path, capfd):
     model = tmp_path / "model.tflite"
     model.write_bytes(content)
-    assert run(model, "--data", flat, *LITE) == 2
+    assert run("evaluate", model, "--data", flat, *LITE) == 2
     assert "model.tflite" in capfd.readouterr().err
 
 
 def test_grey_square_is_a_picture_too(tmp_path, capfd):
     Image.new("L", (9, 9), 77).save(tmp_path / "a.png")
     words = (tiny.INT8, "--data", tmp_path / "a.png", "--reference", tiny.FLOAT32, *LITE)
-    assert run(*words) == 0
+    assert run("evaluate", *words) == 0
 
 
 def test_verbose_names_classes_as_the_file_does(flat, capsys):
-    assert run(tiny.INT8_METADATA, "--data", flat, "-v", *LITE) == 0
+    assert run("evaluate", tiny.INT8_METADATA, "--data", flat, "-v", *LITE) == 0
     assert "class " in capsys.readouterr().out.splitlines()[0]

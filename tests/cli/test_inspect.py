@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from edgeeff.cli import main
+from tests.commands import said
 from tests.tflite import tiny
-
-
-def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["inspect", *map(str, words)])
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
 
 
 def words_of(text: str) -> str:
@@ -23,7 +16,7 @@ def words_of(text: str) -> str:
 
 
 def test_sums_a_model_up(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, err = run(capsys, tiny.INT8)
+    status, out, err = said(capsys, "inspect", tiny.INT8)
     assert (status, err) == (0, "")
     assert "7,144 bytes" in out
     assert "uint8[1, 32, 32, 3], scale 0.00784285646, zero point 127" in out
@@ -33,13 +26,13 @@ def test_sums_a_model_up(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_says_which_tensors_are_float(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capsys, tiny.FLOAT32)
+    _, out, _ = said(capsys, "inspect", tiny.FLOAT32)
     assert "integer-only no: 27 float tensors: serving_default_image:0, " in words_of(out)
     assert "and 19 more (-v)" in out
 
 
 def test_says_that_only_the_ends_are_float(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capsys, tiny.INT8_FLOAT_ENDS)
+    _, out, _ = said(capsys, "inspect", tiny.INT8_FLOAT_ENDS)
     assert (
         "integer-only yes, but for 2 float inputs and outputs, converted at the ends"
         in words_of(out)
@@ -50,8 +43,8 @@ def test_says_that_only_the_ends_are_float(capsys: pytest.CaptureFixture[str]) -
 def test_lists_every_layer_and_tensor_on_request(
     capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
-    _, brief, _ = run(capsys, tiny.INT8)
-    _, out, _ = run(capsys, tiny.INT8, option)
+    _, brief, _ = said(capsys, "inspect", tiny.INT8)
+    _, out, _ = said(capsys, "inspect", tiny.INT8, option)
     assert "model/depthwise/depthwise1" not in brief
     assert "model/depthwise/depthwise1" in out
     assert "int8[1, 3, 3, 8]" in out
@@ -59,13 +52,13 @@ def test_lists_every_layer_and_tensor_on_request(
 
 
 def test_tells_what_the_file_says_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capsys, tiny.INT8_METADATA)
+    _, out, _ = said(capsys, "inspect", tiny.INT8_METADATA)
     assert "image: RGB, mean [127.0], std [128.0]" in out
     assert "labels.txt: 80 bytes" in out
 
 
 def test_json_is_one_document_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, err = run(capsys, tiny.INT8, "--json")
+    status, out, err = said(capsys, "inspect", tiny.INT8, "--json")
     fields = json.loads(out)
     assert status == 0
     assert fields["schema"] == "edgeeff.inspection/1"
@@ -74,7 +67,7 @@ def test_json_is_one_document_on_standard_output(capsys: pytest.CaptureFixture[s
 
 
 def test_quiet_prints_nothing_of_a_good_file(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, tiny.INT8, "-q") == (0, "", "")
+    assert said(capsys, "inspect", tiny.INT8, "-q") == (0, "", "")
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04", tiny.INT8.read_bytes()[:5000]])
@@ -83,7 +76,7 @@ def test_a_file_that_is_no_model_is_an_error_of_status_2(
 ) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(content)
-    status, out, err = run(capsys, path)
+    status, out, err = said(capsys, "inspect", path)
     assert (status, out) == (2, "")
     assert err.startswith(f"error: {path}")
     assert "\nhint: " in err
@@ -99,7 +92,7 @@ def test_names_cannot_steer_the_terminal(
 
     path = tmp_path / "model.tflite"
     path.write_bytes(tiny.changed(tiny.FLOAT32, paint))
-    _, out, err = run(capsys, path, "-v")
+    _, out, err = said(capsys, "inspect", path, "-v")
     assert "\x1b" not in out + err
     assert "red" in out
 
@@ -110,7 +103,7 @@ def test_names_cannot_flood_it(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 
     path = tmp_path / "model.tflite"
     path.write_bytes(tiny.changed(tiny.INT8, lengthen))
-    _, out, _ = run(capsys, path)
+    _, out, _ = said(capsys, "inspect", path)
     assert "x… uint8[1, 32, 32, 3]" in out
     assert len(out) < 5_000
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from edgeeff.cli import main
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import describe, path_of
+from tests.commands import said
 
 TINY = of_family("imagenet", 32)
 
@@ -36,16 +36,9 @@ def models(tiny_float: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return made, reference
 
 
-def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["inspect", *map(str, words)])
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
-
-
 def test_ranks_the_layers_in_a_table(capsys, models) -> None:
     made, reference = models
-    status, out, err = run(capsys, made, "--layers", "--reference", reference)
+    status, out, err = said(capsys, "inspect", made, "--layers", "--reference", reference)
     assert (status, err) == (0, "")
     assert "worst first" in out
     assert "more layers with -v" in out
@@ -53,7 +46,7 @@ def test_ranks_the_layers_in_a_table(capsys, models) -> None:
 
 def test_json_holds_every_layer_with_its_place(capsys, models) -> None:
     made, reference = models
-    _, out, _ = run(capsys, made, "--layers", "--reference", reference, "--json")
+    _, out, _ = said(capsys, "inspect", made, "--layers", "--reference", reference, "--json")
     found = json.loads(out)["layers"]
     indices = [layer["index"] for layer in found]
     assert len(set(indices)) == len(indices) > 12
@@ -63,7 +56,7 @@ def test_json_holds_every_layer_with_its_place(capsys, models) -> None:
 def test_a_plot_is_an_svg_or_a_page(capsys, models, tmp_path: Path, name, start) -> None:
     made, reference = models
     plot = tmp_path / name
-    status, out, _ = run(capsys, made, "--reference", reference, "--plot", plot)
+    status, out, _ = said(capsys, "inspect", made, "--reference", reference, "--plot", plot)
     assert status == 0
     assert f"plot: {plot}" in out
     assert plot.read_text().startswith(start)
@@ -75,21 +68,23 @@ def test_an_existing_plot_is_replaced_only_on_request(capsys, models, tmp_path: 
     plot = tmp_path / "layers.svg"
     plot.write_text("mine")
     words = (made, "--layers", "--reference", reference, "--plot", plot)
-    status, _, err = run(capsys, *words)
+    status, _, err = said(capsys, "inspect", *words)
     assert (status, plot.read_text()) == (2, "mine")
     assert "exists already" in err
-    assert run(capsys, *words, "--force")[0] == 0
+    assert said(capsys, "inspect", *words, "--force")[0] == 0
     assert plot.read_text().startswith("<svg ")
 
 
 def test_a_plot_of_another_kind_is_refused(capsys, models, tmp_path: Path) -> None:
     made, reference = models
-    status, _, err = run(capsys, made, "--reference", reference, "--plot", tmp_path / "a.png")
+    status, _, err = said(
+        capsys, "inspect", made, "--reference", reference, "--plot", tmp_path / "a.png"
+    )
     assert status == 2
     assert ".svg or .html" in err
 
 
 def test_layers_need_the_float_model(capsys, models) -> None:
-    status, _, err = run(capsys, models[0], "--layers")
+    status, _, err = said(capsys, "inspect", models[0], "--layers")
     assert status == 2
     assert "--reference FLOAT.tflite" in err

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import pty
+import struct
+import termios
 
 import pytest
 from hypothesis import given
@@ -106,8 +109,10 @@ def test_a_pipe_has_no_width_unless_columns_says_one(monkeypatch) -> None:
 
 def test_a_terminal_says_its_width() -> None:
     ours, theirs = pty.openpty()
+    rows, columns, pixels = 24, 93, 0
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, pixels, pixels))
     with os.fdopen(theirs, "w") as stream:
-        assert width_of(stream) == os.get_terminal_size(theirs).columns
+        assert width_of(stream) == columns
     os.close(ours)
 
 

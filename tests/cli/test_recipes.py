@@ -1,22 +1,13 @@
 import json
 from pathlib import Path
 
-import pytest
-
-from edgeeff.cli import main
 from edgeeff.quantization.recipes.measured import measurements
 from edgeeff.quantization.recipes.recipe import named_recipes
-
-
-def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["recipes", *map(str, words)])
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
+from tests.commands import said
 
 
 def test_lists_every_recipe_with_what_it_costs_and_gives(capsys) -> None:
-    status, out, err = run(capsys)
+    status, out, err = said(capsys, "recipes")
     assert (status, err) == (0, "")
     rows = [words for line in out.splitlines() if (words := line.split())]
     assert set(named_recipes()) <= {words[0] for words in rows}
@@ -31,14 +22,14 @@ def test_lists_every_recipe_with_what_it_costs_and_gives(capsys) -> None:
 
 
 def test_says_where_the_figures_come_from(capsys) -> None:
-    _, out, _ = run(capsys)
+    _, out, _ = said(capsys, "recipes")
     assert all(measured.network in out for measured in measurements())
     assert all(measured.pictures in out for measured in measurements())
     assert "docs/results.md" in out
 
 
 def test_json_has_the_figures_and_what_they_were_measured_on(capsys) -> None:
-    _, out, _ = run(capsys, "--json")
+    _, out, _ = said(capsys, "recipes", "--json")
     fields = json.loads(out)
     assert fields["schema"] == "edgeeff.recipes/1"
     lite0 = measurements()[0]
@@ -53,10 +44,10 @@ def test_json_has_the_figures_and_what_they_were_measured_on(capsys) -> None:
 def test_a_recipe_of_ones_own_has_no_figures(capsys, tmp_path: Path) -> None:
     mine = tmp_path / "int8.toml"
     mine.write_text(named_recipes()["int8"].text.replace("gptq", "nearest"))
-    _, out, _ = run(capsys, mine, "--json")
+    _, out, _ = said(capsys, "recipes", mine, "--json")
     (listed,) = json.loads(out)["recipes"]
     assert listed["measured"] == {}
 
 
 def test_prints_one_recipe_so_that_it_can_be_changed(capsys) -> None:
-    assert run(capsys, "int8") == (0, named_recipes()["int8"].text, "")
+    assert said(capsys, "recipes", "int8") == (0, named_recipes()["int8"].text, "")

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from edgeeff.architectures.variants import VARIANTS, scaled
-from edgeeff.cli import main
+from tests.commands import said
 
 BINDING = {
     "name",
@@ -22,15 +22,8 @@ BINDING = {
 }
 
 
-def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(["variants", *words])
-    captured = capsys.readouterr()
-    return int(ended.value.code or 0), captured.out, captured.err
-
-
 def test_lists_every_variant_with_its_cost(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = run(capsys)
+    status, out, _ = said(capsys, "variants")
     assert status == 0
     assert set(VARIANTS) <= {line.split()[0] for line in out.splitlines() if line}
     assert "5,330,564" in out
@@ -38,14 +31,14 @@ def test_lists_every_variant_with_its_cost(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_shows_one_part_by_part(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = run(capsys, "b3")
+    status, out, _ = said(capsys, "variants", "b3")
     assert status == 0
     assert "12,320,528 parameters" in out
     assert all(block.name in out for block in VARIANTS["b3"].blocks)
 
 
 def test_json_is_one_list_with_the_binding_fields(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, err = run(capsys, "--json")
+    status, out, err = said(capsys, "variants", "--json")
     found = json.loads(out)
     assert (status, err) == (0, "")
     assert [each["name"] for each in found] == list(VARIANTS)
@@ -53,7 +46,7 @@ def test_json_is_one_list_with_the_binding_fields(capsys: pytest.CaptureFixture[
 
 
 def test_json_of_one_is_a_list_of_one_with_its_parts(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capsys, "lite0", "--json")
+    _, out, _ = said(capsys, "variants", "lite0", "--json")
     (found,) = json.loads(out)
     assert found["name"] == "lite0"
     assert sum(part["counts"]["macs"] for part in found["parts"]) == found["macs"]
@@ -70,13 +63,13 @@ def test_json_of_one_is_a_list_of_one_with_its_parts(capsys: pytest.CaptureFixtu
     ],
 )
 def test_phi_scales(capsys: pytest.CaptureFixture[str], words: list[str], name: str) -> None:
-    status, out, _ = run(capsys, *words, "--json")
+    status, out, _ = said(capsys, "variants", *words, "--json")
     (found,) = json.loads(out)
     assert (status, found["name"], found["top1"]) == (0, name, None)
 
 
 def test_phi_and_the_function_agree(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capsys, "--phi", "1.5", "--json")
+    _, out, _ = said(capsys, "variants", "--phi", "1.5", "--json")
     (found,) = json.loads(out)
     made = scaled(1.5)
     assert (found["width"], found["resolution"]) == (made.width, made.resolution)
@@ -95,7 +88,7 @@ def test_phi_and_the_function_agree(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bad_words_end_with_status_2(
     capsys: pytest.CaptureFixture[str], words: list[str], error: str
 ) -> None:
-    status, out, err = run(capsys, *words, "--json")
+    status, out, err = said(capsys, "variants", *words, "--json")
     assert status == 2
     assert error in err
     assert json.loads(out)["schema"] == "edgeeff.error/1"

@@ -25,6 +25,7 @@ NOTHING_DELEGATED = "nothing delegated"
 
 
 def main() -> int:
+    BEHAVIOUR.with_name("flags").write_text("\n".join(sys.argv[1:]))
     behaviour = BEHAVIOUR.read_text().strip() if BEHAVIOUR.exists() else ""
     flags = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
     print("INFO: STARTING!")

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.devices.boards import Server, free_port, make_key, wait_for
+from tests.devices.boards import Server, answers, free_port, make_key
 from tests.devices.phones import Network, TestPhone, client, connect, write_script, write_tools
+from tests.waiting import wait_until
 
 PROGRAMS = ("adb", "adbd", "unshare", "nsenter", "ip")
 
@@ -116,7 +117,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("PATH", f"{client.parent}:{os.environ['PATH']}")
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     process = subprocess.Popen([sshd, "-D", "-e", "-f", str(tmp_path / "sshd_config")])
-    wait_for(port)
+    wait_until(lambda: answers(port), "sshd listens")
     yield Server(port, tmp_path, process)
     process.kill()
     process.wait()

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ from edgeeff.devices.adb import Phone
 from edgeeff.devices.android import Android
 from tests.devices import benchmark_model_double
 from tests.devices.thermal_words import BATTERY, PIXEL
+from tests.waiting import wait_until
 
 SERVER_PORT = "6400"
 PORTS = range(6200, 6300)
@@ -89,6 +89,10 @@ class TestPhone:
         """From now on the stand-in for benchmark_model misbehaves like this."""
         (self.tools / "behaviour").write_text(behaviour)
 
+    def flags(self) -> list[str]:
+        """What benchmark_model was last called with."""
+        return (self.tools / "flags").read_text().splitlines()
+
     def says(self, command: str, text: str) -> None:
         """From now on that command of the phone prints this."""
         (self.tools / f"{command}.txt").write_text(text)
@@ -101,13 +105,13 @@ class TestPhone:
 
 def connect(serial: str, state: str = "device") -> None:
     """Connect adb and wait until the phone is in that state."""
-    for _ in range(100):
+
+    def connected() -> bool:
         subprocess.run(["adb", "connect", serial], capture_output=True, check=False)
         listed = subprocess.run(["adb", "devices"], capture_output=True, text=True, check=True)
-        if f"{serial}\t{state}" in listed.stdout:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{serial} did not become {state}: {listed.stdout}")
+        return f"{serial}\t{state}" in listed.stdout
+
+    wait_until(connected, f"{serial} is {state}")
 
 
 def client(*words: str) -> list[str]:

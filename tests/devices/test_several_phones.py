@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
@@ -25,6 +23,8 @@ from tests.devices import benchmark_model_double as double
 from tests.devices.models import write_logistic
 from tests.devices.phones import TestPhone
 from tests.documents import validated
+from tests.recorded import Recorded
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.adbd, pytest.mark.slow]
 
@@ -41,20 +41,6 @@ PLAN = Plan(
 )
 
 HOT = "Thermal Status: 4\n"
-
-
-class Recorded(Progress):
-    """Remembers which stages were told, and from which threads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stages: list[str] = []
-        self.threads: set[int] = set()
-
-    def shown(self, name: str, steps: int | None) -> AbstractContextManager[Advance]:
-        self.stages.append(name)
-        self.threads.add(threading.get_ident())
-        return super().shown(name, steps)
 
 
 @pytest.fixture
@@ -189,19 +175,20 @@ def interrupt(process: subprocess.Popen[str]) -> str:
     return errors
 
 
-def wait_for(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def start_with_one_hung(
+    phones: list[TestPhone], storage: Path, model: Path
+) -> subprocess.Popen[str]:
+    """A command that has a program running on each of two phones, of which the first hangs."""
+    phones[0].behave(double.HANG)
+    process = start(storage, model)
+    wait_until(lambda: len(list(storage.glob("work-*/pid"))) == 2, "both phones run")
+    return process
 
 
 def test_ctrl_c_ends_programs_on_every_phone_and_cleans_them(
     phones: list[TestPhone], model: Path, storage: Path
 ) -> None:
-    phones[0].behave(double.HANG)
-    process = start(storage, model)
-    wait_for(lambda: len(list(storage.glob("work-*/pid"))) == 2)
+    process = start_with_one_hung(phones, storage, model)
     interrupt(process)
     assert list(storage.glob("work-*")) == []
     left = {path.parent.name for path in storage.rglob("*") if path.is_file()}
@@ -218,7 +205,7 @@ def test_ctrl_c_ends_waiting_for_phones_to_cool(
     process = start(storage, model)
     # dumpsys of the stand-in was read: the gate waits now, for ten minutes if it may.
     asked = [phone.tools / "thermalservice.asked" for phone in phones]
-    wait_for(lambda: all(path.exists() for path in asked))
+    wait_until(lambda: all(path.exists() for path in asked), "both phones were asked")
     interrupt(process)
     assert not storage.exists()
 
@@ -226,12 +213,10 @@ def test_ctrl_c_ends_waiting_for_phones_to_cool(
 def test_a_second_ctrl_c_does_not_wait_for_a_phone_that_no_longer_answers(
     phones: list[TestPhone], model: Path, storage: Path
 ) -> None:
-    phones[0].behave(double.HANG)
-    process = start(storage, model)
-    wait_for(lambda: len(list(storage.glob("work-*/pid"))) == 2)
+    process = start_with_one_hung(phones, storage, model)
     phones[1].adbd.send_signal(signal.SIGSTOP)
     os.killpg(process.pid, signal.SIGINT)
-    wait_for(lambda: len(list(storage.glob("work-*"))) == 1)
+    wait_until(lambda: len(list(storage.glob("work-*"))) == 1, "one phone is clean")
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=1)
     interrupt(process)

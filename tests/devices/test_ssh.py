@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.worker.serve import PROTOCOL
 from tests.devices.boards import PLAN, Server, make_key
 from tests.devices.models import write_logistic
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.sshd
 
@@ -255,8 +255,5 @@ def test_ctrl_c_leaves_nothing_running_there(server: Server, model: Path) -> Non
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode != 0
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{worker}").exists()
+    wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the worker ended")
     assert server.left() == []

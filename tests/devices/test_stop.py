@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 
 import pytest
 
@@ -40,8 +40,8 @@ def test_what_is_waited_for_ends_at_once(wait: Callable[[Stop], object]) -> None
     stop = Stop()
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(wait, stop)
-        time.sleep(0.3)
-        assert not waiting.done()
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.3)
         stop.set()
         with pytest.raises(KeyboardInterrupt):
             waiting.result(timeout=10)

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from edgeeff.devices.thermal import Gate, Warmth, parse, warnings
+from edgeeff.devices.thermal import Gate, Waited, Warmth, parse, warnings
 from edgeeff.errors import TargetUnavailable
 from tests.devices.thermal_words import BATTERY, GALAXY, PIXEL
 
@@ -37,10 +35,16 @@ def test_silence_is_unknown_and_not_cool() -> None:
     assert parse("", "") == Warmth()
 
 
-def cooling(*readings: Warmth) -> tuple[Callable[[], Warmth], list[float]]:
-    """A phone that gives these readings, the last one for ever, and a clock that sleeps."""
+def waited_for(gate: Gate, *readings: Warmth) -> Waited:
+    """What the gate says of a phone that gives these readings, the last one for ever."""
     left, now = list(readings), [0.0]
-    return (lambda: left.pop(0) if len(left) > 1 else left[0]), now
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    return gate.wait(
+        lambda: left.pop(0) if len(left) > 1 else left[0], sleep=sleep, clock=lambda: now[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,26 +52,16 @@ def cooling(*readings: Warmth) -> tuple[Callable[[], Warmth], list[float]]:
     [(Warmth(2), "moderate"), (Warmth(0, {"skin": 41.0}), "41.0 °C"), (Warmth(1), "light")],
 )
 def test_gate_waits_until_the_phone_is_cool(hot: Warmth, word: str) -> None:
-    read, now = cooling(hot, hot, Warmth(0, {"skin": 30.0}))
     gate = Gate(highest_celsius=36)
     assert word in gate.problem(hot)
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
-    waited = gate.wait(read, sleep=sleep, clock=lambda: now[0])
+    waited = waited_for(gate, hot, hot, Warmth(0, {"skin": 30.0}))
     assert waited.problem == ""
     assert waited.seconds == 2 * gate.interval
 
 
 def test_gate_gives_up_with_the_reason() -> None:
-    read, now = cooling(Warmth(3, {"skin": 45.0}))
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
-    waited = Gate(patience=20).wait(read, sleep=sleep, clock=lambda: now[0])
-    assert now[0] == 20
+    waited = waited_for(Gate(patience=20), Warmth(3, {"skin": 45.0}))
+    assert waited.seconds == 20
     with pytest.raises(TargetUnavailable, match=r"phone X1 is too warm after 20 s.*severe"):
         waited.require_cool("X1")
 

@@ -15,7 +15,7 @@ from edgeeff.evaluation.evaluate import evaluate
 from edgeeff.evaluation.fidelity import fidelity
 from edgeeff.pictures.images import ImageSet, read_images
 from edgeeff.pictures.preprocessing import of_family
-from edgeeff.progress import Progress
+from tests.recorded import Recorded
 from tests.tflite import tiny
 
 LITE = of_family("lite", 32)
@@ -107,9 +107,9 @@ def test_reference_is_judged_on_the_same_labels(folder, answers, tmp_path):
 
 
 def test_progress_counts_every_file(folder):
-    progress = Progress()
+    progress = Recorded()
     evaluate(tiny.FLOAT32, read_images(folder), preprocessing=LITE, top=1, progress=progress)
-    assert list(progress.seconds) == ["evaluation"]
+    assert progress.announced == progress.done == {"evaluation": COUNT + 1}
 
 
 def test_without_labels_and_reference_there_is_nothing_to_measure(folder):

@@ -41,13 +41,13 @@ class TestAgainstKeras:
         ("name", "resolution"),
         [
             ("b0", 96),
-            pytest.param("b1", 60, marks=pytest.mark.slow),
-            pytest.param("b2", 76, marks=pytest.mark.slow),
-            pytest.param("b3", 75, marks=pytest.mark.slow),
-            pytest.param("b4", 95, marks=pytest.mark.slow),
-            pytest.param("b5", 64, marks=pytest.mark.slow),
-            pytest.param("b6", 66, marks=pytest.mark.slow),
-            pytest.param("b7", 64, marks=pytest.mark.slow),
+            ("b1", 60),
+            ("b2", 76),
+            ("b3", 75),
+            ("b4", 95),
+            ("b5", 64),
+            ("b6", 66),
+            ("b7", 64),
         ],
     )
     def test_outputs_agree(self, name: str, resolution: int) -> None:

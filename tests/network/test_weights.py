@@ -105,7 +105,8 @@ def test_a_saved_network_comes_back(trained: Any, fresh: Any, tmp_path: Path, na
     else:
         assert ["softmax" in note for note in loaded.notes] == [True]
     assert loaded.scaling is None
-    assert len(loaded.sha256 or "") == 64
+    assert loaded.sha256 is not None
+    assert len(loaded.sha256) == 64
 
 
 @pytest.mark.parametrize("name", ["checkpoint.index", "checkpoint.data-00000-of-00001", ""])

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from edgeeff.tflite.manifest import describe, path_of, read_manifest, write_mode
 from edgeeff.tflite.metadata import read_labels, read_metadata
 from edgeeff.tflite.metadata_writer import Texts, write_metadata
 from edgeeff.tflite.reader import read_model
+from tests.waiting import wait_until
 
 LADDER = policy.choice(policy.expected_of(find_variant("lite0"))).ladder
 
@@ -430,8 +430,11 @@ def test_an_interrupted_conversion_leaves_nothing_half_written(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    while child.poll() is None and not list(tmp_path.glob("*float32.json")):
-        time.sleep(0.1)
+    wait_until(
+        lambda: child.poll() is not None or list(tmp_path.glob("*float32.json")),
+        "the float32 file is written",
+        seconds=300,
+    )
     child.send_signal(signal.SIGINT)
     _, words = child.communicate(timeout=60)
     assert child.returncode == 130, words
@@ -603,13 +606,13 @@ def test_operators_that_stay_in_float_are_listed(tmp_path):
     image = graph.add_tensor("image", (1, 32, 32, 3))
     kernel = graph.add_constant("kernel", np.eye(3, dtype=np.float32).reshape(3, 1, 1, 3))
     bias = graph.add_constant("bias", np.zeros(3, np.float32))
-    conv, leaky = (graph.add_tensor(name, (1, 32, 32, 3)) for name in ("conv", "leaky"))
+    conv, absolute = (graph.add_tensor(name, (1, 32, 32, 3)) for name in ("conv", "absolute"))
     axes = graph.add_constant("axes", np.array([1, 2], np.int32))
     mean = graph.add_tensor("mean", (1, 3))
     options = {"stride_w": 1, "stride_h": 1, "padding": "SAME"}
     graph.add_operator("CONV_2D", [image, kernel, bias], [conv], options)
-    graph.add_operator("ABS", [conv], [leaky])
-    graph.add_operator("MEAN", [leaky, axes], [mean])
+    graph.add_operator("ABS", [conv], [absolute])
+    graph.add_operator("MEAN", [absolute, axes], [mean])
     graph.cut(inputs=[image], outputs=[mean])
     graph.sign("serving_default", {"image": image}, {"mean": mean})
     (tmp_path / "abs.tflite").write_bytes(graph.content())

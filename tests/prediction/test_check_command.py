@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from edgeeff.cli import main
 from tests.accelerators.graphs import GraphWriter
+from tests.commands import run
 
 IMAGE = (1, 8, 8, 8)
 
@@ -21,22 +21,16 @@ def model(tmp_path):
     return str(path)
 
 
-def run(*words):
-    with pytest.raises(SystemExit) as ended:
-        main(["inspect", *words])
-    return ended.value.code
-
-
 @pytest.mark.parametrize(("target", "mapped"), [("gpu", 2), ("edgetpu", 1)])
 def test_the_json_holds_the_check(model, capsys, target, mapped):
-    assert run(model, "--check", target, "--json") == 0
+    assert run("inspect", model, "--check", target, "--json") == 0
     found = json.loads(capsys.readouterr().out)["check"]
     assert (found["target"], found["provenance"]) == (target, "predicted")
     assert (found["mapped"], found["operators"]) == (mapped, 3)
 
 
 def test_the_table_says_why_not_and_that_it_is_predicted(model, capsys):
-    assert run(model, "--check", "edgetpu") == 0
+    assert run("inspect", model, "--check", "edgetpu") == 0
     shown = capsys.readouterr().out
     assert "predicted, not run" in shown
     assert "the Edge TPU has no such operator" in shown
@@ -44,5 +38,5 @@ def test_the_table_says_why_not_and_that_it_is_predicted(model, capsys):
 
 
 def test_an_unknown_target_is_named_with_the_known_ones(model, capsys):
-    assert run(model, "--check", "npu") == 2
+    assert run("inspect", model, "--check", "npu") == 2
     assert "gpu" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from edgeeff.tflite.flatbuffer import read_schema
 from tests.accelerators.graphs import GraphWriter, chain, options, single
 
 IMAGE = (1, 8, 8, 8)
+MORE_THAN_THREE = "more than the three innermost dimensions are above 1, such as a batch"
 
 
 def reason(model, runtime=14):
@@ -33,15 +34,15 @@ def test_only_eight_bits_are_mapped(dtype, why):
 @pytest.mark.parametrize(
     ("shape", "why"),
     [
-        ((4, 8, 8, 8), "more than the three innermost"),
-        ((1, 2, 8, 8, 8), "more than the three innermost"),
+        ((4, 8, 8, 8), MORE_THAN_THREE),
+        ((1, 2, 8, 8, 8), MORE_THAN_THREE),
         ((-1, 8, 8, 8), "a size is left open"),
         ((1, 1, 8, 8, 8), ""),
         ((1, 10), ""),
     ],
 )
 def test_shapes_are_fixed_and_of_three_dimensions(shape, why):
-    assert reason(chain("ADD", shape=shape)).startswith(why)
+    assert reason(chain("ADD", shape=shape)) == why
 
 
 @pytest.mark.parametrize(("name", "since"), [("QUANTIZE", 13), ("TRANSPOSE_CONV", 13), ("SUM", 13)])

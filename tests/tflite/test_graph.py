@@ -286,9 +286,7 @@ EDITS = ("relu", "scale", "rename", "attach", "cut")
 def edited(draw: st.DrawFn) -> Graph:
     """The tiny network after edits that leave it whole, in any order."""
     graph = read(draw(st.sampled_from(tiny.ALL)))
-    for edit in draw(
-        st.lists(st.sampled_from(["relu", "scale", "rename", "attach", "cut"]), max_size=6)
-    ):
+    for edit in draw(st.lists(st.sampled_from(EDITS), max_size=6)):
         operators = graph.operators
         made = draw(st.sampled_from(operators)).output
         if edit == "relu":

@@ -3,11 +3,9 @@ import io
 import struct
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
 from edgeeff.errors import InputError
 from edgeeff.tflite import metadata as module
@@ -20,6 +18,7 @@ from edgeeff.tflite.metadata import (
     read_metadata,
 )
 from edgeeff.tflite.reader import parse_model, read_model
+from tests import mutants
 from tests.tflite import objects, tiny
 
 CONTENT = tiny.INT8_METADATA.read_bytes()
@@ -117,21 +116,12 @@ def test_a_mean_that_is_not_a_number_is_an_error() -> None:
         read_metadata(parse_model(content))
 
 
-@settings(
-    max_examples=150,
-    deadline=2000,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(edits=st.lists(st.tuples(st.integers(1, 1200), st.integers(0, 255)), min_size=1, max_size=6))
-def test_a_damaged_end_of_the_file_is_read_or_refused(
-    edits: list[tuple[int, int]], tmp_path: Path
-) -> None:
+@mutants.many
+@given(edits=mutants.edits(-1200, -1))
+def test_a_damaged_end_of_the_file_is_read_or_refused(edits: mutants.Edits, tmp_path: Path) -> None:
     """The end holds the archive; metadata that is reached through it is read as well."""
-    changed: Any = bytearray(CONTENT)
-    for back, value in edits:
-        changed[-back] = value
     path = tmp_path / "damaged.tflite"
-    path.write_bytes(changed)
+    path.write_bytes(mutants.edited(CONTENT, edits))
     with contextlib.suppress(InputError):
         metadata = read_metadata(read_model(path))
         for name in associated_files(path):
@@ -140,14 +130,13 @@ def test_a_damaged_end_of_the_file_is_read_or_refused(
             read_labels(path, tensor)
 
 
-@settings(max_examples=150, deadline=2000)
-@given(edits=st.lists(st.tuples(st.integers(4, 488), st.integers(0, 255)), min_size=1, max_size=6))
-def test_damaged_metadata_is_read_or_refused(edits: list[tuple[int, int]]) -> None:
-    whole = bytes(read_model(tiny.INT8_METADATA).metadata[ENTRY])
-    at = CONTENT.index(whole)
-    changed = bytearray(CONTENT)
-    for place, value in edits:
-        changed[at + place] = value
-    model = parse_model(bytes(changed))
+WHOLE = bytes(read_model(tiny.INT8_METADATA).metadata[ENTRY])
+START = CONTENT.index(WHOLE)
+
+
+@mutants.many
+@given(edits=mutants.edits(START + 4, START + len(WHOLE) - 1))
+def test_damaged_metadata_is_read_or_refused(edits: mutants.Edits) -> None:
+    model = parse_model(mutants.edited(CONTENT, edits))
     with contextlib.suppress(InputError):
         read_metadata(model)

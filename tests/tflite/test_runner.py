@@ -76,25 +76,6 @@ class TestRunner:
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
         assert ran.stderr == b""
 
-    def test_passes_on_what_is_no_chatter(self, capfd: pytest.CaptureFixture[str]) -> None:
-        import os
-
-        from edgeeff.tflite.messages import quiet_runtime
-
-        with quiet_runtime():
-            os.write(2, b"INFO: created a delegate\nERROR: something broke\n")
-        assert capfd.readouterr().err == "ERROR: something broke\n"
-
-    def test_what_is_caught_can_be_read_afterwards(self, capfd: pytest.CaptureFixture[str]) -> None:
-        import os
-
-        from edgeeff.tflite.messages import captured_stderr
-
-        with captured_stderr() as printed:
-            os.write(2, b"Selected adapter: none\n")
-        assert printed() == b"Selected adapter: none\n"
-        assert capfd.readouterr().err == ""
-
     def test_feeding_and_running_are_apart_for_those_who_time_it(self) -> None:
         runner = Runner(tiny.FLOAT32)
         expected = runner.run(picture())

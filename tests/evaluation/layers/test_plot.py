@@ -94,7 +94,9 @@ def test_whatever_the_ratios_all_is_inside_the_picture() -> None:
     wild = [replace(layer, sqnr_db=layer.sqnr_db * 20 - 400) for layer in layers(8)]
     picture = drawn(wild)
     width, height = float(picture.attrib["width"]), float(picture.attrib["height"])
-    for circle in picture.iter(f"{SVG}circle"):
+    circles = list(picture.iter(f"{SVG}circle"))
+    assert len(circles) == len(wild) + 1  # and the legend's
+    for circle in circles:
         assert 0 < float(circle.attrib["cx"]) < width
         assert 0 < float(circle.attrib["cy"]) < height
 

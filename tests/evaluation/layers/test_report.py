@@ -15,12 +15,13 @@ from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.corrections.equalization import scalable_groups, scale_channels
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import Ends, quantize_model
-from edgeeff.quantization.recipes.recipe import PRECISIONS, find_recipe, parse
+from edgeeff.quantization.recipes.recipe import PRECISIONS, Recipe, find_recipe, parse
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 
 LITE = of_family("lite", 224)
+SMALL = of_family("imagenet", 32)
 OUTLIER = "block4b_project_bn"
 OUTLIER_GROUP = frozenset(
     {
@@ -36,6 +37,12 @@ OUTLIER_GROUP = frozenset(
 def compared(made: bytes, content: bytes, *how: Any) -> tuple[LayerError, ...]:
     """Of two files."""
     return layer_errors(Graph.of(made), Graph.of(content), *how)
+
+
+def quantized(content: bytes, recipe: Recipe, calibration: int, ends: Ends | None = None) -> bytes:
+    """The tiny network, calibrated on that many synthetic pictures."""
+    pictures = synthetic_set(calibration, SMALL)
+    return quantize_model(FloatModel(content, SMALL), recipe, pictures, ends=ends or Ends())
 
 
 def report(content: bytes, recipe: str) -> dict[str, LayerError]:
@@ -118,16 +125,11 @@ def test_layers_of_networks_that_do_not_belong_together_are_refused(lite0_float)
 
 
 def test_pictures_seen_twice_change_nothing(tiny_float):
-    preprocessing = of_family("imagenet", 32)
     content = tiny_float.read_bytes()
-    made = quantize_model(
-        FloatModel(content, preprocessing),
-        find_recipe("int8-bias"),
-        synthetic_set(4, preprocessing),
-    )
+    made = quantized(content, find_recipe("int8-bias"), 4)
     pictures = list(synthetic_pictures(3, 32, seed=9))
-    once = compared(made, content, pictures, preprocessing)
-    twice = compared(made, content, pictures * 2, preprocessing)
+    once = compared(made, content, pictures, SMALL)
+    twice = compared(made, content, pictures * 2, SMALL)
     assert [error.name for error in once] == [error.name for error in twice]
     for first, second in zip(once, twice, strict=True):
         assert first.sqnr_db == pytest.approx(second.sqnr_db)
@@ -136,25 +138,19 @@ def test_pictures_seen_twice_change_nothing(tiny_float):
 
 def test_weights_alone_lose_little_however_wrong_the_network_is(tiny_float):
     """A factor is fitted only where channels may be scaled, not to whatever is wrong."""
-    preprocessing = of_family("imagenet", 32)
     content = tiny_float.read_bytes()
-    made = quantize_model(
-        FloatModel(content, preprocessing),
-        find_recipe("int8-plain"),
-        synthetic_set(1, preprocessing),
-    )
-    errors = compared(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
+    made = quantized(content, find_recipe("int8-plain"), 1)
+    errors = compared(made, content, list(synthetic_pictures(2, 32, seed=9)), SMALL)
     assert min(error.sqnr_db for error in errors) < 20
     assert min(e.weight_sqnr_db for e in errors if e.weight_sqnr_db is not None) > 28
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_of_a_mixed_network_the_quantized_layers_are_reported(tiny_float, precision):
-    preprocessing = of_family("imagenet", 32)
-    content, calibration = tiny_float.read_bytes(), synthetic_set(6, preprocessing)
+    content = tiny_float.read_bytes()
     text = f'[[exceptions]]\nprecision = "{precision}"\nlayers = "^(stem|block1|block2a)"\n'
-    made = quantize_model(FloatModel(content, preprocessing), parse("mixed", text), calibration)
-    errors = compared(made, content, list(synthetic_pictures(2, 32, seed=9)), preprocessing)
+    made = quantized(content, parse("mixed", text), 6)
+    errors = compared(made, content, list(synthetic_pictures(2, 32, seed=9)), SMALL)
     names = {error.name for error in errors}
     assert "block2b_project_bn" in names
     assert ("block2a_project_bn" in names) == (precision == "int16")
@@ -162,31 +158,20 @@ def test_of_a_mixed_network_the_quantized_layers_are_reported(tiny_float, precis
 
 
 def test_an_app_that_feeds_int8_gets_the_report_of_one_that_feeds_uint8(tiny_float):
-    preprocessing = of_family("imagenet", 32)
-    content, calibration = tiny_float.read_bytes(), synthetic_set(4, preprocessing)
+    content, recipe = tiny_float.read_bytes(), find_recipe("int8-bias")
     pictures = list(synthetic_pictures(2, 32, seed=9))
     reports = [
-        compared(
-            quantize_model(
-                FloatModel(content, preprocessing),
-                find_recipe("int8-bias"),
-                calibration,
-                ends=Ends(kind),
-            ),
-            content,
-            pictures,
-            preprocessing,
-        )
+        compared(quantized(content, recipe, 4, Ends(kind)), content, pictures, SMALL)
         for kind in ("uint8", "int8")
     ]
     assert reports[0] == reports[1]
 
 
 def test_a_quantized_reference_is_refused(lite0_float):
-    quantized = Graph.of(lite0_float.read_bytes())
-    quantized.add_tensor("stored", (1, 8), "int8", scale=0.5)
+    graph = Graph.of(lite0_float.read_bytes())
+    graph.add_tensor("stored", (1, 8), "int8", scale=0.5)
     with pytest.raises(InputError, match="--reference is quantized"):
-        layer_errors(quantized, quantized, [], LITE)
+        layer_errors(graph, graph, [], LITE)
 
 
 def test_channels_that_differ_before_a_swish_are_named_with_what_helps(tiny_float):
@@ -195,9 +180,7 @@ def test_channels_that_differ_before_a_swish_are_named_with_what_helps(tiny_floa
     kernel = graph.weights(layer).copy()
     kernel[0] *= 256
     graph.set_weights(layer, kernel)
-    preprocessing = of_family("imagenet", 32)
-    model = FloatModel(graph.content(), preprocessing)
-    made = quantize_model(model, find_recipe("int8-plain"), synthetic_set(4, preprocessing))
+    made = quantized(graph.content(), find_recipe("int8-plain"), 4)
     pictures = list(synthetic_pictures(2, 32, seed=9))
-    found = {e.name: e.cause for e in compared(made, graph.content(), pictures, preprocessing)}
+    found = {e.name: e.cause for e in compared(made, graph.content(), pictures, SMALL)}
     assert "group the channels (recipe int8-swish)" in found["block2a_expand_bn"]

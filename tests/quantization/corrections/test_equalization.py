@@ -39,6 +39,7 @@ def test_the_float_network_stays_as_it_was(graph):
 
 def test_only_linear_and_relu_outputs_are_scaled(graph):
     factors = equalize(graph, observe(graph, batches(graph)), {}, Equalize())
+    assert factors
     for tensor in factors:
         assert graph.producer[tensor].activation in ("NONE", "RELU")
         assert all(r.weighted or r.kind == "ADD" for r in graph.consumers[tensor])
@@ -46,10 +47,11 @@ def test_only_linear_and_relu_outputs_are_scaled(graph):
 
 def test_summands_and_their_sum_share_their_factors(graph):
     factors = equalize(graph, observe(graph, batches(graph)), {}, Equalize())
-    for operator in graph.operators:
-        if operator.kind == "ADD" and operator.output in factors:
-            for tensor in operator.inputs:
-                assert np.array_equal(factors[tensor], factors[operator.output])
+    sums = [o for o in graph.operators if o.kind == "ADD" and o.output in factors]
+    assert sums
+    for operator in sums:
+        for tensor in operator.inputs:
+            assert np.array_equal(factors[tensor], factors[operator.output])
 
 
 def test_what_is_known_of_the_network_follows_its_scaling(graph):
@@ -57,16 +59,19 @@ def test_what_is_known_of_the_network_follows_its_scaling(graph):
     observed = observe(graph, pictures)
     factors = equalize(graph, observed, {}, Equalize(1.0))
     told, seen = rescaled_observation(observed, factors), observe(graph, pictures)
+    assert factors
     for tensor in factors:
         assert told[tensor].maximum == pytest.approx(seen[tensor].maximum, rel=1e-3, abs=1e-3)
         assert told[tensor].mean == pytest.approx(seen[tensor].mean, rel=1e-3, abs=1e-3)
 
 
-def test_full_exponent_makes_all_ranges_equal(graph):
+def test_full_exponent_makes_all_ranges_equal(lite0_float):
+    graph = float_graph(lite0_float.read_bytes())
     observed = observe(graph, batches(graph))
     factors = equalize(graph, observed, {}, Equalize(1.0))
     joined = {t for o in graph.operators if o.kind == "ADD" for t in (*o.inputs, o.output)}
     alone = [tensor for tensor in factors if tensor not in joined]
+    assert alone
     seen = rescaled_observation(observed, factors)
     for tensor in alone:
         reach = np.maximum(np.abs(seen[tensor].minimum), np.abs(seen[tensor].maximum))

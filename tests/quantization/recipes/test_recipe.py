@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeeff.errors import EdgeeffError, InputError, UsageError
+from edgeeff.errors import InputError, UsageError
 from edgeeff.quantization.recipes.recipe import (
     SCHEMES,
     Bias,
@@ -145,15 +145,15 @@ def test_an_exception_that_fits_nothing_is_refused(fields: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "layer"),
     [
-        {"layers": '"^stem"'},
-        {"operators": '["MUL", "ADD"]'},
-        {"operators": '["ADD"]', "layers": '"block"'},
+        ({"layers": '"^stem"'}, "stem_conv"),
+        ({"operators": '["MUL", "ADD"]'}, "block1a_add"),
+        ({"operators": '["ADD"]', "layers": '"block"'}, "block1a_add"),
     ],
 )
-def test_an_exception_that_fits_a_layer_is_taken(fields: dict[str, str]) -> None:
-    kept_precisions(parse("mine", exception(**fields)), LAYERS)
+def test_an_exception_keeps_the_layer_that_it_fits(fields: dict[str, str], layer: str) -> None:
+    assert kept_precisions(parse("mine", exception(**fields)), LAYERS) == {layer: "float"}
 
 
 def test_a_recipe_can_be_a_file(tmp_path: Path) -> None:
@@ -170,5 +170,5 @@ def test_an_unknown_name_gets_near_ones() -> None:
 
 
 def test_a_missing_file_is_an_error_of_the_user(tmp_path: Path) -> None:
-    with pytest.raises(EdgeeffError):
+    with pytest.raises(InputError, match=r"absent\.toml"):
         find_recipe(str(tmp_path / "absent.toml"))
