@@ -45,6 +45,11 @@ KL = Bounds(good=0.01, bad=0.05)
 """Divergence of the probabilities, in nats."""
 
 
+FEW_OWN_DB = 4
+"""From this much below the median picture's ratio on, that of the sums is of a few pictures: Lite
+networks measured at most 3.1 dB between the two, a B0 up to 28 (docs/results.md)."""
+
+
 def agreement_grade(share: Share) -> tuple[str, bool]:
     """The grade of a share, and whether the pictures are enough to prove it good.
 

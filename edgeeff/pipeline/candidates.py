@@ -15,16 +15,17 @@ from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.evaluate import Evaluation, evaluate
 from edgeeff.evaluation.fidelity import Fidelity, fidelity
 from edgeeff.evaluation.gate import AccuracyGateFailed, Trial, judge
+from edgeeff.evaluation.grades import GOOD, SQNR_DB
 from edgeeff.evaluation.verdict import Compared, faults
 from edgeeff.pictures.images import read_images
 from edgeeff.pipeline.mixed_precision import Search, search
-from edgeeff.pipeline.policy import safer
+from edgeeff.pipeline.policy import RIVALS, safer
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
 from edgeeff.quantization.calibration.pictures import CalibrationPair, CalibrationSet
 from edgeeff.quantization.quantize import WHOLE, Ends, default_ends, quantize_model
-from edgeeff.quantization.recipes.recipe import Recipe
+from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import Manifest, describe, path_of, write_model
 from edgeeff.tflite.metadata_writer import write_metadata
@@ -92,7 +93,8 @@ def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
         write_model(model, best.file.read_bytes(), manifest, force=job.settings.force)
     if trials and all(trial.failed for trial in trials):
         raise AccuracyGateFailed(trials)
-    notes = (*_coverage_notes(manifest), *_float_notes(model, best.recipe))
+    rival = _rival_notes(job, best)
+    notes = (*_coverage_notes(manifest), *_float_notes(model, best.recipe), *rival)
     return Conversion(model, manifest, job.reference, notes)
 
 
@@ -173,6 +175,26 @@ def _float_notes(model: Path, recipe: Recipe) -> tuple[str, ...]:
     return (
         f"litert-quantizer leaves operators in float ({listed}): hardware that computes in "
         "integers alone does not take them",
+    )
+
+
+def _rival_notes(job: Job, made: _Candidate) -> tuple[str, ...]:
+    """What another recipe of the same size gives where this one's result is not good."""
+    rival, found = RIVALS.get(made.recipe.scheme), made.manifest.fidelity
+    if rival is None or found is None or found["median_image_sqnr_db"] is None:
+        return ()
+    own = found["median_image_sqnr_db"]
+    if SQNR_DB.grade(own) == GOOD:
+        return ()
+    with files.scratch_folder(job.settings.output) as scratch:
+        path = scratch / "rival.tflite"
+        files.write_bytes(path, _quantized(job, find_recipe(rival))[0])
+        other = _fidelity(job.network, path, job.calibration.held_out).median_image_sqnr_db
+    if other <= own:
+        return ()
+    return (
+        f"{made.recipe.name} has {own:.1f} dB at the median picture, {rival} of the same size "
+        f"{other:.1f} dB: try --recipe {rival}",
     )
 
 

@@ -98,6 +98,12 @@ def to_try(settings: Settings, holds: frozenset[str]) -> list[Recipe]:
     return [recipe]
 
 
+RIVALS = {"dynamic": "weight-only"}
+"""By scheme, the recipe of the same size that computes more exactly: both are measured where a
+result is not good. Activations quantized on the fly have one scale each, which is too little for
+the channels of many swish networks; weights of 8 bits alone cost them little."""
+
+
 def safer(recipe: Recipe) -> str | None:
     """The recipe to try where this one has ruined a network; ``None``: there is none.
 

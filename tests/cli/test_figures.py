@@ -20,9 +20,16 @@ def test_each_figure_says_what_it_amounts_to() -> None:
             "20 of 20 pictures (83.9% to 100.0%): good, as far as 20 pictures can tell",
         ),
         ("SQNR, median picture", "23.5 dB: good (good is above 21 dB)"),
-        ("SQNR, all together", "3.3 dB"),
+        (
+            "SQNR, all together",
+            "3.3 dB: a few pictures own the error, and are answered much worse",
+        ),
         ("KL divergence", "0.0200 nats: fair (good is below 0.01)"),
     ]
+
+
+def test_a_sum_near_the_median_is_of_all_pictures() -> None:
+    assert dict(fidelity_rows(FOUND | {"sqnr_db": 20.4}))["SQNR, all together"] == "20.4 dB"
 
 
 def test_a_share_of_synthetic_pictures_gets_no_grade() -> None:

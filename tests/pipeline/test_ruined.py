@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,20 @@ def test_what_holds_is_not_warned_of(collapsing, tmp_path, capfd):
     assert "WARNING" not in said.err
     assert "answers as float" in said.out
     assert verdict == {"good": True, "faults": [], "try": None}
+
+
+def test_dynamic_ranges_that_are_not_good_are_measured_beside_weights_alone(
+    collapsing, tmp_path, capfd
+):
+    quantize(collapsing, tmp_path, "dynamic")
+    note = re.search(
+        r"note: dynamic has (-?[\d.]+) dB .*, weight-only of the same size ([\d.]+) dB: try "
+        r"--recipe weight-only",
+        " ".join(capfd.readouterr().err.split()),
+    )
+    assert note is not None
+    dynamic, weights = map(float, note.groups())
+    assert dynamic < 12 < 30 < weights
 
 
 @pytest.mark.parametrize("recipe", named_recipes().values(), ids=named_recipes())
