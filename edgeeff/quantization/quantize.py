@@ -129,7 +129,8 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
     content = writer.write(network.in_float(floating), recipe, network.grids, scales)
     written = Graph.of(content)
     boundary.quantize_unread(written)
-    boundary.wrap(written, ends.input, ends.output, inside)
+    headroom = recipe.ranges.headroom
+    boundary.wrap(written, ends.input, ends.output, inside, headroom=headroom)
     return written.content()
 
 

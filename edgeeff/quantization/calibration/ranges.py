@@ -106,7 +106,8 @@ def grids(
                 found[tensor] = _range(graph, operator, observed[tensor], trust, found, rule)
     logits = _logits(graph)
     margin = rule.logits_margin if synthetic else rule.logits_margin_data
-    found[logits] = _logits_range(observed[logits], rule.logits_percent, margin)
+    low, high = _logits_range(observed[logits], rule.logits_percent, margin)
+    found[logits] = low * rule.headroom, high * rule.headroom
     _widen(graph, observed, found)
     kinds = {tensor: made.kind for made in graph.operators for tensor in made.outputs}
     return {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
@@ -208,6 +209,8 @@ def _range(
 ) -> Range:
     if not _by_batchnorm(graph, operator, batchnorm):
         low, high = ESTIMATORS[rule.estimator](observed, rule)
+        if operator.activation != "RELU6":
+            low, high = low * rule.headroom, high * rule.headroom
     elif operator.activation == "RELU6" or operator.kind == "MEAN":
         return 0.0, 6.0
     elif is_swish(graph, operator):

@@ -60,6 +60,8 @@ class Ranges:
         logits_percent: percent of the pictures whose logits are inside, before the margin.
         logits_margin: factor on the largest logit if the pictures are synthetic.
         logits_margin_data: the same with the user's pictures.
+        headroom: factor on every range that only pictures tell. Of 16 bits a few are left for
+            pictures that reach far beyond all others.
         swish_end: how far below zero the input of a swish is told apart: what lies below makes
             next to nothing (swish of -8 is -0.003).
     """
@@ -71,6 +73,7 @@ class Ranges:
     logits_percent: float = 97.0
     logits_margin: float = 1.6
     logits_margin_data: float = 1.3
+    headroom: float = 1.0
     swish_end: float = 8.0
 
 
@@ -210,6 +213,7 @@ LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Ranges, "logits_percent"): (50.0, 100.0),
     (Ranges, "logits_margin"): (1.0, 8.0),
     (Ranges, "logits_margin_data"): (1.0, 8.0),
+    (Ranges, "headroom"): (1.0, 64.0),
     (Equalize, "exponent"): (0.0, 1.0),
     (Equalize, "limit"): (1.0, 2.0**24),
     (Equalize, "outlier"): (1.0, 2.0**24),

@@ -62,7 +62,9 @@ def quantize_unread(graph: Graph) -> None:
             graph.update(operator, outputs=tuple(outputs))
 
 
-def wrap(graph: Graph, input_type: str, output_type: str, grid: Grid) -> None:
+def wrap(
+    graph: Graph, input_type: str, output_type: str, grid: Grid, *, headroom: float = 1.0
+) -> None:
     """Convert a quantized model's input and output to the types its caller wants.
 
     uint8 and int8 differ by 128 in value and zero point, so that converting between them is
@@ -73,6 +75,7 @@ def wrap(graph: Graph, input_type: str, output_type: str, grid: Grid) -> None:
         input_type: ``uint8``, ``int8`` or ``float32``.
         output_type: likewise.
         grid: the int8 grid of the input.
+        headroom: of the recipe's ranges, which bytes cannot afford at the output.
 
     Raises:
         InputError: the model's own type cannot be converted so.
@@ -80,7 +83,7 @@ def wrap(graph: Graph, input_type: str, output_type: str, grid: Grid) -> None:
     if graph.tensor(graph.input).dtype != input_type:
         _wrap_input(graph, input_type, grid)
     if graph.tensor(graph.output).dtype != output_type:
-        _wrap_output(graph, output_type)
+        _wrap_output(graph, output_type, headroom)
 
 
 def _wrap_input(graph: Graph, wanted: str, grid: Grid) -> None:
@@ -101,7 +104,7 @@ def _wrap_input(graph: Graph, wanted: str, grid: Grid) -> None:
     graph.set_input(outer)
 
 
-def _wrap_output(graph: Graph, wanted: str) -> None:
+def _wrap_output(graph: Graph, wanted: str, headroom: float) -> None:
     inner = graph.tensor(graph.output)
     graph.rename(inner.index, f"{inner.name}/inner")
     source, kind = inner.index, "QUANTIZE"
@@ -110,7 +113,7 @@ def _wrap_output(graph: Graph, wanted: str) -> None:
     elif inner.dtype not in ("int8", "int16"):
         raise InputError(f"an output of type {wanted} from a float layer", "use float32")
     else:
-        grid = _output_grid(graph, inner)
+        grid = _output_grid(graph, inner, headroom)
         if wanted == "uint8" and inner.dtype == "int16":
             # There is no kernel from int16 to uint8.
             source = _bytes(graph, inner, "int8", grid, f"{inner.name}/int8")
@@ -120,13 +123,13 @@ def _wrap_output(graph: Graph, wanted: str) -> None:
     graph.set_output(outer)
 
 
-def _output_grid(graph: Graph, inner: Tensor) -> Grid:
-    """The int8 grid of an output; an int16 one keeps its reach, probabilities lie in 0..1."""
+def _output_grid(graph: Graph, inner: Tensor, headroom: float) -> Grid:
+    """The int8 grid of an output: an int16 one's reach but its headroom, 0..1 of probabilities."""
     (scale,), (zero_point,) = inner.scales, inner.zero_points
     if inner.dtype == "int8":
         return Grid(scale, zero_point)
     maker = graph.producer.get(inner.index)
-    return FIXED.get(maker.kind if maker else "") or Grid(scale * 32767 / 127, 0)
+    return FIXED.get(maker.kind if maker else "") or Grid(scale * 32767 / 127 / headroom, 0)
 
 
 def _bytes(graph: Graph, inner: Tensor, wanted: str, grid: Grid, name: str = "") -> int:

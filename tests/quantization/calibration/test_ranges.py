@@ -73,6 +73,21 @@ def test_the_margin_is_for_large_logits_alone(lite0: Lite0, margin: float):
 
 
 @pytest.mark.parametrize(
+    ("kind", "batchnorm", "headroom"),
+    [("MEAN", True, 1), ("MEAN", False, 4), ("FULLY_CONNECTED", True, 4)],
+    ids=["bounded", "seen", "logits"],
+)
+def test_headroom_is_for_what_only_pictures_tell(
+    lite0: Lite0, kind: str, batchnorm: bool, headroom: float
+):
+    usual, wide = (
+        lite0.grid(kind, replace(RULE, estimator="minmax", headroom=times), batchnorm=batchnorm)
+        for times in (1.0, 4.0)
+    )
+    assert wide.maximum == pytest.approx(headroom * usual.maximum, abs=2 * wide.scale)
+
+
+@pytest.mark.parametrize(
     ("recipe", "embedded", "synthetic", "read"),
     [
         ("int8", True, True, False),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,18 @@ def test_logits_as_bytes_are_the_logits_rounded(tiny_float: Path, recipe: str):
         if kind == "uint8":
             step = parse_model(made).outputs[0].scales[0]
     assert answers["uint8"] == pytest.approx(answers["float32"], abs=0.51 * step)
+
+
+def test_bytes_do_not_pay_for_the_headroom_of_16_bits(tiny_float: Path):
+    preprocessing = of_family("imagenet", 32)
+    model = FloatModel(cut_at_logits(Graph.of(tiny_float.read_bytes())).content(), preprocessing)
+    recipe, pictures = find_recipe("int16x8"), synthetic_set(8, preprocessing)
+    assert recipe.ranges.headroom > 1
+    steps = []
+    for headroom in (1.0, recipe.ranges.headroom):
+        tried = replace(recipe, ranges=replace(recipe.ranges, headroom=headroom))
+        steps.append(parse_model(quantize_model(model, tried, pictures)).outputs[0].scales[0])
+    assert steps[1] == pytest.approx(steps[0], rel=1e-3)
 
 
 def plainly(content: bytes, array: np.ndarray) -> np.ndarray:
