@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edgeeff.accelerators.plan import Plan as Plan
     from edgeeff.accelerators.plan import preset as preset
+    from edgeeff.architectures.plot import variants_plot as variants_plot
     from edgeeff.architectures.variants import Variant as Variant
     from edgeeff.architectures.variants import find_variant as find_variant
     from edgeeff.benchmarking.compare import compare_documents as compare_documents
@@ -81,11 +82,13 @@ __all__ = [
     "quantize",
     "read_benchmark",
     "read_images",
+    "variants_plot",
     "verify",
 ]
 
 _MODULES = {
     "accelerators.plan": ("Plan", "preset"),
+    "architectures.plot": ("variants_plot",),
     "architectures.variants": ("Variant", "find_variant"),
     "benchmarking.compare": ("compare_documents",),
     "benchmarking.document": ("read_benchmark",),

@@ -22,6 +22,7 @@ ROOMS = (
     "memory",
     "files",
     "progress",
+    "drawing",
     "architectures",
     "pictures",
     "tflite.flatbuffer",

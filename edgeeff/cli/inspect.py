@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeeff.cli.checks import show_check
-from edgeeff.cli.layer_errors import check_plot, draw_errors, errors_of_layers, show_errors
+from edgeeff.cli.layer_errors import errors_of_layers, plot_of, show_errors
+from edgeeff.cli.plots import check_plot, write_plot
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def command(
     if layers:
         more["layers"] = [error.to_json() for error in errors]
     if plot:
-        draw_errors(errors, model, reference, plot, force=force)
+        write_plot(plot_of(errors, model, reference), plot, force=force)
         more["plot"] = str(plot)
     terminal.document(document(SCHEMA, {**inspection.fields(), **more}))
     _say_summary(terminal, inspection)

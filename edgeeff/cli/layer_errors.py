@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeeff.cli.terminal import Terminal
-from edgeeff.errors import OutputError, UsageError
+from edgeeff.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgeeff.drawing.svg import Plot
     from edgeeff.evaluation.layers.report import LayerError
 
 PICTURES = 8
@@ -59,25 +59,13 @@ def show_errors(terminal: Terminal, errors: Sequence[LayerError]) -> None:
         terminal.say(f"{len(errors) - len(shown)} more layers with -v")
 
 
-def draw_errors(
-    errors: Sequence[LayerError], model: Path, reference: Path | None, plot: Path, *, force: bool
-) -> None:
-    """Write the errors as an SVG file, or as an HTML page that holds it."""
-    from edgeeff import files
-    from edgeeff.evaluation.layers.plot import layer_page, layer_plot
+def plot_of(errors: Sequence[LayerError], model: Path, reference: Path | None) -> Plot:
+    """The errors as a picture."""
+    from edgeeff.evaluation.layers.plot import layer_plot
 
-    draw = layer_page if plot.suffix == ".html" else layer_plot
     beside = f"against {reference.name}" if reference else ""
     subtitle = f"What each layer loses {beside} on {PICTURES} synthetic pictures."
-    files.write_bytes(plot, draw(errors, model.name, subtitle).encode(), force=force)
-
-
-def check_plot(plot: Path, *, force: bool) -> None:
-    """Refuse a file that cannot be drawn or must not be replaced, before any work is done."""
-    if plot.suffix not in (".svg", ".html"):
-        raise UsageError(f"--plot {plot}: a plot is a .svg or .html file", "--plot layers.svg")
-    if os.path.exists(plot) and not force:
-        raise OutputError(f"{plot} exists already", "--force replaces it")
+    return layer_plot(errors, model.name, subtitle)
 
 
 def _db(ratio: float | None) -> str:

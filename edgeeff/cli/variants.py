@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -18,6 +19,7 @@ from edgeeff.architectures.variants import (
     scaled,
 )
 from edgeeff.cli.numbers import FINITE
+from edgeeff.cli.plots import check_plot, write_plot
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
@@ -35,6 +37,8 @@ from edgeeff.errors import UsageError
 @click.option(
     "--gamma", type=FINITE, default=PAPER_FACTORS[2], show_default=True, help="Resolution per phi."
 )
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw them all: .svg or .html.")
+@click.option("--force", is_flag=True, help="Replace an existing plot.")
 def command(
     terminal: Terminal,
     name: str | None,
@@ -42,9 +46,12 @@ def command(
     alpha: float,
     beta: float,
     gamma: float,
+    plot: Path | None,
+    force: bool,
 ) -> None:
     """List the networks, or show one part by part.
 
+    --plot draws published accuracy against parameters and work, other families beside them.
     A network made with --phi has a name, such as b0-phi1.5, that every command takes.
 
     \b
@@ -52,15 +59,25 @@ def command(
       edgeeff variants
       edgeeff variants b3
       edgeeff variants --phi 1.5
+      edgeeff variants --plot variants.svg
     """  # noqa: D301 - click needs the character, not its escape
     if phi is None and (alpha, beta, gamma) != PAPER_FACTORS:
         raise UsageError("--alpha, --beta and --gamma scale nothing without --phi", "add --phi 1")
+    if plot is not None:
+        if name is not None or phi is not None:
+            raise UsageError("--plot draws all networks", "leave out NAME and --phi")
+        check_plot(plot, force=force)
     if phi is not None:
         _show_one(terminal, scaled(phi, alpha, beta, gamma, base=find_variant(name or "b0")))
     elif name is not None:
         _show_one(terminal, find_variant(name))
     else:
         _show_all(terminal)
+    if plot is not None:
+        from edgeeff.architectures.plot import variants_plot
+
+        write_plot(variants_plot(), plot, force=force)
+        terminal.say(f"plot: {plot}")
 
 
 def _show_all(terminal: Terminal) -> None:

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,8 @@ def test_phi_and_the_function_agree(capsys: pytest.CaptureFixture[str]) -> None:
         (["--phi", "nan"], "not a finite number"),
         (["--alpha", "2"], "without --phi"),
         (["--phi", "1", "--beta", "0"], "scaling factors"),
+        (["--plot", "picture.png"], "a .svg or .html file"),
+        (["b0", "--plot", "picture.svg"], "--plot draws all networks"),
     ],
 )
 def test_bad_words_end_with_status_2(
@@ -92,6 +95,17 @@ def test_bad_words_end_with_status_2(
     assert status == 2
     assert error in err
     assert json.loads(out)["schema"] == "edgeeff.error/1"
+
+
+@pytest.mark.parametrize("suffix", ["svg", "html"])
+def test_the_picture_is_written_once(capsys, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"picture.{suffix}"
+    status, _, _ = said(capsys, "variants", "--plot", str(path), "-q")
+    assert status == 0
+    assert "EfficientNet-Lite (published)" in path.read_text("utf-8")
+    status, _, err = said(capsys, "variants", "--plot", str(path))
+    assert status == 2
+    assert "exists already" in err
 
 
 def test_it_never_imports_tensorflow() -> None:

@@ -1,4 +1,4 @@
-"""The layer error report as a picture: one self-contained SVG, written by hand.
+"""The layer error report as a picture.
 
 Rows are the layers from input to output. Each has a bar for the error of its weights and one for
 that of its activation; a line follows the error of the whole network up to there. The axis is
@@ -7,17 +7,27 @@ the SQNR in dB and falls from left to right, so that more error is further right
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from edgeeff.drawing.svg import (
+    BAND,
+    BLUE,
+    FAINT,
+    GRID,
+    INK,
+    ORANGE,
+    PAPER,
+    Plot,
+    label,
+    opened,
+    shortened,
+    text,
+)
 from edgeeff.evaluation.layers.report import LayerError
 
-WEIGHTS, ACTIVATION, NETWORK = "#0072b2", "#e69f00", "#1a1a1a"
-"""Colours that colour-blind people tell apart (Okabe and Ito 2008)."""
-
-INK, FAINT, GRID, BAND = "#1a1a1a", "#5f5f5f", "#d8d8d8", "#f6f6f4"
+WEIGHTS, ACTIVATION, NETWORK = BLUE, ORANGE, INK
 ROW, BAR = 17, 6
 """Heights in pixels."""
 
@@ -77,27 +87,19 @@ class _Frame:
         return self.top + (row + 0.5) * ROW
 
 
-def layer_plot(errors: Sequence[LayerError], title: str, subtitle: str = "") -> str:
+def layer_plot(errors: Sequence[LayerError], title: str, subtitle: str = "") -> Plot:
     """Draw what ``layer_errors`` found.
 
     Args:
         errors: at least one, in any order.
         title: such as the model's name.
         subtitle: such as what it was compared with, and on what.
-
-    Returns:
-        An SVG document, UTF-8 text without references to anything outside.
     """
     layers = sorted(errors, key=lambda error: error.index)
     worst = sorted(errors, key=lambda error: error.own_db)[:WORST]
     frame = _frame(layers)
-    size = f'width="{frame.width:.0f}" height="{frame.height:.0f}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} '
-        f'viewBox="0 0 {frame.width:.0f} {frame.height:.0f}" role="img" '
-        'font-family="system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif">',
-        f"<title>{_text(title)}</title>",
-        f'<rect {size} fill="#ffffff"/>',
+        *opened(title, frame.width, frame.height),
         *_head(frame, title, subtitle),
         *_bands(frame),
         *_axis(frame),
@@ -105,16 +107,7 @@ def layer_plot(errors: Sequence[LayerError], title: str, subtitle: str = "") -> 
         *_line(frame, layers),
         "</svg>",
     ]
-    return "\n".join(parts) + "\n"
-
-
-def layer_page(errors: Sequence[LayerError], title: str, subtitle: str = "") -> str:
-    """The same as an HTML page that holds the SVG; arguments as of ``layer_plot``."""
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<title>{_text(title)}</title></head>\n<body style="margin:0;background:#ffffff">\n'
-        f"{layer_plot(errors, title, subtitle)}</body></html>\n"
-    )
+    return Plot("\n".join(parts) + "\n", title)
 
 
 def _frame(layers: Sequence[LayerError]) -> _Frame:
@@ -136,20 +129,20 @@ def _frame(layers: Sequence[LayerError]) -> _Frame:
 
 
 def _head(frame: _Frame, title: str, subtitle: str) -> Iterator[str]:
-    yield _label(MARGIN, 32, _shortened(title, LONGEST_TITLE), size=18, weight="600")
-    yield _label(MARGIN, 52, _shortened(subtitle, 2 * LONGEST_TITLE), size=12, fill=FAINT)
+    yield label(MARGIN, 32, shortened(title, LONGEST_TITLE), size=18, weight="600")
+    yield label(MARGIN, 52, shortened(subtitle, 2 * LONGEST_TITLE), size=12, fill=FAINT)
     note = f"Further right is more error. Bold: the {WORST} layers with most error of their own."
-    yield _label(MARGIN, 70, note, size=12, fill=FAINT)
+    yield label(MARGIN, 70, note, size=12, fill=FAINT)
     x = float(MARGIN)
     for colour, words in ((WEIGHTS, "its weights alone"), (ACTIVATION, "its activation alone")):
         yield f'<rect x="{x}" y="86" width="14" height="9" fill="{colour}"/>'
-        yield _label(x + 20, 95, words, size=12)
+        yield label(x + 20, 95, words, size=12)
         x += 36 + 7 * len(words)
     yield (
         f'<path d="M{x} 90.5h22" stroke="{NETWORK}" stroke-width="2"/>'
         f'<circle cx="{x + 11}" cy="90.5" r="3" fill="{NETWORK}"/>'
     )
-    yield _label(x + 28, 95, "the network up to here", size=12)
+    yield label(x + 28, 95, "the network up to here", size=12)
 
 
 def _bands(frame: _Frame) -> Iterator[str]:
@@ -166,18 +159,18 @@ def _axis(frame: _Frame) -> Iterator[str]:
         x = frame.x(db)
         yield f'<path d="M{x:.1f} {frame.top}V{frame.bottom}" stroke="{GRID}"/>'
         for y in (frame.top - 6, frame.bottom + 14):
-            yield _label(x, y, str(db), anchor="middle", fill=FAINT)
+            yield label(x, y, str(db), anchor="middle", fill=FAINT)
     middle = (frame.left + frame.right) / 2
     for y in (frame.top - 20, frame.bottom + 29):
-        yield _label(middle, y, "SQNR in dB", anchor="middle", fill=FAINT)
+        yield label(middle, y, "SQNR in dB", anchor="middle", fill=FAINT)
 
 
 def _bars(frame: _Frame, row: int, layer: LayerError, worst: Sequence[LayerError]) -> Iterator[str]:
     y = frame.y(row)
     bold = "700" if layer in worst else "400"
-    name = _shortened(layer.name, LONGEST_NAME)
-    yield f"<g><title>{_text(_told(layer))}</title>"
-    yield _label(frame.left - 8, y + 4, name, anchor="end", weight=bold)
+    name = shortened(layer.name, LONGEST_NAME)
+    yield f"<g><title>{text(_told(layer))}</title>"
+    yield label(frame.left - 8, y + 4, name, anchor="end", weight=bold)
     bars = ((layer.weight_sqnr_db, -BAR, WEIGHTS), (layer.activation_sqnr_db, 0, ACTIVATION))
     for ratio, up, colour in bars:
         if ratio is not None and math.isfinite(ratio):
@@ -187,7 +180,7 @@ def _bars(frame: _Frame, row: int, layer: LayerError, worst: Sequence[LayerError
                 f'height="{BAR}" fill="{colour}"/>'
             )
     if layer.cause:
-        yield _label(frame.right + 12, y + 4, _shortened(layer.cause, LONGEST_CAUSE), fill=FAINT)
+        yield label(frame.right + 12, y + 4, shortened(layer.cause, LONGEST_CAUSE), fill=FAINT)
     yield "</g>"
 
 
@@ -198,13 +191,13 @@ def _line(frame: _Frame, layers: Sequence[LayerError]) -> Iterator[str]:
         if math.isfinite(layer.sqnr_db)
     ]
     drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    for colour, width in (("#ffffff", 5), (NETWORK, 2)):
+    for colour, width in ((PAPER, 5), (NETWORK, 2)):
         yield (
             f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="{width}" '
             'stroke-linejoin="round"/>'
         )
     for x, y in points:
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{NETWORK}" stroke="#ffffff"/>'
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{NETWORK}" stroke="{PAPER}"/>'
 
 
 def _told(layer: LayerError) -> str:
@@ -220,28 +213,3 @@ def _told(layer: LayerError) -> str:
 
 def _db(ratio: float) -> str:
     return f"{ratio:.1f} dB" if math.isfinite(ratio) else "without error"
-
-
-def _label(
-    x: float,
-    y: float,
-    words: str,
-    *,
-    size: int = 11,
-    anchor: str = "start",
-    weight: str = "400",
-    fill: str = INK,
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" '
-        f'font-weight="{weight}" fill="{fill}">{_text(words)}</text>'
-    )
-
-
-def _shortened(words: str, longest: int) -> str:
-    return words if len(words) <= longest else words[: longest - 1] + "…"
-
-
-def _text(words: str) -> str:
-    """Escaped, and without the control characters that XML forbids."""
-    return html.escape("".join(char if char.isprintable() else "�" for char in words))

@@ -14,7 +14,6 @@ from edgeeff.evaluation.layers.plot import (
     NETWORK,
     WEIGHTS,
     WORST,
-    layer_page,
     layer_plot,
 )
 from edgeeff.evaluation.layers.report import LayerError
@@ -39,7 +38,7 @@ def layers(count: int) -> list[LayerError]:
 
 
 def drawn(errors: list[LayerError], title: str = "model") -> ElementTree.Element:
-    return ElementTree.fromstring(layer_plot(errors, title))  # noqa: S314 - our own output
+    return ElementTree.fromstring(layer_plot(errors, title).svg)  # noqa: S314 - our own output
 
 
 def texts(picture: ElementTree.Element) -> list[str]:
@@ -81,13 +80,13 @@ def test_a_layer_without_weights_or_error_has_no_bar() -> None:
     exact = replace(LAYER, index=1, sqnr_db=math.inf, activation_sqnr_db=math.inf)
     picture = drawn([LAYER, replace(exact, weight_sqnr_db=None)])
     assert len(bars(picture, WEIGHTS)) == len(bars(picture, ACTIVATION)) == 1
-    assert "activation without error" in layer_plot([exact], "model")
+    assert "activation without error" in layer_plot([exact], "model").svg
 
 
 def test_a_network_without_any_error_can_be_drawn() -> None:
     exact = replace(LAYER, sqnr_db=math.inf, activation_sqnr_db=math.inf, weight_sqnr_db=None)
     assert "stem" in texts(drawn([exact]))
-    assert not {"nan", "inf"} & set(re.findall(r"\w+", layer_plot([exact], "model")))
+    assert not {"nan", "inf"} & set(re.findall(r"\w+", layer_plot([exact], "model").svg))
 
 
 def test_whatever_the_ratios_all_is_inside_the_picture() -> None:
@@ -128,15 +127,16 @@ def test_a_long_name_is_cut_and_whole_when_pointed_at() -> None:
     assert any(name in text for text in told)
 
 
-@pytest.mark.parametrize("draw", [layer_plot, layer_page])
-def test_nothing_is_loaded_from_elsewhere(draw) -> None:
-    text = draw(layers(3), "model", "against float")
+@pytest.mark.parametrize("form", ["svg", "page"])
+def test_nothing_is_loaded_from_elsewhere(form: str) -> None:
+    plot = layer_plot(layers(3), "model", "against float")
+    text = plot.svg if form == "svg" else plot.page()
     assert text.replace("http://www.w3.org/2000/svg", "").count("http") == 0
     assert not any(word in text for word in ("href", "<script", "<image", "@import", "url("))
 
 
 def test_a_page_holds_the_picture() -> None:
-    page = layer_page(layers(3), "a & b")
-    assert page.startswith("<!doctype html>")
-    assert "<title>a &amp; b</title>" in page
-    assert layer_plot(layers(3), "a & b") in page
+    plot = layer_plot(layers(3), "a & b")
+    assert plot.page().startswith("<!doctype html>")
+    assert "<title>a &amp; b</title>" in plot.page()
+    assert plot.svg in plot.page()

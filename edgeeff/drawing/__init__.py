@@ -1,0 +1,1 @@
+"""Plots as SVG text: one style, light and dark, for files and for the report."""
