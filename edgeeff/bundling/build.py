@@ -20,6 +20,8 @@ from edgeeff.pictures import images
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.tflite.feeding import takes_bytes
+from edgeeff.tflite.fixed_batch import OPEN, fix_batch
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.manifest import Manifest, end, read_manifest
 from edgeeff.tflite.metadata import read_labels, read_metadata, read_preprocessing
 from edgeeff.tflite.metadata_writer import Texts, check_count, normalization, write_metadata
@@ -80,6 +82,7 @@ def bundle(
     """Put the files of one network together for an app team.
 
     The models get TFLite metadata where they have none, or where ``texts`` or ``labels`` say more.
+    A batch that is left open becomes one picture.
     The same arguments give the same bytes, on the same runtime and machine.
 
     Args:
@@ -201,13 +204,18 @@ def _source(path: Path, texts: Texts, name: str, labels: tuple[str, ...] | None)
     preprocessing = find_preprocessing(path)
     manifest, content = read_manifest(path), files.read_bytes(path)
     model = parse_model(content, str(path))
+    given, left_open = content, OPEN in model.inputs[0].shape[:1]
+    if left_open:
+        # An app feeds one picture: buffers that it asks the runtime for have to have a size.
+        content = fix_batch(Graph.of(content)).content()
+        model = parse_model(content, str(path))
     if labels is not None:
         check_count(labels, model.outputs[0].shape[-1])
     custom = any(operator.custom for operator in model.operators)
-    if not custom and not _says_all(model, path, texts, labels):
+    if not custom and (left_open or not _says_all(model, path, texts, labels)):
         known = read_metadata(model)
         said = texts if known and known.name else replace(texts, name=name)
-        content = write_metadata(content, preprocessing, labels=labels, texts=said)
+        content = write_metadata(content, preprocessing, labels=labels, texts=said, source=given)
         model = parse_model(content, str(path))
     if manifest is not None:
         named = list(labels) if labels else None

@@ -40,7 +40,8 @@ class Difference:
         values: how many there are.
         steps: the largest difference in quantization steps; ``None`` for float.
         absolute: the largest difference in real values.
-        allowed: the largest that passes, in steps or in real values.
+        allowed: the largest that passes, in steps, or in real values for a float output and
+            for other chips than a CPU.
         within: whether it is no larger.
     """
 
@@ -105,34 +106,56 @@ def make(
     return tuple(vectors), contents
 
 
+@dataclass(frozen=True)
+class Allowed:
+    """How far an answer may be off.
+
+    Attributes:
+        steps: of a quantized output.
+        absolute: of real values, instead of steps and of what is usual for float.
+    """
+
+    steps: int = 0
+    absolute: float | None = None
+
+
 def compare(
-    runner: Runner, vector: Vector, read: Callable[[str], bytes], *, steps: int
+    run: Callable[[NDArray[Any]], NDArray[Any]],
+    ends: tuple[TensorInfo, TensorInfo],
+    vector: Vector,
+    read: Callable[[str], bytes],
+    allowed: Allowed,
 ) -> Difference:
     """Run a model on a golden input and hold its answer against the golden one.
 
     Args:
-        runner: the model.
+        run: gives the raw output for a raw input.
+        ends: the model's input and output.
         vector: of the same model.
         read: gives the content of a file of the bundle.
-        steps: how many quantization steps pass.
+        allowed: how far off passes.
 
     Raises:
         InputError: a vector that is not of this model, or whose scores are not its output's.
     """
-    info, result = runner.inputs[0], runner.outputs[0]
+    info, result = ends
     raw = _loaded(read(vector.input), info, vector.input)
     expected = _loaded(read(vector.output), result, vector.output)
     real = dequantize(expected, result)
     if read(vector.scores) != _stored(real):
         raise InputError(f"{vector.scores} does not hold the real values of {vector.output}")
-    found = runner.run(raw)[0]
+    found = run(raw)
     gap = np.abs(dequantize(found, result).astype(np.float64) - real)
     absolute = float(gap.max()) if np.isfinite(gap).all() else math.inf
     off = None
-    allowed = FLOAT_TOLERANCE * max(1.0, float(np.abs(real).max()))
     if not np.issubdtype(result.dtype, np.floating):
         off = int(np.abs(found.astype(np.int64) - expected.astype(np.int64)).max())
-        allowed = float(steps)
+    if allowed.absolute is not None:
+        measured, limit = absolute, allowed.absolute
+    elif off is None:
+        measured, limit = absolute, FLOAT_TOLERANCE * max(1.0, float(np.abs(real).max()))
+    else:
+        measured, limit = off, float(allowed.steps)
     return Difference(
         result.name,
         vector.picture,
@@ -140,8 +163,8 @@ def compare(
         found.size,
         off,
         absolute,
-        allowed,
-        (absolute if off is None else off) <= allowed,
+        limit,
+        measured <= limit,
     )
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeeff import files
 from edgeeff.bundling import golden, storage
+from edgeeff.bundling.answers import Answers, compared
 from edgeeff.bundling.document import BundledModel, BundleDocument, parse
 from edgeeff.bundling.golden import Difference
-from edgeeff.errors import InputError
+from edgeeff.bundling.places import Place, place
+from edgeeff.errors import InputError, TargetUnavailable
 from edgeeff.evaluation.inputs import find_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
@@ -22,9 +23,8 @@ from edgeeff.tflite.feeding import takes_bytes
 from edgeeff.tflite.manifest import end
 from edgeeff.tflite.metadata import read_preprocessing
 from edgeeff.tflite.metadata_writer import normalization
-from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import read_model
-from edgeeff.tflite.runner import Runner, TensorInfo, runtime_version
+from edgeeff.tflite.runner import TensorInfo
 
 SCHEMA = "edgeeff.verification/1"
 
@@ -42,8 +42,11 @@ class Verification:
         document: its ``bundle.json``.
         differences: of every golden vector of every model, by the model's place.
         faults: what is wrong, a sentence each; empty if nothing is.
-        runtime: that ran it here.
-        machine: the processor's architecture here.
+        notes: what to know of these answers, a sentence each.
+        device: where it was run, as ``--device`` names it.
+        target: on which accelerator.
+        runtime: that ran it there.
+        machine: the processor's architecture there.
     """
 
     path: Path
@@ -51,6 +54,9 @@ class Verification:
     document: BundleDocument
     differences: Mapping[str, tuple[Difference, ...]]
     faults: tuple[str, ...]
+    notes: tuple[str, ...]
+    device: str
+    target: str
     runtime: str
     machine: str
 
@@ -70,55 +76,76 @@ class Verification:
             "sha256": self.sha256,
             "good": self.good,
             "faults": list(self.faults),
+            "notes": list(self.notes),
             "models": models,
             "made_with": {"runtime": self.document.runtime, "machine": self.document.machine},
-            "checked_with": {"runtime": self.runtime, "machine": self.machine},
+            "checked_with": {
+                "device": self.device,
+                "target": self.target,
+                "runtime": self.runtime,
+                "machine": self.machine,
+            },
         }
         return files.document(SCHEMA, fields)
 
 
-def verify(path: Path, *, steps: int = 0, progress: Progress | None = None) -> Verification:
-    """Check a bundle of any origin: its files, what it says, and its golden vectors on this CPU.
+def verify(
+    path: Path,
+    *,
+    device: str = "local",
+    target: str = "cpu",
+    steps: int = 0,
+    progress: Progress | None = None,
+) -> Verification:
+    """Check a bundle of any origin: its files, what it says, and its golden vectors on a device.
 
-    An integer-only model has to give equal values, others one quantization step at most, and a
-    float output ``golden.FLOAT_TOLERANCE``.
+    On a CPU an integer-only model has to give equal values, others one quantization step at most,
+    and a float output ``golden.FLOAT_TOLERANCE``. Other chips have to come within ``CLOSE``.
 
     Args:
         path: a folder or zip.
-        steps: how many quantization steps pass at least.
+        device: ``local``, ``ssh://user@host[:port]`` or ``android[:SERIAL]``.
+        target: ``cpu``, ``gpu`` or ``edgetpu``.
+        steps: how many quantization steps pass at least, on a CPU.
         progress: told of every model.
 
     Raises:
         InputError: not a bundle, or one that is not safe or not as ``SHA256SUMS`` says.
-        TargetUnavailable: no runtime is installed.
+        UsageError: no such device or target.
+        TargetUnavailable: no runtime is installed, or the device or target cannot be used.
     """
     found = storage.read_files(path)
     if storage.DOCUMENT not in found:
         raise InputError(f"{path} has no {storage.DOCUMENT}", "is it a bundle of edgeeff?")
     document = parse(found[storage.DOCUMENT])
-    differences: dict[str, tuple[Difference, ...]] = {}
-    faults: list[str] = []
     with tempfile.TemporaryDirectory(prefix="edgeeff-") as folder:
-        stage = (progress or Progress()).stage("verify", len(document.models))
-        with stage as advance:
-            for model in document.models:
-                check = _Check(found, document, model, Path(folder))
-                try:
-                    faults += check.faults()
-                    differences[model.file], wrong = check.vectors(steps)
-                except InputError as error:
-                    raise InputError(check.named(error.message), error.hint) from error
-                faults += wrong
-                advance(1)
+        checks = [_Check(found, document, model, Path(folder)) for model in document.models]
+        faults = [fault for check in checks for fault in check.told()]
+        with place(device, target) as where:
+            answers = _answers(checks, where, steps, progress or Progress())
     return Verification(
         path,
         hashlib.sha256(found[storage.CHECKSUMS]).hexdigest(),
         document,
-        differences,
-        tuple(faults),
-        runtime_version(),
-        platform.machine(),
+        {file: answer.differences for file, answer in answers.items()},
+        (*faults, *(fault for answer in answers.values() for fault in answer.faults)),
+        tuple(dict.fromkeys(note for answer in answers.values() for note in answer.notes)),
+        where.device,
+        where.target,
+        next((answer.runtime for answer in answers.values() if answer.runtime), ""),
+        where.machine,
     )
+
+
+def _answers(
+    checks: Sequence[_Check], where: Place, steps: int, progress: Progress
+) -> dict[str, Answers]:
+    found = {}
+    with progress.stage("verify", len(checks)) as advance:
+        for check in checks:
+            found[check.model.file] = check.answers(where, steps)
+            advance(1)
+    return found
 
 
 @dataclass(frozen=True)
@@ -202,27 +229,32 @@ class _Check:
         elif len(listed) != len(own):
             yield f"{self.document.labels}: {len(listed)} names, {self.model.file} has {len(own)}"
 
-    def vectors(self, steps: int) -> tuple[tuple[Difference, ...], list[str]]:
-        """How far each golden vector is off, and what is wrong."""
-        if not self.model.vectors:
-            reason = self.model.without_vectors
-            return (), [] if reason else [f"{self.model.file} has no golden vectors"]
+    def told(self) -> list[str]:
+        """``faults``, with errors that name the model as the bundle does."""
         try:
-            probe(self.copy)
-            runner = Runner(self.copy, threads=golden.THREADS)
+            return list(self.faults())
         except InputError as error:
-            return (), [self.named(error.message)]
-        allowed = max(steps, 0 if read_model(self.copy).integer_only else STEPS_WITH_FLOAT)
-        found, faults = [], []
-        for vector in self.model.vectors:
-            try:
-                found.append(golden.compare(runner, vector, self.read, steps=allowed))
-            except InputError as error:
-                faults.append(f"{self.model.file}: {error.message}; {error.hint}".rstrip("; "))
-                continue
-            if not found[-1].within:
-                faults.append(f"{self.model.file}: {found[-1].sentence()}")
-        return tuple(found), faults
+            raise InputError(self.named(error.message), error.hint) from error
+
+    def answers(self, where: Place, steps: int) -> Answers:
+        """How far each golden vector is off there."""
+        file, model = self.model.file, self.model
+        if not model.vectors:
+            reason = model.without_vectors
+            return Answers(faults=() if reason else (f"{file} has no golden vectors",))
+        allowed = golden.Allowed(max(steps, 0 if self.integer_only else STEPS_WITH_FLOAT))
+        try:
+            with where.opened(self.copy) as opened:
+                return compared(model, opened, self.read, where.target, allowed)
+        except InputError as error:
+            return Answers(faults=(self.named(error.message),))
+        except TargetUnavailable as error:
+            return Answers(faults=(f"{file}: {self.named(error.message)}",))
+
+    @property
+    def integer_only(self) -> bool:
+        """Whether no operator of the file computes in float."""
+        return read_model(self.copy).integer_only
 
 
 def _differing(one: Preprocessing, two: Preprocessing) -> str:

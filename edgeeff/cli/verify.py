@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 @click.command("verify", short_help="Whether a bundle is whole and computes the same here.")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
+    "--device",
+    default="local",
+    show_default=True,
+    help="Where: local, ssh://user@host[:port] or android[:SERIAL].",
+)
+@click.option("--target", default="cpu", show_default=True, help="On which: cpu, gpu or edgetpu.")
+@click.option(
     "--steps", type=click.IntRange(0), default=0, help="Quantization steps that pass (default: 0)."
 )
 @common_options
-def command(terminal: Terminal, bundle: Path, steps: int) -> None:
-    """Check BUNDLE, a folder or zip of ``edgeeff bundle``, on this machine's CPU.
+def command(terminal: Terminal, bundle: Path, device: str, target: str, steps: int) -> None:
+    """Check BUNDLE, a folder or zip of ``edgeeff bundle``, here or on a device.
 
     Its files must be as SHA256SUMS says, its parts must fit each other, and every model must
     give the answers of its golden vectors. The bundle may come from anywhere. Exit status 3 if
@@ -29,11 +36,12 @@ def command(terminal: Terminal, bundle: Path, steps: int) -> None:
     \b
     Example:
       edgeeff verify artifacts/efficientnet-lite0-bundle
-      edgeeff verify flowers.zip --json
+      edgeeff verify flowers.zip --device ssh://pi@raspberrypi --json
+      edgeeff verify flowers.zip --device android --target gpu
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.bundling.verification import verify
 
-    found = verify(bundle, steps=steps, progress=terminal.progress())
+    found = verify(bundle, device=device, target=target, steps=steps, progress=terminal.progress())
     terminal.document(found.text())
     rows = [
         (Path(file).name, each.picture, each.tensor, _said(each))
@@ -44,10 +52,13 @@ def command(terminal: Terminal, bundle: Path, steps: int) -> None:
     terminal.pairs(
         [
             ("made with", f"{found.document.runtime}, {found.document.machine}"),
-            ("checked with", f"{found.runtime}, {found.machine}"),
+            ("checked on", f"{found.device}, {found.target}"),
+            ("checked with", ", ".join(filter(None, (found.runtime, found.machine)))),
             ("sha256", f"{found.sha256} (of SHA256SUMS)"),
         ]
     )
+    for note in found.notes:
+        terminal.warn(f"note: {note}")
     for fault in found.faults:
         terminal.warn(f"FAULT: {fault}")
     terminal.say("\ngood: all as it should be" if found.good else "\nNOT good")

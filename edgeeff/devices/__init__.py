@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 from edgeeff.accelerators.plan import Loaded, Plan, Profile, Samples, TargetStatus, WarmedUp
 from edgeeff.errors import UsageError, unknown_name
@@ -29,7 +31,8 @@ class Bench(Protocol):
     """One model on one target of one device, in a process of its own.
 
     Calls come in this order: ``load``, ``warm_up``, ``verify``, any number of ``sample``.
-    ``memory`` and ``profile`` come alone, on a bench of their own (``memory`` after ``load``).
+    ``memory`` and ``profile`` come alone, on a bench of their own (``memory`` after ``load``);
+    ``answer`` and ``sha256`` any number of times after ``load``.
     Every call may raise ``TargetUnavailable``; other benches go on then.
     """
 
@@ -55,6 +58,12 @@ class Bench(Protocol):
         progress: Progress | None = None,
     ) -> Samples:
         """Time inferences until both minima are reached, or ``max_seconds``."""
+
+    def answer(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The raw outputs for raw inputs of exactly the model's shapes and types."""
+
+    def sha256(self) -> str:
+        """That of the model's file where it runs, computed there."""
 
     def memory(self) -> int | None:
         """Growth of peak resident memory by loading and running, bytes; ``None``: unknown."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import shlex
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,6 +27,7 @@ from edgeeff.errors import GateFailed, InputError, TargetUnavailable
 from edgeeff.tflite.model import Model, Tensor
 from edgeeff.tflite.reader import read_model
 from edgeeff.tflite.runner import TensorInfo
+from edgeeff.worker.arrays import unpacked
 
 SETTLE_SECONDS = 0.5
 """Least warm-up of each further process: benchmark_model's own default."""
@@ -160,6 +160,17 @@ class AndroidBench:
             if progress is not None:
                 progress(len(log.times_ns))
 
+    def answer(self, inputs: Sequence[Array]) -> list[Array]:
+        """The raw outputs for raw inputs, from a process of its own."""
+        self._push(inputs)
+        self._run(runs=1, output=self._outputs)
+        tensors = [_info(tensor) for tensor in read_model(self.local).outputs]
+        return self._computed([np.empty(tensor.shape, tensor.dtype) for tensor in tensors])
+
+    def sha256(self) -> str:
+        """That of the model's file on the phone."""
+        return self.place.adb.sha256(self.place.model)
+
     def memory(self) -> int | None:
         """Growth of peak resident memory by loading and running, in bytes."""
         return None if self._loaded is None else self._loaded.peak_growth_bytes
@@ -244,7 +255,9 @@ class AndroidBench:
         return text
 
     def _push_inputs(self, model: Model) -> None:
-        arrays = random_inputs([_info(tensor) for tensor in model.inputs], self.plan.seed)
+        self._push(random_inputs([_info(tensor) for tensor in model.inputs], self.plan.seed))
+
+    def _push(self, arrays: Sequence[Array]) -> None:
         self._inputs = []
         for index, array in enumerate(arrays):
             path = self.place.work / f"input{index}"
@@ -279,13 +292,7 @@ class AndroidBench:
         stop = self.place.adb.stop
         with Local().bench(self.local, "cpu", plan) as bench, stop.ending(bench.channel.kill):
             bench.load()
-            replies = bench.channel.ask("outputs")
-        return [
-            np.frombuffer(base64.b64decode(reply["base64"]), np.dtype(reply["dtype"])).reshape(
-                reply["shape"]
-            )
-            for reply in replies
-        ]
+            return [unpacked(reply) for reply in bench.channel.ask("outputs")]
 
     def _computed(self, expected: list[Array]) -> list[Array]:
         with tempfile.TemporaryDirectory(prefix="edgeeff-") as directory:
@@ -327,7 +334,7 @@ def opened(bench: AndroidBench) -> Iterator[AndroidBench]:
 def _info(tensor: Tensor) -> TensorInfo:
     if any(size < 0 for size in tensor.shape):
         raise InputError(
-            f"input {tensor.name} has an open size: {list(tensor.shape)}",
+            f"{tensor.name} has an open size: {list(tensor.shape)}",
             "export the model with a fixed size",
         )
     return TensorInfo.of(tensor)

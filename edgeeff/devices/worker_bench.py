@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from edgeeff.accelerators import find_target
 from edgeeff.accelerators.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.worker.arrays import packed, unpacked
 from edgeeff.worker.channel import Channel, Progress
 from edgeeff.worker.picture_times import PictureTimes
 
@@ -68,6 +71,15 @@ class WorkerBench:
             tuple(reply["per_second"]),
             reply["busy_share"],
         )
+
+    def answer(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The raw outputs for raw inputs."""
+        replies = self.channel.ask("outputs", inputs=[packed(array) for array in inputs])
+        return [unpacked(reply) for reply in replies]
+
+    def sha256(self) -> str:
+        """That of the model's file where the worker runs."""
+        return str(self.channel.ask("sha256"))
 
     def memory(self) -> int | None:
         """Growth of peak resident memory by loading and running, in bytes."""

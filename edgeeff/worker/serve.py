@@ -8,7 +8,6 @@ What native code prints to standard output goes to standard error instead.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 import os
@@ -25,11 +24,13 @@ from edgeeff.accelerators.machine import peak_bytes, read_machine, resident_byte
 from edgeeff.accelerators.plan import Plan
 from edgeeff.accelerators.session import Session, random_inputs
 from edgeeff.errors import EdgeeffError, TargetUnavailable, UsageError
+from edgeeff.files import sha256
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.worker import sampling
+from edgeeff.worker.arrays import packed, unpacked
 from edgeeff.worker.picture_times import picture_times
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised when requests or replies change in a way the other end must know."""
 
 LEAD_IN = 2
@@ -107,15 +108,14 @@ def _sample(worker: Worker, request: Request) -> Any:
 
 def _outputs(worker: Worker, request: Request) -> Any:
     session = worker.loaded()
+    if "inputs" in request:
+        session.feed([unpacked(each) for each in request["inputs"]])
     session.invoke()
-    return [
-        {
-            "dtype": array.dtype.str,
-            "shape": list(array.shape),
-            "base64": base64.b64encode(array.tobytes()).decode("ascii"),
-        }
-        for array in session.outputs()
-    ]
+    return [packed(array) for array in session.outputs()]
+
+
+def _sha256(worker: Worker, request: Request) -> Any:
+    return sha256(worker.model)
 
 
 def _memory(worker: Worker, request: Request) -> Any:
@@ -157,6 +157,7 @@ REQUESTS: dict[str, Callable[[Worker, Request], Any]] = {
     "verify": _verify,
     "sample": _sample,
     "outputs": _outputs,
+    "sha256": _sha256,
     "memory": _memory,
     "profile": _profile,
     "pictures": _pictures,

@@ -24,6 +24,7 @@ from edgeeff.cli import main
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.inputs import find_labels
 from edgeeff.pictures.preprocessing import KERNELS, Preprocessing, of_family
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.metadata import read_metadata
 from edgeeff.tflite.metadata_writer import write_metadata
@@ -136,6 +137,22 @@ def test_a_file_from_elsewhere_needs_its_metadata_only(tmp_path: Path) -> None:
     assert len(model.vectors) == 3
     assert (made.path / "labels.txt").read_text().startswith("class 0\n")
     assert "came without a manifest" in (made.path / "MODEL_CARD.md").read_text()
+
+
+def test_a_batch_that_is_left_open_becomes_one_picture(bundled: Bundled, tmp_path: Path) -> None:
+    source = tmp_path / "open.tflite"
+    fixed = (bundled.path / "models/float32.tflite").read_bytes()
+    graph = Graph.of(fixed)
+    for tensor in (graph.input, graph.output):
+        graph.resize(tensor, (-1, *graph.shape(tensor)[1:]))
+    how = Preprocessing.from_json(bundled.document.models[1].preprocessing)
+    source.write_bytes(write_metadata(graph.content(), how, source=fixed))
+    assert read_model(source).inputs[0].shape[0] == -1
+    made = edgeeff.bundle([source], tmp_path / "bundle")
+    (model,) = made.document.models
+    assert (model.input["shape"], model.output["shape"]) == ([1, 32, 32, 3], [1, 10])
+    assert (made.path / "labels.txt").read_text().startswith("thing 0\n")
+    assert edgeeff.verify(made.path).good
 
 
 class TestRefusals:

@@ -16,6 +16,7 @@ import pytest
 
 from tests.devices.boards import Server, answers, free_port, make_key
 from tests.devices.phones import Network, TestPhone, client, connect, write_script, write_tools
+from tests.sources import PACKAGE
 from tests.waiting import wait_until
 
 PROGRAMS = ("adb", "adbd", "unshare", "nsenter", "ip")
@@ -103,7 +104,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         f"HostKey {host}\nAuthorizedKeysFile {user}.pub\nListenAddress 127.0.0.1:{port}\n"
         f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
         f"KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
-        f"SetEnv XDG_CACHE_HOME={tmp_path}/board\n"
+        # The board's edgeeff is this one, also where another checkout is installed.
+        f"SetEnv XDG_CACHE_HOME={tmp_path}/board PYTHONPATH={PACKAGE.parent}\n"
     )
     key = (tmp_path / "host.pub").read_text()
     (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}")
