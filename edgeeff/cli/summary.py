@@ -46,6 +46,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ("weights", weights.source if weights else "of the file"),
         *_same_function(weights),
         ("recipe", (manifest.recipe or {}).get("name", "")),
+        *_corrections(manifest.corrections),
         ("calibration", _calibration(manifest.calibration)),
         *_coverage(manifest.calibration),
         ("input", _end(manifest.input)),
@@ -80,6 +81,18 @@ def _same_function(weights: Provenance | None) -> Rows:
         return []
     apart = f"{weights.difference:.1g} apart at most"
     return [("float32", f"answers as the network it was made of: {apart}")]
+
+
+def _corrections(found: dict[str, Any] | None) -> Rows:
+    """What of the recipe helps this network, as far as that was looked at."""
+    if found is None:
+        return []
+    gain = f"{found['sqnr_db'] - found['plain_db']:+.1f} dB on {found['pictures']} pictures"
+    rows = [("against plain rounding", gain)]
+    if found["left_out"]:
+        cost = found["sqnr_db"] - found["whole_db"]
+        rows.append(("left out", f"{', '.join(found['left_out'])}: cost {cost:.1f} dB here"))
+    return rows
 
 
 def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:
@@ -151,7 +164,8 @@ def _calibration(used: dict[str, Any] | None) -> str:
     if used is None:
         return "not needed"
     if used["source"] == "synthetic":
-        return f"no data: BatchNorm statistics and {used['count']} synthetic pictures"
+        known = "BatchNorm statistics and " if used["batchnorm"] else ""
+        return f"no data: {known}{used['count']} synthetic pictures"
     return f"{used['count']} pictures of {used['source']}"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from edgeeff.evaluation.gate import AccuracyGateFailed, Trial, judge
 from edgeeff.evaluation.grades import GOOD, SQNR_DB
 from edgeeff.evaluation.verdict import Compared, faults
 from edgeeff.pictures.images import read_images
+from edgeeff.pipeline.helpful import Helpful, helpful
 from edgeeff.pipeline.mixed_precision import Search, search
-from edgeeff.pipeline.policy import RIVALS, safer
+from edgeeff.pipeline.policy import RIVALS, is_checked, safer
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
@@ -109,15 +111,36 @@ class _Candidate:
 
 
 def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
-    found = _search(job, named) if job.settings.mixed else None
-    recipe = found.recipe if found else named
+    quantized = functools.cache(functools.partial(_quantized, job))
+    checked, helps = _checked(job, named, lambda recipe: quantized(recipe)[0])
+    found = _search(job, checked) if job.settings.mixed else None
+    recipe = found.recipe if found else checked
     candidate = scratch / recipe.name / name
-    content, coverage = _quantized(job, recipe)
+    content, coverage = quantized(recipe)
     files.write_bytes(candidate, content)
     manifest, trial = _verify(job, recipe, candidate, coverage)
+    if helps:
+        manifest = replace(manifest, corrections=helps.to_json())
     if found:
         manifest = replace(manifest, mixed=_explained(job, found, scratch))
     return _Candidate(recipe, manifest, trial, candidate)
+
+
+def _checked(
+    job: Job, recipe: Recipe, quantized: Callable[[Recipe], bytes]
+) -> tuple[Recipe, Helpful | None]:
+    """The recipe with what of it helps the network, if that has to be looked at."""
+    if not is_checked(job.settings, job.network, recipe):
+        return recipe, None
+    whole = quantized(recipe)
+    quiet = replace(job, progress=Progress())
+    with job.progress.stage("compare with plain rounding"):
+        pictures = job.calibration.checking(job.network.preprocessing, job.settings.seed).pictures
+
+        def make(candidate: Recipe) -> bytes:
+            return whole if candidate == recipe else _quantized(quiet, candidate)[0]
+
+        return helpful(job.network, recipe, make, pictures)
 
 
 def _search(job: Job, recipe: Recipe) -> Search:
@@ -244,7 +267,7 @@ def _verify(
             measured["accuracy"] = {**found.to_json(), "model": model.name}
         measured["verdict"] = _verdict(job, recipe, held_out, found)
     if recipe.calibrated:
-        measured["calibration"] = _listed(job.calibration.used, coverage)
+        measured["calibration"] = _listed(job, coverage)
     manifest = describe(
         model,
         recipe.scheme,
@@ -277,10 +300,12 @@ def _verdict(
     return {"good": not why, "faults": why, "try": safer(recipe) if why else None}
 
 
-def _listed(used: CalibrationSet, coverage: Coverage | None) -> dict[str, Any]:
-    """A calibration set as the manifest lists it."""
+def _listed(job: Job, coverage: Coverage | None) -> dict[str, Any]:
+    """What calibrated, as the manifest lists it."""
+    used = job.calibration.used
     return {
         "source": used.source,
+        "batchnorm": job.network.statistics is not None,
         "count": len(used.pictures),
         "sha256": used.sha256,
         "pictures": [] if used.synthetic else list(used.digests),

@@ -6,6 +6,7 @@ variant of its kind is. The choices are measured (docs/results.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgeeff.architectures.variants import Variant
@@ -14,6 +15,7 @@ from edgeeff.pipeline.settings import Settings
 from edgeeff.quantization.calibration.ranges import is_swish
 from edgeeff.quantization.corrections.splitting import first_chain
 from edgeeff.quantization.recipes.recipe import Group, Recipe, find_recipe
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 
 SWISH = "swish"
@@ -44,6 +46,12 @@ CHOICES = (
     Choice(frozenset(), "int8", ("int8-bias", "int8")),
 )
 """The first one of which a network holds everything is its own."""
+
+MEASURED: Mapping[str, frozenset[str]] = {
+    "int8": frozenset({"lite0", "lite1", "lite2"}),
+    "int8-swish": frozenset({"b0"}),
+}
+"""The variants that published figures of a recipe are of (docs/results.md)."""
 
 
 def held_by(graph: Graph) -> frozenset[str]:
@@ -96,6 +104,17 @@ def to_try(settings: Settings, holds: frozenset[str]) -> list[Recipe]:
     if settings.limits.set and not chosen and recipe.scheme == "int8":
         return [find_recipe(name) for name in choice(holds).ladder]
     return [recipe]
+
+
+def is_checked(settings: Settings, network: FloatModel, recipe: Recipe) -> bool:
+    """Whether it is looked at what of a recipe helps the network.
+
+    Not where that was measured, nor where the user chose the recipe, or the network's answers are
+    noise.
+    """
+    measured = network.variant in MEASURED.get(recipe.name, ())
+    chosen = settings.recipe is not None or network.untrained
+    return recipe.scheme == "int8" and bool(recipe.corrections) and not (measured or chosen)
 
 
 RIVALS = {"dynamic": "weight-only"}

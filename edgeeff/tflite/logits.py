@@ -8,17 +8,29 @@ from edgeeff.tflite.model import Operator
 FINAL_ACTIVATIONS = ("SOFTMAX", "LOGISTIC")
 """Operators that turn logits into probabilities of classes, or of each class by itself."""
 
+ARRANGING = ("RESHAPE", "SQUEEZE")
+"""Operators that hand on the same values in another shape."""
+
+CONVERTING = ("QUANTIZE", "DEQUANTIZE")
+"""Operators by which a quantized model gives its caller another type."""
+
 
 def final_activation(graph: Graph) -> Operator | None:
     """The softmax or sigmoid that makes a model's answer of its logits, if it ends in one.
 
-    A quantized model may convert its answer to another type for its caller (an output QUANTIZE
-    or DEQUANTIZE).
+    A quantized model may convert its answer to another type for its caller, and any model may give
+    it another shape.
     """
     operator = graph.producer.get(graph.output)
-    while operator is not None and operator.kind in ("QUANTIZE", "DEQUANTIZE"):
+    while operator is not None and operator.kind in (*CONVERTING, *ARRANGING):
         operator = graph.producer.get(operator.inputs[0])
     return operator if operator is not None and operator.kind in FINAL_ACTIVATIONS else None
+
+
+def logits_of(graph: Graph) -> int:
+    """The tensor before the final softmax or sigmoid, or the output."""
+    last = final_activation(graph)
+    return last.inputs[0] if last is not None else graph.output
 
 
 def cut_at_logits(graph: Graph) -> Graph:

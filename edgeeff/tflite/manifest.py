@@ -56,6 +56,8 @@ class Manifest:
         verdict: whether it answers as the float model: good, faults in words, what to try;
             ``None`` if the two were not compared.
         tried: every recipe that an accuracy gate tried, this one among them.
+        corrections: parts of the recipe that were left out since they do not help this network,
+            and what was measured; ``None`` if that was not looked at.
         mixed: which layers a search kept in a higher precision, and why.
         versions: of edgeeff, Python and the packages that matter.
         seconds: wall seconds by stage.
@@ -84,6 +86,7 @@ class Manifest:
     accuracy: dict[str, Any] | None = None
     verdict: dict[str, Any] | None = None
     tried: list[dict[str, Any]] | None = None
+    corrections: dict[str, Any] | None = None
     mixed: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)

@@ -155,7 +155,9 @@ def _look(
     """
     outputs = iter(runner.run(batch, views=True))
     return {
-        tensor: _looked(batch if tensor == graph.input else next(outputs), histograms)
+        tensor: _looked(
+            batch if tensor == graph.input else next(outputs), len(batch), histograms=histograms
+        )
         for tensor in graph.activations
     }
 
@@ -187,18 +189,28 @@ def coarse_values() -> npt.NDArray[np.float64]:
     return np.concatenate([magnitude, -magnitude])
 
 
-def _looked(values: npt.NDArray[np.float32], histograms: bool) -> Observed:
-    """What one batch shows of a tensor."""
-    rows = values.reshape(-1, values.shape[-1])
+def _looked(values: npt.NDArray[np.float32], batch: int, *, histograms: bool) -> Observed:
+    """What one batch of so many pictures shows of a tensor."""
+    rows = values.reshape(-1, *values.shape[-1:] or (1,))
     low, high = _channel_extremes(rows)
     # A product with ones takes a tenth of the time of mean(), and sums in blocks.
     mean = (np.ones(len(rows), np.float32) @ rows).astype(np.float64) / len(rows)
     square = np.einsum("ij,ij->j", rows, rows).astype(np.float64) / len(rows)
-    extremes = [(float(low.min()), float(high.max()))] if len(values) == 1 else _extremes(values)
-    each = [_histogram(picture) for picture in values] if histograms else []
+    of_each = _by_picture(values, batch)
+    extremes = [(float(low.min()), float(high.max()))] if len(of_each) == 1 else _extremes(of_each)
+    each = [_histogram(picture) for picture in of_each] if histograms else []
     pictures = [_coarse(of_one) for of_one in each[:PICTURES]]
     histogram = functools.reduce(np.add, each, np.zeros(BINS if histograms else 0, np.int64))
     return Observed(low, high, mean, square, histogram, extremes, pictures)
+
+
+def _by_picture(values: npt.NDArray[np.float32], batch: int) -> npt.NDArray[np.float32]:
+    """A tensor's values, a row for each picture; all in one if its first axis is not of pictures.
+
+    Layer normalization, for one, makes vectors of a value for each place.
+    """
+    apart = values.ndim > 0 and values.shape[0] % batch == 0
+    return values.reshape(batch if apart else 1, -1)
 
 
 def _check(looked: Mapping[int, Observed], graph: Graph, number: int) -> None:
@@ -223,8 +235,8 @@ def _add(known: Observed, observed: Observed, count: int) -> None:
 
 
 def _extremes(values: npt.NDArray[np.float32]) -> list[tuple[float, float]]:
-    pictures = values.reshape(len(values), -1)
-    return list(zip(pictures.min(axis=1).tolist(), pictures.max(axis=1).tolist(), strict=True))
+    """Of each picture, a row of values each."""
+    return list(zip(values.min(axis=1).tolist(), values.max(axis=1).tolist(), strict=True))
 
 
 def _channel_extremes(

@@ -22,6 +22,12 @@ SYNTHETIC = "synthetic"
 HELD_OUT = 20
 """Most pictures that only the verification sees."""
 
+CHECKING = 16
+"""Most pictures on which candidates are compared."""
+
+FEWEST_SPARE = 8
+"""Spare pictures that are enough for that."""
+
 MOST = 1000
 """Pictures that are read unless more are asked for; beyond some hundred, ranges hardly move."""
 
@@ -154,10 +160,31 @@ def folder_set(
 
 @dataclass(frozen=True)
 class CalibrationPair:
-    """Pictures that calibrate, and others that verify what came of it."""
+    """Pictures that calibrate, and others that verify what came of it.
+
+    Attributes:
+        used: for calibration.
+        held_out: for the verification alone.
+        spare: of the user's, for neither.
+    """
 
     used: CalibrationSet
     held_out: CalibrationSet
+    spare: CalibrationSet | None = None
+
+    def checking(self, preprocessing: Preprocessing, seed: int = 0) -> CalibrationSet:
+        """Pictures on which candidates are compared: none of ``held_out``.
+
+        Those that are spare; without any, made-up ones that do not calibrate, or, where the user
+        gave pictures, some of those that do: made-up ones are too unlike them.
+        """
+        if self.spare is not None:
+            return self.spare
+        if self.used.synthetic:
+            return synthetic_set(CHECKING, preprocessing, seed + 2)
+        total = len(self.used.pictures)
+        count = min(CHECKING, total)
+        return _subset(self.used, [i * total // count for i in range(count)])
 
 
 def synthetic_pair(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationPair:
@@ -190,10 +217,13 @@ def folder_pair(
     else:
         chosen = {i for i in range(total) if total < HELD_OUT or i % 5}
     seen = {everything.digests[i] for i in chosen}
-    rest = [i for i, digest in enumerate(everything.digests) if digest not in seen][:HELD_OUT]
+    rest = [i for i, digest in enumerate(everything.digests) if digest not in seen]
+    spare = rest[HELD_OUT : HELD_OUT + CHECKING]
     used = replace(_subset(everything, sorted(chosen)), left_out=left_out)
     if rest:
-        return CalibrationPair(used, _subset(everything, rest))
+        held_out = _subset(everything, rest[:HELD_OUT])
+        few = len(spare) < FEWEST_SPARE
+        return CalibrationPair(used, held_out, None if few else _subset(everything, spare))
     return CalibrationPair(used, synthetic_set(HELD_OUT, preprocessing, seed + 1))
 
 

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from edgeeff.quantization.calibration.estimators import ESTIMATORS, Range
+from edgeeff.quantization.calibration.estimators import ESTIMATORS, LEVELS, Range
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.grid import FIXED, RESCALING_END, Grid, rescaling
 from edgeeff.quantization.recipes.recipe import Ranges
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import ARRANGING, logits_of
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.statistics import Statistics, TensorStatistics
 from edgeeff.tflite.weights import per_channel
@@ -104,10 +105,10 @@ def grids(
         for tensor in operator.outputs:
             if tensor in observed:
                 found[tensor] = _range(graph, operator, observed[tensor], trust, found, rule)
-    logits = _logits(graph)
+    logits, made = logits_of(graph), _first_holding(graph, logits_of(graph))
     margin = rule.logits_margin if synthetic else rule.logits_margin_data
-    low, high = _logits_range(observed[logits], rule.logits_percent, margin)
-    found[logits] = low * rule.headroom, high * rule.headroom
+    low, high = logits_range(observed[logits], graph.shape(logits)[-1], rule.logits_percent, margin)
+    found[logits] = found[made] = low * rule.headroom, high * rule.headroom
     _widen(graph, observed, found)
     kinds = {tensor: made.kind for made in graph.operators for tensor in made.outputs}
     return {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
@@ -133,17 +134,61 @@ def _width(ends: Range) -> float:
     return max(ends[1], 0.0) - min(ends[0], 0.0)
 
 
-def _logits_range(observed: Observed, percent: float, margin: float) -> Range:
+FAR_BEYOND = 1.1
+"""Logits that reach so many times as far as the range belong to pictures that are unlike the
+others, and more than the outermost would be cut off."""
+
+ALIKE = 0.65
+"""A lower end that reaches so far as a share of the upper one tells as much."""
+
+LEAST_LEVELS = 48
+"""Of the grid, that the logits of the picture in the middle should span."""
+
+
+def logits_range(observed: Observed, outputs: int, percent: float, margin: float) -> Range:
     """From the extremes of each picture, not of its values: the largest logit is the answer.
 
     Other pictures reach higher than those seen (made-up ones show no class clearly), hence the
-    margin; but a few may reach so far that they would cost all others their precision. The lower
-    end gets no margin: the softmax of the classes down there is next to nothing, and made-up
-    pictures reach as low as photographs.
+    margin. The lower end gets none where it lies much nearer to zero: the softmax of the classes down
+    there is next to nothing, and made-up pictures reach as low as photographs.
+
+    ``percent`` leaves out pictures that reach so far that they would cost all others their
+    precision. Where they would not, because the grid has levels enough for the picture in the
+    middle, cutting them off would only cost.
+
+    Args:
+        observed: of the logits.
+        outputs: how many each picture has.
+        percent: of the pictures whose extremes are inside, before the margin.
+        margin: on the larger end, and on the other if it is alike.
     """
     lowest, highest = np.transpose(observed.extremes)
-    low = float(np.percentile(lowest, 100 - percent))
-    return low, float(np.percentile(highest, percent)) * margin
+
+    def reaching(percent: float) -> Range:
+        low, high = (
+            float(np.percentile(lowest, 100 - percent)),
+            float(np.percentile(highest, percent)),
+        )
+        both = outputs == 1 or -low >= ALIKE * high
+        return low * (margin if both else 1.0), high * margin
+
+    usual, whole = reaching(percent), reaching(100.0)
+    beyond = max(_times(float(lowest.min()), usual[0]), _times(float(highest.max()), usual[1]))
+    levels = LEVELS * float(np.median(highest - lowest)) / max(_width(whole), 1e-30)
+    return whole if beyond > FAR_BEYOND and levels >= LEAST_LEVELS else usual
+
+
+def _times(extreme: float, end: float) -> float:
+    return extreme / end if extreme * end > 0 else 1.0
+
+
+def _first_holding(graph: Graph, tensor: int) -> int:
+    """The first tensor with the same values: before what only gives them another shape."""
+    maker = graph.producer.get(tensor)
+    while maker is not None and maker.kind in ARRANGING and maker.inputs[0] != graph.input:
+        tensor = maker.inputs[0]
+        maker = graph.producer.get(tensor)
+    return tensor
 
 
 def reads_histograms(graph: Graph, batchnorm: Mapping[int, TensorStatistics], rule: Ranges) -> bool:
@@ -154,7 +199,10 @@ def reads_histograms(graph: Graph, batchnorm: Mapping[int, TensorStatistics], ru
         batchnorm: what counts above pictures (``trusted``).
         rule: of the recipe.
     """
-    asked = set(from_pictures(graph, batchnorm)) - {_logits(graph)}
+    asked = set(from_pictures(graph, batchnorm)) - {
+        logits_of(graph),
+        _first_holding(graph, logits_of(graph)),
+    }
     return rule.estimator != "minmax" and bool(asked)
 
 
@@ -286,9 +334,3 @@ def is_swish(graph: Graph, operator: Operator) -> bool:
     first, second = operator.inputs
     gate = graph.producer.get(second)
     return gate is not None and gate.kind == "LOGISTIC" and gate.inputs == (first,)
-
-
-def _logits(graph: Graph) -> int:
-    """The tensor before the final softmax, or the output."""
-    last = graph.producer[graph.output]
-    return last.inputs[0] if last.kind == "SOFTMAX" else graph.output

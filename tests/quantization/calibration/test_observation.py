@@ -17,12 +17,13 @@ from edgeeff.quantization.float_graph import float_graph
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 from tests import networks
+from tests.small_classifiers import SmallClassifier
 
 TINY = Preprocessing.of(networks.tiny_variant())
 
 
-def batches(count: int) -> list[np.ndarray]:
-    pictures = synthetic_pictures(count, TINY.resolution)
+def batches(count: int, side: int = TINY.resolution) -> list[np.ndarray]:
+    pictures = synthetic_pictures(count, side)
     return [TINY.normalised(picture)[None] for picture in pictures]
 
 
@@ -98,3 +99,12 @@ def test_a_picture_that_is_not_finite_is_named(graph, broken):
 def test_no_pictures_are_an_error(graph):
     with pytest.raises(InputError, match="no calibration pictures"):
         observe(graph, [])
+
+
+def test_a_vector_of_places_is_one_picture():
+    """Layer normalization makes a value for each place: its first axis is not of pictures."""
+    network = SmallClassifier(8)
+    each = network.mean_of_channels(network.image)
+    graph = float_graph(network.content(each))
+    (observed,) = (observe(graph, batches(3, 8))[t] for t in graph.outputs)
+    assert len(observed.extremes) == len(observed.pictures) == 3

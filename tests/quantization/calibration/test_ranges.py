@@ -17,6 +17,7 @@ from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Ranges, find_recipe
 from edgeeff.tflite import statistics
 from edgeeff.tflite.graph import Graph
+from tests.small_classifiers import VALID, SmallClassifier
 
 RULE = replace(find_recipe("int8").ranges, logits_percent=100.0)
 
@@ -146,3 +147,37 @@ def test_statistics_of_these_weights_are_believed_even_if_pictures_differ(
     said = rescaled_since(ranges.described(lite0.graph, lite0.said)[tensor], factor)
     found = ranges.credible({tensor: said}, lite0.observed, outdated=False)[tensor]
     assert np.array_equal(found.mean, said.mean)
+
+
+def observed_logits(lowest: list[float], highest: list[float]) -> Observed:
+    none = np.zeros(1)
+    extremes = list(zip(lowest, highest, strict=True))
+    return Observed(none, none, none, none, none, extremes, [])  # type: ignore[arg-type]
+
+
+def test_logits_are_not_cut_off_where_the_grid_has_levels_enough():
+    """One of ten classifiers' pictures reaches three times as far: its error would own the sum."""
+    found = ranges.logits_range(observed_logits([-1.0] * 39 + [-3.0], [2.0] * 40), 10, 97.0, 1.3)
+    assert found == (-3.0 * 1.3, 2.0 * 1.3)
+
+
+def test_pictures_that_would_cost_all_others_their_precision_are_left_out():
+    seen = observed_logits([-1.0] * 39 + [-100.0], [2.0] * 40)
+    assert ranges.logits_range(seen, 10, 97.0, 1.3)[0] > -5
+
+
+def test_both_ends_of_a_single_answer_count_alike():
+    seen = observed_logits([-1.0] * 40, [4.0] * 40)
+    assert ranges.logits_range(seen, 1, 97.0, 1.5) == (-1.5, 6.0)
+    assert ranges.logits_range(seen, 1000, 97.0, 1.5) == (-1.0, 6.0)
+
+
+def test_logits_behind_a_reshape_have_their_range_where_they_are_made():
+    """Its input and output share a grid, which is that of the layer."""
+    network = SmallClassifier(8)
+    layer = network.convolution(network.image, 4, 8, padding=VALID)
+    graph = float_graph(network.content(network.alone(network.reshaped(layer, 1, 4), "SOFTMAX")))
+    seen = observe(graph, [np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype(np.float32)])
+    found = ranges.grids(graph, seen, {}, RULE, synthetic=True)
+    made, reshaped, _ = graph.activations[1:]
+    assert found[made] == found[reshaped]

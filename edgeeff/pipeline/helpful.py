@@ -1,0 +1,115 @@
+"""Keeps of a recipe what helps the network at hand.
+
+A recipe was measured on some networks. On another one a correction, or how it finds ranges, may
+cost more than it brings. So its result is held against plain rounding of the same network; where
+it falls behind, each part is left out in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeeff.evaluation.classifier import Classifier
+from edgeeff.evaluation.fidelity import image_errors
+from edgeeff.quantization.recipes.recipe import CORRECTIONS, Recipe, find_recipe
+from edgeeff.quantization.recipes.spelling import spelled
+from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.graph import Graph
+
+PLAIN = "int8-plain"
+"""The recipe whose ranges are those of other converters."""
+
+RANGES = "ranges"
+
+BEHIND = 0.1
+"""Decibels that are chance."""
+
+
+@dataclass(frozen=True)
+class Helpful:
+    """What of a recipe helps a network, and by how much.
+
+    Attributes:
+        left_out: parts of the recipe: kinds of corrections, or ``ranges``.
+        sqnr_db: of the logits, with what is left.
+        whole_db: with the whole recipe.
+        plain_db: of plain rounding.
+        pictures: on how many this was measured. Each counts by its own signal.
+    """
+
+    left_out: tuple[str, ...]
+    sqnr_db: float
+    whole_db: float
+    plain_db: float
+    pictures: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {**asdict(self), "left_out": list(self.left_out)}
+
+
+def helpful(
+    network: FloatModel,
+    recipe: Recipe,
+    quantize: Callable[[Recipe], bytes],
+    pictures: npt.NDArray[np.uint8],
+) -> tuple[Recipe, Helpful]:
+    """The recipe without what costs more than it brings.
+
+    Args:
+        network: the float network.
+        recipe: of a scheme with ranges.
+        quantize: makes the network of a recipe.
+        pictures: uint8 [count, height, width, 3]; best those that calibration does not see.
+
+    Returns:
+        The recipe, spelled out if anything was left out, and what was measured.
+    """
+    truth = _logits(network, network.graph, pictures)
+
+    def measured(candidate: Recipe) -> float:
+        errors = image_errors(truth, _logits(network, quantize(candidate), pictures))
+        share = (errors.noise / np.maximum(errors.signal, 1e-30)).mean()
+        return float(-10 * np.log10(share + 1e-12))
+
+    parts = dict(_without_a_part(recipe))
+    whole, plain = measured(recipe), measured(_plain(recipe))
+    best, kept = whole, recipe
+    left_out: tuple[str, ...] = ()
+    if whole < plain - BEHIND:
+        tried = {part: measured(candidate) for part, candidate in parts.items()}
+        part = max(tried, key=lambda name: tried[name])
+        best, left_out, kept = tried[part], (part,), parts[part]
+    if best < plain - BEHIND:
+        best, left_out, kept = plain, tuple(parts), _plain(recipe)
+    found = Helpful(left_out, best, whole, plain, len(pictures))
+    return (spelled(kept) if left_out else recipe), found
+
+
+def _without_a_part(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
+    """The recipe without each of its parts, by the part's name."""
+    for kind, type_ in CORRECTIONS.items():
+        others = tuple(it for it in recipe.corrections if not isinstance(it, type_))
+        if others != recipe.corrections:
+            yield kind, replace(recipe, corrections=others)
+    plain = find_recipe(PLAIN).ranges
+    if recipe.ranges != plain:
+        yield RANGES, replace(recipe, ranges=plain)
+
+
+def _plain(recipe: Recipe) -> Recipe:
+    return replace(recipe, ranges=find_recipe(PLAIN).ranges, corrections=())
+
+
+def _logits(
+    network: FloatModel, model: bytes | Graph, pictures: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float32]:
+    classifier = Classifier(model, network.preprocessing)
+    starts = range(0, len(pictures), classifier.batch)
+    parts = [classifier(pictures[i : i + classifier.batch]).logits for i in starts]
+    return np.concatenate(parts)

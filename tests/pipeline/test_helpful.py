@@ -1,0 +1,114 @@
+"""What of a recipe does not help a network is left out, and said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import edgeeff
+from edgeeff.pictures.preprocessing import from_options
+from edgeeff.pipeline import policy
+from edgeeff.pipeline.helpful import helpful
+from edgeeff.pipeline.settings import Settings
+from edgeeff.quantization.calibration.pictures import synthetic_set
+from edgeeff.quantization.quantize import quantize_model
+from edgeeff.quantization.recipes.recipe import Recipe, find_recipe, named_recipes, parse
+from edgeeff.quantization.recipes.spelling import spelled
+from edgeeff.tflite.float_model import FloatModel, Provenance
+from tests.small_classifiers import SmallClassifier
+
+SIDE = 16
+PREPROCESSING = from_options(SIDE, "127.5", "127.5", "bilinear:1")
+
+
+@pytest.fixture(scope="module")
+def small() -> FloatModel:
+    network = SmallClassifier(SIDE)
+    layer = network.convolution(network.image, 8, stride=2, activation="RELU")
+    for _ in range(4):
+        layer = network.convolution(layer, 8, activation="RELU")
+    logits = network.dense(network.mean(layer), 5)
+    return FloatModel(network.content(logits), PREPROCESSING)
+
+
+def checked(network: FloatModel, recipe: Recipe):
+    calibration = synthetic_set(16, PREPROCESSING)
+    others = synthetic_set(8, PREPROCESSING, 2).pictures
+    return helpful(network, recipe, lambda it: quantize_model(network, it, calibration), others)
+
+
+def test_a_recipe_that_helps_stays_as_it_is(small):
+    recipe = find_recipe("int8")
+    kept, found = checked(small, recipe)
+    assert kept is recipe
+    assert found.left_out == ()
+    assert found.sqnr_db == found.whole_db > found.plain_db - 0.1
+
+
+def test_a_part_that_costs_more_than_it_brings_is_left_out(small):
+    """Ranges that cut off half of all values cost some 20 dB."""
+    clipping = replace(find_recipe("int8").ranges, estimator="percentile", percentile=50.0)
+    recipe = replace(find_recipe("int8"), ranges=clipping)
+    kept, found = checked(small, recipe)
+    assert found.left_out == ("ranges",)
+    assert kept.ranges == find_recipe("int8-plain").ranges
+    assert kept.corrections == recipe.corrections
+    assert found.sqnr_db > found.whole_db + 10
+    assert parse("kept", kept.text).ranges == kept.ranges
+
+
+def test_what_no_part_alone_explains_becomes_plain_rounding(small):
+    """With few pictures and hardly any damping, weights and ranges both go astray."""
+    clipping = replace(find_recipe("int8").ranges, estimator="percentile", percentile=50.0)
+    text = 'scheme = "int8"\n[[corrections]]\nkind = "clip"\nleast = 0.05\n'
+    recipe = replace(parse("astray", text), ranges=clipping)
+
+    def without(part: Recipe) -> bytes:
+        astray = part.ranges == clipping or part.corrections != ()
+        return quantize_model(small, recipe if astray else part, synthetic_set(16, PREPROCESSING))
+
+    kept, found = helpful(small, recipe, without, synthetic_set(8, PREPROCESSING, 2).pictures)
+    assert set(found.left_out) == {"clip", "ranges"}
+    assert kept.corrections == ()
+    assert found.sqnr_db == found.plain_db
+
+
+@pytest.mark.parametrize("recipe", named_recipes().values(), ids=named_recipes())
+def test_a_spelled_out_recipe_is_the_same_one(recipe):
+    again = parse(recipe.name, spelled(recipe).text)
+    assert replace(again, text="") == replace(recipe, text="")
+
+
+@pytest.mark.parametrize(
+    ("variant", "recipe", "chosen", "trained", "looked_at"),
+    [
+        ("lite0", "int8", None, True, False),
+        ("lite4", "int8", None, True, True),
+        ("b0", "int8-swish", None, True, False),
+        (None, "int8", None, True, True),
+        (None, "int8", "int8", True, False),
+        (None, "int8-plain", None, True, False),
+        (None, "int16x8", None, True, False),
+        ("b3", "int8-swish", None, False, False),
+    ],
+)
+def test_networks_whose_recipe_was_measured_or_chosen_are_not_looked_at(
+    small, variant, recipe, chosen, trained, looked_at
+):
+    network = replace(small, variant=variant, weights=Provenance("file", trained=trained))
+    found = policy.is_checked(Settings(recipe=chosen), network, find_recipe(recipe))
+    assert found is looked_at
+
+
+def test_the_manifest_says_what_was_measured(small, tmp_path: Path):
+    source = tmp_path / "small.tflite"
+    source.write_bytes(small.content)
+    made = edgeeff.quantize(source, Settings(output=tmp_path / "out"), PREPROCESSING)
+    manifest = json.loads((tmp_path / "out" / "small-int8.json").read_text())
+    assert manifest["corrections"]["pictures"] == 16
+    assert manifest["corrections"]["sqnr_db"] >= manifest["corrections"]["plain_db"] - 0.1
+    assert made.manifest.corrections["left_out"] == []
+    assert manifest["calibration"]["batchnorm"] is False
