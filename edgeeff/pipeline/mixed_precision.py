@@ -26,7 +26,7 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.corrections.corrected import Corrected, correct_network
-from edgeeff.quantization.quantize import Ends, assemble, needs_normalization, normalizing
+from edgeeff.quantization.quantize import Ends, assemble, fed_by
 from edgeeff.quantization.recipes.recipe import HigherPrecision, Recipe
 from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.float_model import FloatModel
@@ -243,9 +243,7 @@ class _Trial:
         content = cut_at_logits(network.in_float(network.unrounded)).content()
         self.truth = outputs(content, pictures, preprocessing)
         cut = replace(network, graph=cut_at_logits(network.graph))
-        if needs_normalization(preprocessing, ends):
-            cut = normalizing(cut, preprocessing)
-        self.network = cut
+        self.network = cut = fed_by(cut, preprocessing, ends)
         self.whole = assemble(cut, recipe, preprocessing, self.ends)
         timed = budget.latency_percent is not None
         self.start = Kept((), "", self._sqnr_db(self.whole), 0, 0.0 if timed else None)

@@ -15,6 +15,7 @@ from edgeeff.quantization.float_graph import correctable, refuse_unfit
 from edgeeff.quantization.input_grid import RAW, normalised_grid, pixel_grid
 from edgeeff.quantization.recipes.recipe import FLOATING, Recipe, kept_precisions
 from edgeeff.quantization.writing import boundary, writer
+from edgeeff.quantization.writing.input_shift import shifted
 from edgeeff.tflite import statistics
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
@@ -119,9 +120,8 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
         InputError: litert-quantizer refuses the network.
         UsageError: an exception of the recipe that no layer fits, or ends that do not go.
     """
-    inside = normalised_grid(preprocessing)
-    if needs_normalization(preprocessing, ends):
-        network, inside = normalizing(network, preprocessing), RAW
+    network = fed_by(network, preprocessing, ends)
+    inside = network.grids[network.graph.input]
     layers = {operator.name: operator.kind for operator in network.graph.operators}
     kept = kept_precisions(recipe, layers)
     floating = {name for name in kept if kept[name] in FLOATING}
@@ -134,12 +134,14 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
     return written.content()
 
 
-def needs_normalization(preprocessing: Preprocessing, ends: Ends) -> bool:
-    """Whether an operator has to make normalised values of an app's bytes."""
-    return ends.input != "float32" and pixel_grid(preprocessing) is None
+def fed_by(network: Corrected, preprocessing: Preprocessing, ends: Ends) -> Corrected:
+    """The network, made to take an app's bytes if its caller feeds these; itself if it does."""
+    if ends.input == "float32" or pixel_grid(preprocessing) is not None:
+        return network
+    return shifted(network, preprocessing) or _normalizing(network, preprocessing)
 
 
-def normalizing(network: Corrected, preprocessing: Preprocessing) -> Corrected:
+def _normalizing(network: Corrected, preprocessing: Preprocessing) -> Corrected:
     """The network with the normalization operator in front; itself if it has it already."""
     if boundary.NORMALISED in (operator.name for operator in network.graph.operators):
         return network

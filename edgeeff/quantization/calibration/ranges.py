@@ -149,8 +149,8 @@ def logits_range(observed: Observed, outputs: int, percent: float, margin: float
     """From the extremes of each picture, not of its values: the largest logit is the answer.
 
     Other pictures reach higher than those seen (made-up ones show no class clearly), hence the
-    margin. The lower end gets none where it lies much nearer to zero: the softmax of the classes down
-    there is next to nothing, and made-up pictures reach as low as photographs.
+    margin. The lower end gets none where it lies much nearer to zero: the softmax of the classes
+    down there is next to nothing, and made-up pictures reach as low as photographs.
 
     ``percent`` leaves out pictures that reach so far that they would cost all others their
     precision. Where they would not, because the grid has levels enough for the picture in the

@@ -33,6 +33,9 @@ from edgeeff.tflite.weights import from_per_channel, per_channel
 
 FloatArray = npt.NDArray[np.float32]
 
+MOST_TAPS = 8192
+"""Of a layer whose inputs' second moments are made: they and their inverse take 1 GB."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -144,12 +147,14 @@ def _correct_layer(
     tensor = operator.inputs[0]
     means = tap_means(graph, operator, known.mean(tensor, source))
     seen = None
-    if truth is not None:
+    # The outputs of groups see inputs of their own, and pictures are too few to tell how very many
+    # inputs go together: such weights are rounded to nearest.
+    sampled = not is_grouped(graph, operator) and matrix.shape[-1] <= MOST_TAPS
+    if truth is not None and sampled:
         state = copy.deepcopy(random)
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
         return _keep_outputs(graph, operator, seen, truth.sample(operator.name, state), wanted)
-    # The outputs of groups see inputs of their own: their weights are rounded to nearest.
-    if wanted.replayed and not is_grouped(graph, operator):
+    if wanted.replayed and sampled:
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
     moments = None if seen is None else rounding.hessian(seen - means[..., None])
     rounded, scales = _rounded(matrix, moments, wanted)
