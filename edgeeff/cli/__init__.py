@@ -23,6 +23,7 @@ from edgeeff.errors import EdgeeffError, OutputError, unknown_name
 
 COMMANDS = {
     "variants": "edgeeff.cli.variants",
+    "train": "edgeeff.cli.train",
     "convert": "edgeeff.cli.convert",
     "quantize": "edgeeff.cli.quantize",
     "recipes": "edgeeff.cli.recipes",

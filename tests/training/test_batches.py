@@ -4,10 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeeff.pictures.preprocessing import of_family
-from edgeeff.training.data.augmentation import OPERATIONS, Augmentation, augmented
+from edgeeff.training.data.augmentation import OPERATIONS, augmented
 from edgeeff.training.data.batches import Share, judging_batches, order, training_batches
 from edgeeff.training.data.named import named_data_set
 from edgeeff.training.data.reading import judged, kept_whole
+from edgeeff.training.settings import Augmentation
 
 HOW = of_family("lite", 16)
 STRONG = Augmentation(operations=2, mixup=0.2)
@@ -21,7 +22,14 @@ def digits():
 
 
 def one_epoch(pixels, change=STRONG, **options):
-    given = {"classes": 10, "batch": 16, "seed": 3, "epoch": 1, **options}
+    given = {
+        "mirrored": True,
+        "classes": 10,
+        "batch": 16,
+        "seed": 3,
+        "epochs": range(1, 2),
+        **options,
+    }
     pairs = list(training_batches(pixels, HOW, change, **given).as_numpy_iterator())
     return np.stack([images for images, _ in pairs]), np.stack([targets for _, targets in pairs])
 
@@ -31,9 +39,15 @@ def test_an_epoch_made_again_is_the_same_to_the_bit(digits):
         assert np.array_equal(first, again)
 
 
-@pytest.mark.parametrize("other", [{"epoch": 2}, {"seed": 4}])
+@pytest.mark.parametrize("other", [{"epochs": range(2, 3)}, {"seed": 4}])
 def test_another_epoch_or_seed_changes_pictures_otherwise(digits, other):
     assert not np.array_equal(one_epoch(digits)[0], one_epoch(digits, **other)[0])
+
+
+def test_epochs_follow_one_another(digits):
+    both, _ = one_epoch(digits, epochs=range(1, 3))
+    each = [one_epoch(digits, epochs=range(epoch, epoch + 1))[0] for epoch in (1, 2)]
+    assert np.array_equal(both, np.concatenate(each))
 
 
 @given(

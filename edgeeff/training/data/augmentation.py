@@ -9,13 +9,14 @@ every one of its operations for every picture; so RandAugment's table is here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
 
 # isort: split
 import tensorflow as tf
+
+from edgeeff.training.settings import Augmentation
 
 Tensor = Any
 """A tensor of TensorFlow; it ships no types."""
@@ -25,28 +26,6 @@ STRONGEST = 10.0
 
 PROPORTIONS = (3 / 4, 4 / 3)
 """Width by height of a random crop, as in the training of Inception and all since."""
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How much pictures are changed.
-
-    Attributes:
-        crop: the least share of a picture's area that a random crop keeps, in (0, 1].
-        flip: half of the pictures change left and right.
-        colour: brightness, contrast and saturation change by up to this share.
-        operations: of RandAugment (Cubuk et al., arXiv 1909.13719), one after the other.
-        magnitude: of each of them, in 0..10.
-        mixup: alpha of the beta distribution by which pictures, and their labels, are mixed in
-            pairs (Zhang et al., arXiv 1710.09412); 0: none.
-    """
-
-    crop: float = 0.35
-    flip: bool = True
-    colour: float = 0.2
-    operations: int = 0
-    magnitude: float = 5.0
-    mixup: float = 0.0
 
 
 def augmented(

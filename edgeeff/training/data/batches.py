@@ -6,7 +6,7 @@ without any state of a generator having been kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
@@ -17,8 +17,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.training.data.augmentation import Augmentation, Tensor, augmented, mixed
+from edgeeff.training.data.augmentation import Tensor, augmented, mixed
 from edgeeff.training.data.reading import Pixels
+from edgeeff.training.settings import Augmentation
 
 Dataset = Any
 """A ``tf.data.Dataset``."""
@@ -30,11 +31,13 @@ class Share:
 
     Attributes:
         index: of the worker.
-        count: of the workers; a batch is a multiple of it.
+        count: of the workers.
+        devices: of each of them; a batch is a multiple of all.
     """
 
     index: int = 0
     count: int = 1
+    devices: int = 1
 
 
 WHOLE = Share()
@@ -55,49 +58,63 @@ def training_batches(
     preprocessing: Preprocessing,
     change: Augmentation,
     *,
+    mirrored: bool,
     classes: int,
     batch: int,
     seed: int,
-    epoch: int,
+    epochs: range,
     share: Share = WHOLE,
 ) -> Dataset:
-    """One epoch of changed pictures, normalised.
+    """Epochs of changed pictures, normalised, one after the other without a pause.
 
     Args:
         pixels: of ``reading.kept_whole``.
         preprocessing: of the network.
         change: how much pictures are changed.
+        mirrored: whether pictures may change left and right, if the settings do not say.
         classes: of the data set.
         batch: pictures of a step, of all workers together; at most ``len(pixels)``.
         seed: of the run.
-        epoch: its number.
+        epochs: their numbers, in turn; each has ``len(pixels) // batch`` steps.
         share: the part of each batch that is made here.
 
     Returns:
-        float32 [batch / workers, resolution, resolution, 3] and targets, float32
-        [batch / workers, classes], per step.
+        float32 [batch / parts, resolution, resolution, 3] and targets, float32
+        [batch / parts, classes]; so many a step as this worker has devices.
     """
-    steps = order(len(pixels), batch, seed, epoch)
-    own = np.array_split(steps, share.count, axis=1)[share.index]
-    key = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1)
+    places, keys = _draws(len(pixels), batch, seed, epochs, share)
+    part = batch // (share.count * share.devices)
+    if change.flip is None:
+        change = replace(change, flip=mirrored)
 
-    def made(place: Tensor) -> tuple[Tensor, Tensor]:
+    def made(place: Tensor, key: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         square, size, label = _taken(pixels, place)
         draw = tf.stack([key, tf.cast(place, tf.int32)])
         image = augmented(square, size, draw, preprocessing.resolution, change)
-        return image, tf.one_hot(label, classes)
+        return image, tf.one_hot(label, classes), draw
 
-    def finished(number: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def finished(images: Tensor, targets: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
         if change.mixup > 0:
-            draw = tf.stack([tf.cast(number, tf.int32), key])
-            images, targets = mixed(images, targets, draw, change.mixup)
+            images, targets = mixed(images, targets, draws[0, ::-1], change.mixup)
         return normalised(images, preprocessing), targets
 
-    ready = tf.data.Dataset.from_tensor_slices(own.reshape(-1))
+    ready = tf.data.Dataset.from_tensor_slices((places, keys))
     ready = ready.map(made, num_parallel_calls=tf.data.AUTOTUNE)
-    ready = ready.batch(own.shape[1], drop_remainder=True).enumerate()
-    ready = ready.map(lambda number, pair: finished(number, *pair))
-    return ready.prefetch(2)
+    return ready.batch(part, drop_remainder=True).map(finished).prefetch(2)
+
+
+def _draws(
+    count: int, batch: int, seed: int, epochs: range, share: Share
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The pictures that are taken here, in order, and the key of each one's epoch."""
+    places, keys = [], []
+    for epoch in epochs:
+        steps = order(count, batch, seed, epoch)
+        own = np.split(steps, share.count, axis=1)[share.index].reshape(-1)
+        key = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1)
+        places.append(own)
+        keys.append(np.full(len(own), key, np.int32))
+    return np.concatenate(places), np.concatenate(keys)
 
 
 def judging_batches(pixels: Pixels, preprocessing: Preprocessing, batch: int) -> Dataset:

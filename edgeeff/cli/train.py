@@ -1,0 +1,108 @@
+"""``edgeeff train``: a network on classes of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgeeff.training.runs import Run
+
+STRATEGIES = click.Choice(["auto", "one", "mirrored", "multiworker"])
+A_PATH = click.Path(path_type=Path)
+
+
+@click.command("train", short_help="A network for classes of your own, from a folder of pictures.")
+@click.option("--variant", help="Such as lite0 (the default) or b0.")
+@click.option("--data", type=A_PATH, help="A folder per class, train/ and val/, or a CSV.")
+@click.option("--dataset", help="In its place: fashion-mnist or digits.")
+@click.option("--val-data", type=A_PATH, help="Pictures to choose the best epoch by.")
+@click.option("--weights", help="To begin with: auto, imagenet, none, FILE or RUN.")
+@click.option("--resolution", type=click.IntRange(32), help="Side of the input in pixels.")
+@click.option("--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875.")
+@click.option("--epochs", type=click.IntRange(1), help="Default: as the pictures' count asks.")
+@click.option("--batch", type=click.IntRange(1), help="Pictures of a step (32).")
+@click.option("--learning-rate", type=float, help="At its highest.")
+@click.option("--strategy", type=STRATEGIES, help="Which devices: auto takes what is there.")
+@click.option("--seed", type=int, help="Of all that is random (0).")
+@click.option("--config", type=A_PATH, help="All settings as TOML; options come before it.")
+@click.option("--output", type=A_PATH, help="Folder of the run.")
+@click.option("--resume", type=A_PATH, metavar="RUN", help="Go on with a run that was stopped.")
+@click.option("--force", is_flag=True, help="Begin anew where there is a run.")
+@common_options
+def command(
+    terminal: Terminal,
+    config: Path | None,
+    output: Path | None,
+    resume: Path | None,
+    force: bool,
+    **options: Any,
+) -> None:
+    """Fine-tune a network on labelled pictures, from ImageNet weights where there are any.
+
+    Each folder of --data is a class; train/, val/ and test/ are found by their names. After
+    every epoch the run's folder holds all that is needed to go on.
+
+    \b
+    Example:
+      edgeeff train --variant lite0 --data flowers/ --output flowers-run
+      edgeeff train --resume flowers-run
+      edgeeff convert --weights flowers-run --int8
+    """  # noqa: D301 - click needs the character, not its escape
+    from edgeeff.training.settings import read_settings, settings_of
+    from edgeeff.training.train import resume_training, train
+
+    given = {name: value for name, value in options.items() if value is not None}
+    progress = terminal.progress()
+
+    def on_epoch(run: Run, left: float) -> None:
+        terminal.say(_line(run, left))
+
+    if resume is not None:
+        if given or config or output or force:
+            raise UsageError("--resume goes alone", "a run's settings stay as they are")
+        _summary(terminal, resume_training(resume, progress=progress, on_epoch=on_epoch))
+        return
+    table = {**(read_settings(config) if config else {}), **given}
+    if "data" in given or "dataset" in given:  # the one of the two replaces the other
+        table |= {name: given.get(name) for name in ("data", "dataset")}
+    settings = settings_of(table, str(config or "the command line"))
+    output = output or Path("artifacts") / f"efficientnet-{settings.variant}-run"
+    _summary(terminal, train(settings, output, force=force, progress=progress, on_epoch=on_epoch))
+
+
+def _line(run: Run, left: float) -> str:
+    """An epoch in one line, with an estimate of what is left."""
+    one = run.epochs[-1]
+    return (
+        f"epoch {one.epoch} of {run.plan['epochs']}: loss {one.loss:.3f}, "
+        f"val top-1 {one.val_top1:.2%}, {one.images_per_second:.1f} pictures/s, "
+        f"{left / 60:.0f} min left"
+    )
+
+
+def _summary(terminal: Terminal, run: Run) -> None:
+    """What a run made, and what to do next."""
+    from edgeeff.training import runs
+
+    terminal.document(run.document())
+    for note in run.notes:
+        terminal.warn(f"note: {note}")
+    best = run.best
+    rows = [
+        ("classes", f"{len(run.labels)}: {', '.join(run.labels[:6])}"),
+        ("pictures", ", ".join(f"{count} {part}" for part, count in run.pictures.items() if count)),
+        ("weights", f"began with {run.weights.source}"),
+        ("best", f"epoch {best.epoch}: {best.val_top1:.2%} of val" if best else "none"),
+        *([("test", f"{run.test_top1:.2%}")] if run.test_top1 is not None else []),
+        ("took", f"{sum(one.seconds for one in run.epochs) / 60:.1f} min"),
+        ("kept", str(run.folder / runs.BEST)),
+    ]
+    terminal.pairs(rows, title=f"{run.folder}: {run.settings.variant}, {len(run.epochs)} epochs")
+    terminal.say("\nnext:")
+    terminal.command("edgeeff convert", f"--weights {run.folder}", "--int8")
