@@ -1,0 +1,200 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from edgeeff.errors import InputError, OutputError, UsageError
+from edgeeff.training import runs
+from edgeeff.training.runs import read_run
+from edgeeff.training.train import resume_training, train
+from tests.documents import validated
+
+
+class Stop(Exception):
+    """Ends a training as a kill would, between two epochs."""
+
+
+def stopped_after(epochs):
+    def on_epoch(run, left):
+        if len(run.epochs) == epochs:
+            raise Stop
+
+    return on_epoch
+
+
+def figures(run):
+    return [(one.loss, one.accuracy, one.val_loss, one.val_top1) for one in run.epochs]
+
+
+def test_a_run_holds_its_weights_figures_and_everything_that_made_them(finished):
+    there = {path.name for path in finished.folder.iterdir() if "tfevents" not in path.name}
+    assert there == {
+        *("run.json", "results.csv", "settings.toml", "labels.txt", "model.txt", "curve.svg"),
+        *("best.safetensors", "last.safetensors"),
+    }
+
+
+def test_the_document_is_what_its_schema_says(finished):
+    document = json.loads((finished.folder / "run.json").read_text())
+    validated(document)
+    assert document["finished"]
+    assert document["test_top1"] is not None
+    assert document["labels"] == list(map(str, range(10)))
+
+
+def test_a_run_that_is_read_is_the_run_that_was_written(finished):
+    assert read_run(finished.folder) == finished
+
+
+def test_the_loss_falls(finished):
+    losses = [one.loss for one in finished.epochs]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_the_table_has_a_line_for_each_epoch(finished):
+    with (finished.folder / "results.csv").open() as opened:
+        rows = list(csv.DictReader(opened))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert float(rows[-1]["loss"]) == pytest.approx(finished.epochs[-1].loss, rel=1e-4)
+
+
+def test_tensorboard_gets_the_same_figures(finished):
+    import tensorflow as tf
+
+    (path,) = finished.folder.glob("*tfevents*")
+    found = {}
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+        for value in event.summary.value:
+            found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    for one in finished.epochs:
+        assert found["train/loss", one.epoch] == pytest.approx(one.loss)
+        assert found["val/top1", one.epoch] == pytest.approx(one.val_top1)
+
+
+def test_the_line_that_is_written_down_makes_the_run_again(finished, tmp_path):
+    from edgeeff.training.settings import read_settings, settings_of
+
+    words = finished.command.split()
+    path = finished.folder / "settings.toml"
+    assert words[:4] == ["edgeeff", "train", "--config", str(path)]
+    again = settings_of(read_settings(path), str(path))
+    assert again == finished.settings
+
+
+def test_a_stopped_run_ends_in_the_same_bits(settings, finished, tmp_path):
+    with pytest.raises(Stop):
+        train(settings(), tmp_path, on_epoch=stopped_after(1))
+    run = resume_training(tmp_path)
+    assert figures(run) == figures(finished)
+    for name in (runs.BEST, runs.LAST):
+        assert (tmp_path / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_killed_process_loses_no_finished_epoch(settings, finished, tmp_path):
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from edgeeff.training.train import train\n"
+        "from edgeeff.training.settings import read_settings, settings_of\n"
+        "from edgeeff.progress import Progress\n"
+        "import contextlib\n"
+        "class Killed(Progress):\n"
+        "    @contextlib.contextmanager\n"
+        "    def shown(self, name, steps):\n"
+        "        left = [40]\n"
+        "        def advance(count):\n"
+        "            left[0] -= count if name == 'train' else 0\n"
+        "            if left[0] < 0: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        yield advance\n"
+        "path = Path(sys.argv[1])\n"
+        "train(settings_of(read_settings(path), 'test'), path.parent / 'run', progress=Killed())\n"
+    )
+    (tmp_path / "settings.toml").write_text(settings().to_toml())
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "settings.toml")])
+    assert done.returncode == -signal.SIGKILL
+    assert 0 < len(read_run(tmp_path / "run").epochs) < 3
+    run = resume_training(tmp_path / "run")
+    assert figures(run) == figures(finished)
+    assert (run.folder / runs.LAST).read_bytes() == (finished.folder / runs.LAST).read_bytes()
+
+
+def test_between_two_phases_the_bits_are_the_same_too(settings, tmp_path):
+    chosen = settings(epochs=2, head_epochs=1)
+    whole = train(chosen, tmp_path / "whole")
+    with pytest.raises(Stop):
+        train(chosen, tmp_path / "stopped", on_epoch=stopped_after(1))
+    run = resume_training(tmp_path / "stopped")
+    assert [one.phase for one in run.epochs] == ["head", "all"]
+    assert figures(run) == figures(whole)
+
+
+def test_the_first_epochs_leave_all_but_the_classifier_alone(settings, finished, tmp_path):
+    run = train(settings(weights=str(finished.folder), epochs=1, head_epochs=1, average=0.0), tmp_path)
+    before, after = (
+        safetensors.numpy.load_file(one.folder / runs.BEST) for one in (finished, run)
+    )
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed == {"logits/kernel", "logits/bias"}
+
+
+def test_a_full_disk_ends_the_run_and_loses_nothing(settings, tmp_path, monkeypatch):
+    from edgeeff import files
+
+    real, calls = files.write_together, []
+
+    def full(contents):
+        calls.append(contents)
+        if len(calls) == 3:
+            raise OutputError("cannot write: No space left on device")
+        real(contents)
+
+    monkeypatch.setattr(files, "write_together", full)
+    with pytest.raises(OutputError, match="No space left"):
+        train(settings(), tmp_path)
+    monkeypatch.setattr(files, "write_together", real)
+    assert len(read_run(tmp_path).epochs) == 1
+    assert len(resume_training(tmp_path).epochs) == 3
+
+
+def test_a_run_that_is_there_is_not_begun_anew_unasked(settings, finished):
+    with pytest.raises(OutputError, match="holds a run already"):
+        train(settings(), finished.folder)
+
+
+def test_a_finished_run_has_nowhere_to_go_on_to(finished):
+    with pytest.raises(InputError, match="is finished: 3 of 3 epochs"):
+        resume_training(finished.folder)
+
+
+def test_a_folder_without_a_run_cannot_go_on(tmp_path):
+    with pytest.raises(InputError, match="holds no run"):
+        resume_training(tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_there(settings, tmp_path):
+    chosen = settings(epochs=2, head_epochs=1, learning_rate=10.0, clip=1000.0, warmup=0.0)
+    with pytest.raises(InputError, match=r"loss of epoch 2 is no number.*best.safetensors"):
+        train(chosen, tmp_path)
+    kept = safetensors.numpy.load_file(tmp_path / runs.BEST)
+    assert all(np.isfinite(value).all() for value in kept.values())
+
+
+def test_a_step_that_memory_has_no_room_for_is_refused_with_one_that_fits(
+    settings, tmp_path, monkeypatch
+):
+    import psutil
+
+    free = psutil.virtual_memory()._replace(available=60_000_000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    with pytest.raises(UsageError, match="a step of 64 pictures") as refused:
+        train(settings(), tmp_path)
+    fits = int(refused.value.hint.split()[1])
+    assert 0 < fits < 64
+    assert list(tmp_path.iterdir()) == []
