@@ -47,11 +47,18 @@ if TYPE_CHECKING:
     from edgeeff.quantization.recipes.recipe import find_recipe as find_recipe
     from edgeeff.tflite.inspection import inspect as inspect
     from edgeeff.tflite.metadata_writer import Texts as Texts
+    from edgeeff.training.runs import Run as Run
+    from edgeeff.training.runs import read_run as read_run
+    from edgeeff.training.settings import Augmentation as Augmentation
+    from edgeeff.training.settings import TrainingSettings as TrainingSettings
+    from edgeeff.training.train import resume_training as resume_training
+    from edgeeff.training.train import train as train
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccuracyGateFailed",
+    "Augmentation",
     "Budget",
     "EdgeeffError",
     "ExtraMissing",
@@ -63,9 +70,11 @@ __all__ = [
     "Preprocessing",
     "Progress",
     "Recipe",
+    "Run",
     "Settings",
     "TargetUnavailable",
     "Texts",
+    "TrainingSettings",
     "UsageError",
     "Variant",
     "benchmark",
@@ -82,6 +91,9 @@ __all__ = [
     "quantize",
     "read_benchmark",
     "read_images",
+    "read_run",
+    "resume_training",
+    "train",
     "variants_plot",
     "verify",
 ]
@@ -111,6 +123,9 @@ _MODULES = {
     "quantization.recipes.recipe": ("Recipe", "find_recipe"),
     "tflite.inspection": ("inspect",),
     "tflite.metadata_writer": ("Texts",),
+    "training.runs": ("Run", "read_run"),
+    "training.settings": ("Augmentation", "TrainingSettings"),
+    "training.train": ("resume_training", "train"),
 }
 """The public names by the module that defines them: what type checkers read above, at run time."""
 

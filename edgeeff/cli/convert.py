@@ -26,7 +26,9 @@ PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 @click.option("--dynamic", "precisions", flag_value="dynamic", multiple=True, help="8-bit weights.")
 @click.option("--float16", "precisions", flag_value="float16", multiple=True, help="For GPUs.")
 @click.option("--float32", "precisions", flag_value="float32", multiple=True, help="As trained.")
-@click.option("--weights", default="auto", show_default=True, help="auto, imagenet, none or FILE.")
+@click.option(
+    "--weights", default="auto", show_default=True, help="auto, imagenet, none, FILE or RUN."
+)
 @click.option(
     "--weights-from", metavar="LIBRARY", help="Whose a PyTorch file is, if it cannot tell."
 )
@@ -79,23 +81,25 @@ def command(
             made = conversion.convert_model(model, settings, terminal.progress())
         summary(terminal, made)
         return
-    if variant is None:
+    if variant is None and not conversion.is_run(Path(settings.weights)):
         raise UsageError("one of --variant and --model is needed", "such as --variant b0")
     if dry_run:
         _describe(terminal, variant, settings)
         return
-    find_variant(variant)
+    if variant is not None:
+        find_variant(variant)
     with trials_shown(terminal):
         made = conversion.convert(variant, settings, terminal.progress())
     summary(terminal, made)
 
 
-def _describe(terminal: Terminal, name: str, settings: Any) -> None:
+def _describe(terminal: Terminal, name: str | None, settings: Any) -> None:
     """What ``convert`` would do with these settings."""
     from edgeeff.files import document
     from edgeeff.pipeline import conversion
 
     prepared = conversion.prepare(name, settings)
+    settings = prepared.settings
     weighted, recipe = prepared.weighted, prepared.recipe
     variant = weighted.variant
     file = settings.output / f"efficientnet-{variant.name}-{recipe.scheme}.tflite"

@@ -37,8 +37,17 @@ from edgeeff.tflite.leading_scaling import leading_scaling
 from edgeeff.tflite.logits import final_activation
 from edgeeff.tflite.manifest import describe, described, refuse_foreign, write_model
 from edgeeff.tflite.reader import read_model
+from edgeeff.training.runs import Run, check_variant, is_run
 
-__all__ = ["SYNTHETIC_COUNT", "Conversion", "Settings", "convert", "convert_model", "quantize"]
+__all__ = [
+    "SYNTHETIC_COUNT",
+    "Conversion",
+    "Settings",
+    "convert",
+    "convert_model",
+    "is_run",
+    "quantize",
+]
 
 SYNTHETIC_COUNT = 48
 """Made-up pictures that calibrate; a few seconds even for B7 would buy nothing more."""
@@ -53,6 +62,7 @@ class Prepared:
         recipe: the one that is tried last.
         weighted: the network with its weights, as far as TensorFlow is not needed.
         labels: names of the classes, if given.
+        settings: with what a run that the weights are of says instead of ``None``.
         notes: what the user must be told of the pictures, a sentence each.
     """
 
@@ -60,21 +70,27 @@ class Prepared:
     recipe: Recipe
     weighted: sources.WeightedVariant
     labels: tuple[str, ...] | None
+    settings: Settings
     notes: tuple[str, ...] = ()
 
 
-def prepare(name: str, settings: Settings) -> Prepared:
+def prepare(name: str | None, settings: Settings) -> Prepared:
     """Look at all that ``convert`` will need, write nothing, and refuse what would fail.
 
     Raises:
         UsageError, ExtraMissing, InputError, OutputError: as ``convert``.
     """
-    variant = find_variant(name)
+    run = sources.run_of(settings.weights)
+    if run is not None:
+        settings = _as_trained(run, name, settings)
+    variant = find_variant(_named(name, run))
     recipe = policy.plan(settings, policy.expected_of(variant))
     check_memory(variant, settings)
     extras.require("convert", "convert")
     weighted = sources.find(variant, settings)
     labels = _labels(settings, weighted.variant)
+    if run is not None and labels is None:
+        labels = run.labels
     told = _check_eval_data(settings)
     if settings.calibration is not None and str(settings.calibration) != SYNTHETIC:
         read_images(settings.calibration)
@@ -83,16 +99,17 @@ def prepare(name: str, settings: Settings) -> Prepared:
         # A float model that is there already stays if it is the same one.
         refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     files.refuse_unwritable(settings.output)
-    return Prepared(variant, recipe, weighted, labels, told)
+    return Prepared(variant, recipe, weighted, labels, settings, told)
 
 
 def convert(
-    name: str, settings: Settings | None = None, progress: Progress | None = None
+    name: str | None, settings: Settings | None = None, progress: Progress | None = None
 ) -> Conversion:
     """Build a variant, load weights, export, calibrate, quantize and verify it.
 
     Args:
-        name: of the variant, such as ``b0``.
+        name: of the variant, such as ``b0``; ``None``: that of the run that ``settings.weights``
+            is the folder of, whose classes, labels, preprocessing and resolution count too.
         settings: what is not as usual.
         progress: told of every stage.
 
@@ -105,6 +122,7 @@ def convert(
     """
     settings, progress = settings or Settings(), progress or Progress()
     prepared = prepare(name, settings)
+    settings = prepared.settings
     variant, expected, weighted = prepared.variant, prepared.recipe, prepared.weighted
     usual = weighted.preprocessing
     told = prepared.notes
@@ -123,6 +141,33 @@ def convert(
     made = make(Job(network, reference, calibration, settings, progress), recipes, model)
     said = network.weights.notes if network.weights else ()
     return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
+
+
+def _named(name: str | None, run: Run | None) -> str:
+    """The name of the variant that is meant."""
+    if name is not None:
+        return name
+    if run is None:
+        raise UsageError(
+            "no variant is named", "--variant NAME, or a training's folder as --weights"
+        )
+    return run.settings.variant
+
+
+def _as_trained(run: Run, name: str | None, settings: Settings) -> Settings:
+    """The settings with the classes and the resolution of a run; others must not contradict."""
+    check_variant(run, name or run.settings.variant)
+    if run.best is None:
+        raise InputError(
+            f"{run.folder} has no epoch that is done yet", f"edgeeff train --resume {run.folder}"
+        )
+    if settings.classes not in (None, len(run.labels)):
+        raise InputError(
+            f"{run.folder} was trained on {len(run.labels)} classes, not {settings.classes}",
+            "leave out --classes",
+        )
+    resolution = settings.resolution or run.preprocessing.resolution
+    return replace(settings, classes=len(run.labels), resolution=resolution)
 
 
 def convert_model(

@@ -24,6 +24,7 @@ from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.metadata_writer import Texts, check_count, write_metadata
 from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import read_model
+from edgeeff.training.runs import BEST, Run, checked, is_run, read_run
 
 if TYPE_CHECKING:
     from edgeeff.network.weights import Weights
@@ -40,11 +41,13 @@ class WeightedVariant:
         variant: the network, built as its weights want it.
         weights: one of ``NAMED_WEIGHTS``, a file, or a state dict that was read already.
         preprocessing: of the network; a Keras file may turn out to ask for another one.
+        run: the training whose weights they are; ``None``: none's.
     """
 
     variant: Variant
     weights: str | Path | StateDict
     preprocessing: Preprocessing
+    run: Run | None = None
 
 
 def find(variant: Variant, settings: Settings) -> WeightedVariant:
@@ -60,7 +63,13 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
     """
     weights: str | Path | StateDict = settings.weights
     preprocessing = Preprocessing.of(variant, settings.resolution)
-    if settings.weights not in NAMED_WEIGHTS:
+    run = run_of(settings.weights)
+    if run is not None:
+        checked(run, BEST)
+        variant, weights = run.variant, run.folder / BEST
+        side = settings.resolution or run.preprocessing.resolution
+        preprocessing = replace(run.preprocessing, resolution=side)
+    elif settings.weights not in NAMED_WEIGHTS:
         weights = _existing(settings.weights)
         if os.path.isfile(weights) and is_state_dict(weights):
             weights = read(weights, variant, settings.weights_from)
@@ -71,7 +80,13 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
         preprocessing = preprocessing.scaled(said.mean, said.std)
     if settings.resize:
         preprocessing = preprocessing.resized(settings.resize)
-    return WeightedVariant(variant, weights, preprocessing)
+    return WeightedVariant(variant, weights, preprocessing, run)
+
+
+def run_of(weights: str) -> Run | None:
+    """The run that weights are the folder of; ``None`` if they are none. ``InputError``."""
+    there = weights not in NAMED_WEIGHTS and is_run(Path(weights))
+    return read_run(Path(weights)) if there else None
 
 
 def _existing(weights: str) -> Path:
@@ -130,7 +145,8 @@ def from_variant(
     if labels is None and loaded.trained and settings.weights in NAMED_WEIGHTS:
         labels = imagenet_labels(network.outputs[0].shape[-1])
     described = write_metadata(made.content, preprocessing, labels=labels, texts=_texts(variant))
-    weights = Provenance(loaded.source, loaded.sha256, loaded.trained, notes, apart)
+    called = loaded.source if source.run is None else str(source.run.folder / BEST)
+    weights = Provenance(called, loaded.sha256, loaded.trained, notes, apart)
     return FloatModel(described, preprocessing, variant.name, weights, labels)
 
 

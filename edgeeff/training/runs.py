@@ -8,17 +8,21 @@ import io
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from edgeeff import files, foreign
+from edgeeff.architectures.variants import Variant, find_variant
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.float_model import Provenance
 from edgeeff.training.settings import TrainingSettings, settings_of
 
 SCHEMA = "edgeeff.run/1"
+
+BUILT = ("epsilon", "padding", "strided")
+"""Fields of a variant that weights of other libraries ask for."""
 
 DOCUMENT, RESULTS, LABELS, SETTINGS = "run.json", "results.csv", "labels.txt", "settings.toml"
 BEST, LAST, STATE = "best.safetensors", "last.safetensors", "state.safetensors"
@@ -65,6 +69,7 @@ class Run:
         weights: that it began with.
         pictures: how many there are of each part, and ``skipped``.
         digest: of the names and labels of the pictures, hex.
+        built: what the first weights ask of the variant: epsilon, padding, strided.
         plan: ``schedule.Plan.to_json``.
         environment: versions and machine.
         epochs: done so far.
@@ -81,6 +86,7 @@ class Run:
     weights: Provenance
     pictures: Mapping[str, int]
     digest: str
+    built: Mapping[str, Any]
     plan: Mapping[str, Any]
     environment: Mapping[str, Any]
     epochs: tuple[Epoch, ...] = ()
@@ -93,6 +99,11 @@ class Run:
     def best(self) -> Epoch | None:
         """The epoch whose weights are kept as the best: most right, then least loss."""
         return max(self.epochs, key=lambda one: (one.val_top1, -one.val_loss), default=None)
+
+    @property
+    def variant(self) -> Variant:
+        """The network as it is built: as the first weights ask for."""
+        return replace(find_variant(self.settings.variant), **self.built)
 
     @property
     def command(self) -> str:
@@ -123,6 +134,7 @@ class Run:
             "weights": self.weights.to_json(),
             "pictures": dict(self.pictures),
             "digest": self.digest,
+            "built": dict(self.built),
             "plan": dict(self.plan),
             "environment": dict(self.environment),
             "epochs": [asdict(one) for one in self.epochs],
@@ -152,6 +164,15 @@ def is_run(folder: Path) -> bool:
     return os.path.isfile(folder / DOCUMENT)
 
 
+def check_variant(run: Run, variant: str) -> None:
+    """Refuse a run of another variant than the one that is wanted. Raises ``InputError``."""
+    if find_variant(variant).name != run.settings.variant:
+        raise InputError(
+            f"{run.folder} is a run of {run.settings.variant}, not of {variant}",
+            f"--variant {run.settings.variant} goes with it",
+        )
+
+
 def read_run(folder: Path) -> Run:
     """Read a run's document.
 
@@ -174,6 +195,7 @@ def read_run(folder: Path) -> Run:
             weights=Provenance.from_json(found["weights"]),
             pictures=dict(found["pictures"]),
             digest=str(found["digest"]),
+            built=dict(found["built"]),
             plan=dict(found["plan"]),
             environment=dict(found["environment"]),
             epochs=epochs,
@@ -192,6 +214,11 @@ def checked(run: Run, name: str) -> bytes:
             f"{run.folder / name} is not the file that the run wrote", "was it replaced?"
         )
     return content
+
+
+def built_of(variant: Variant) -> dict[str, Any]:
+    """``Run.built`` of a variant."""
+    return {name: getattr(variant, name) for name in BUILT}
 
 
 def _short(value: object) -> object:

@@ -52,6 +52,7 @@ class Session:
     """The network and the pictures of a run, in memory, and its devices.
 
     Attributes:
+        variant: the network, built as its first weights want it.
         chief: whether this process is the one of all workers that writes.
         weights: that the run began with.
         preprocessing: of the network.
@@ -112,9 +113,12 @@ class Session:
     def _built(self, variant: Variant, former: Run | None) -> Built:
         """The network with the weights to begin with; those of a former run come later."""
         classes = self._data.classes
-        if former is None or not former.epochs:
+        if former is not None and former.epochs:
+            variant = former.variant
+        else:
             start = find_start(variant, self._settings, whole=self._data.whole)
             variant = start.variant
+        self.variant = variant
         with self._strategy.scope():
             network = built(variant, len(classes), self._settings, synchronised=self._parts > 1)
             if former is not None and former.epochs:

@@ -16,7 +16,7 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.state_dicts.reading import StateDict, is_state_dict, read
 from edgeeff.tflite.float_model import Provenance
 from edgeeff.training.network import HEAD, named_weights
-from edgeeff.training.runs import BEST, Run, checked, is_run, read_run
+from edgeeff.training.runs import BEST, Run, check_variant, checked, is_run, read_run
 from edgeeff.training.settings import TrainingSettings
 
 NAMED = ("auto", "imagenet", "none")
@@ -58,8 +58,9 @@ def find_start(variant: Variant, settings: TrainingSettings, *, whole: bool) -> 
         path = Path(settings.weights)
         if is_run(path):
             run = read_run(path)
-            _check_variant(run, variant)
+            check_variant(run, variant.name)
             checked(run, BEST)
+            variant = run.variant
             usual = replace(usual, mean=run.preprocessing.mean, std=run.preprocessing.std)
             weights = path / BEST
         elif not any(os.path.exists(one) for one in (path, Path(f"{path}.index"))):
@@ -77,14 +78,6 @@ def find_start(variant: Variant, settings: TrainingSettings, *, whole: bool) -> 
     elif whole:
         usual = replace(usual, crop=1.0)
     return Start(variant, weights, usual, run)
-
-
-def _check_variant(run: Run, variant: Variant) -> None:
-    if run.settings.variant != variant.name:
-        raise InputError(
-            f"{run.folder} is a run of {run.settings.variant}, not of {variant.name}",
-            f"--variant {run.settings.variant} goes with it",
-        )
 
 
 def fill(model: Any, start: Start, labels: tuple[str, ...]) -> tuple[Provenance, Preprocessing]:

@@ -63,6 +63,7 @@ def train(
         )
     extras.require("convert", "train")
     variant = find_variant(settings.variant)
+    settings = replace(settings, variant=variant.name)
     data = read(settings)
     files.refuse_unwritable(output)
     return _run(_Job(settings, variant, data, output, progress or Progress(), on_epoch), None)
@@ -162,6 +163,7 @@ def _begun(job: _Job, session: Session) -> Run:
         weights=session.weights,
         pictures=counts | {"skipped": len(session.skipped)},
         digest=digest(job.data),
+        built=runs.built_of(session.variant),
         plan=session.plan.to_json(),
         environment={"versions": versions(), **session.environment(), "machine": read_machine()},
         notes=(*job.data.notes, *session.notes),

@@ -1,6 +1,4 @@
 import csv
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,14 +14,14 @@ from edgeeff.training.train import resume_training, train
 from tests.documents import validated
 
 
-class Stop(Exception):
+class StoppedError(Exception):
     """Ends a training as a kill would, between two epochs."""
 
 
 def stopped_after(epochs):
     def on_epoch(run, left):
         if len(run.epochs) == epochs:
-            raise Stop
+            raise StoppedError
 
     return on_epoch
 
@@ -41,8 +39,7 @@ def test_a_run_holds_its_weights_figures_and_everything_that_made_them(finished)
 
 
 def test_the_document_is_what_its_schema_says(finished):
-    document = json.loads((finished.folder / "run.json").read_text())
-    validated(document)
+    document = validated((finished.folder / "run.json").read_text())
     assert document["finished"]
     assert document["test_top1"] is not None
     assert document["labels"] == list(map(str, range(10)))
@@ -88,7 +85,7 @@ def test_the_line_that_is_written_down_makes_the_run_again(finished, tmp_path):
 
 
 def test_a_stopped_run_ends_in_the_same_bits(settings, finished, tmp_path):
-    with pytest.raises(Stop):
+    with pytest.raises(StoppedError):
         train(settings(), tmp_path, on_epoch=stopped_after(1))
     run = resume_training(tmp_path)
     assert figures(run) == figures(finished)
@@ -128,7 +125,7 @@ def test_a_killed_process_loses_no_finished_epoch(settings, finished, tmp_path):
 def test_between_two_phases_the_bits_are_the_same_too(settings, tmp_path):
     chosen = settings(epochs=2, head_epochs=1)
     whole = train(chosen, tmp_path / "whole")
-    with pytest.raises(Stop):
+    with pytest.raises(StoppedError):
         train(chosen, tmp_path / "stopped", on_epoch=stopped_after(1))
     run = resume_training(tmp_path / "stopped")
     assert [one.phase for one in run.epochs] == ["head", "all"]
@@ -136,10 +133,10 @@ def test_between_two_phases_the_bits_are_the_same_too(settings, tmp_path):
 
 
 def test_the_first_epochs_leave_all_but_the_classifier_alone(settings, finished, tmp_path):
-    run = train(settings(weights=str(finished.folder), epochs=1, head_epochs=1, average=0.0), tmp_path)
-    before, after = (
-        safetensors.numpy.load_file(one.folder / runs.BEST) for one in (finished, run)
+    run = train(
+        settings(weights=str(finished.folder), epochs=1, head_epochs=1, average=0.0), tmp_path
     )
+    before, after = (safetensors.numpy.load_file(one.folder / runs.BEST) for one in (finished, run))
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
     assert changed == {"logits/kernel", "logits/bias"}
 
