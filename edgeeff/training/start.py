@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import edgeeff.network  # noqa: F401 - first: it imports TensorFlow without its chatter
+
+# isort: split
+import tensorflow as tf
+
 from edgeeff.architectures.variants import Variant
 from edgeeff.errors import InputError
 from edgeeff.network.weights import Weights, load
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.state_dicts.reading import StateDict, is_state_dict, read
 from edgeeff.tflite.float_model import Provenance
-from edgeeff.training.network import HEAD, named_weights
+from edgeeff.training.network import HEAD
 from edgeeff.training.runs import BEST, Run, check_variant, checked, is_run, read_run
 from edgeeff.training.settings import TrainingSettings
 
@@ -84,7 +87,8 @@ def fill(model: Any, start: Start, labels: tuple[str, ...]) -> tuple[Provenance,
     """Put the first weights into a network.
 
     A classifier for other classes is left out: of another count, or of other names where the
-    weights say them.
+    weights say them. The new one starts from zero: all classes are as likely, and what it learns
+    is not hidden under the noise of random weights.
 
     Args:
         model: of ``training.network.built``.
@@ -98,30 +102,23 @@ def fill(model: Any, start: Start, labels: tuple[str, ...]) -> tuple[Provenance,
         WeightsUnavailable: ImageNet weights that cannot be had here.
         InputError: weights that are damaged or do not fit.
     """
-    fresh = {name: one.numpy() for name, one in named_weights(model).items() if _in_head(name)}
     loaded = load(model, start.variant, start.weights)
     notes = list(loaded.notes)
-    if start.run is not None and start.run.labels != labels and loaded.trained:
-        for name, value in fresh.items():
-            named_weights(model)[name].assign(value)
+    others = start.run is not None and start.run.labels != labels
+    if others and loaded.trained:
         notes.append(
-            f"the classes of {start.run.folder} are others, or in another order: its classifier "
-            "was dropped, the new one begins untrained"
+            "the weights are for other classes, or for these in another order: their head was "
+            "dropped, the new one is untrained"
         )
+    if loaded.source != "none" and (others or not loaded.trained):
+        for variable in model.get_layer(HEAD).weights:
+            variable.assign(tf.zeros_like(variable))
     source = str(start.run.folder / BEST) if start.run else loaded.source
     provenance = Provenance(source, loaded.sha256, loaded.trained, tuple(notes))
     return provenance, _asked_for(loaded, start.preprocessing)
-
-
-def _in_head(name: str) -> bool:
-    return name.startswith(f"{HEAD}/")
 
 
 def _asked_for(loaded: Weights, usual: Preprocessing) -> Preprocessing:
     if loaded.scaling is None:
         return usual
     return replace(usual, mean=loaded.scaling.mean, std=loaded.scaling.std, crop=1.0)
-
-
-Told = Callable[[str], None]
-"""Called with a sentence for the user."""
