@@ -118,6 +118,11 @@ def test_a_folder_around_the_data_set_is_pointed_at(tmp_path):
     assert "dataset itself" in refused.value.hint
 
 
+def test_one_picture_of_each_class_leaves_none_to_judge_by(tmp_path):
+    with pytest.raises(InputError, match="one picture of each class"):
+        read_data_set(class_folders(tmp_path, {"bright": 1, "dark": 1}))
+
+
 def test_pictures_without_labels_are_refused(tmp_path):
     class_folders(tmp_path, {"dark": 4})
     with pytest.raises(InputError, match="have no labels"):

@@ -115,7 +115,8 @@ def test_options_come_before_the_file_of_settings(settings, tmp_path, capsys):
     photos = tmp_path / "photos"
     for name in ("a", "b"):
         (photos / name).mkdir(parents=True)
-        Image.new("RGB", (8, 8)).save(photos / name / "only.png")
+        for number in range(2):
+            Image.new("RGB", (8, 8)).save(photos / name / f"{number}.png")
     (tmp_path / "mine.toml").write_text(settings().to_toml())
     words = ["--config", str(tmp_path / "mine.toml"), "--data", str(photos), "--epochs", "1"]
     with pytest.raises(SystemExit) as left:

@@ -93,6 +93,9 @@ def split(data: DataSet, share: float, seed: int) -> DataSet:
 
     A class of one picture keeps it for training. The choice depends on the seed, and on the order
     and the count of a class's pictures, not on other classes.
+
+    Raises:
+        InputError: no class has more than one.
     """
     chosen: list[int] = []
     labels = data.train.labels
@@ -101,6 +104,11 @@ def split(data: DataSet, share: float, seed: int) -> DataSet:
         count = min(len(places) - 1, max(1, round(share * len(places))))
         generator = np.random.default_rng((seed, label))
         chosen += generator.permutation(places)[:count].tolist()
+    if not chosen:
+        raise InputError(
+            f"{data.source} has one picture of each class: none can be set aside to judge by",
+            "add some, or give others as --val-data DIR",
+        )
     aside = set(chosen)
     kept = [place for place in range(len(labels)) if place not in aside]
     note = (
