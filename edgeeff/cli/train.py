@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,14 +69,31 @@ def command(
     if resume is not None:
         if given or config or output or force:
             raise UsageError("--resume goes alone", "a run's settings stay as they are")
-        _summary(terminal, resume_training(resume, progress=progress, on_epoch=on_epoch))
+        with _told_how_to_go_on(terminal, resume):
+            run = resume_training(resume, progress=progress, on_epoch=on_epoch)
+        _summary(terminal, run)
         return
     table = {**(read_settings(config) if config else {}), **given}
     if "data" in given or "dataset" in given:  # the one of the two replaces the other
         table |= {name: given.get(name) for name in ("data", "dataset")}
     settings = settings_of(table, str(config or "the command line"))
     output = output or Path("artifacts") / f"efficientnet-{settings.variant}-run"
-    _summary(terminal, train(settings, output, force=force, progress=progress, on_epoch=on_epoch))
+    with _told_how_to_go_on(terminal, output):
+        run = train(settings, output, force=force, progress=progress, on_epoch=on_epoch)
+    _summary(terminal, run)
+
+
+@contextlib.contextmanager
+def _told_how_to_go_on(terminal: Terminal, output: Path) -> Iterator[None]:
+    """Say how a run goes on that is interrupted after its first epoch."""
+    from edgeeff.training import runs
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (output / runs.STATE).exists():
+            terminal.warn(f"note: edgeeff train --resume {shlex.quote(str(output))} goes on")
+        raise
 
 
 def _line(run: Run, left: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -30,7 +31,8 @@ def chosen_strategy(name: str) -> Strategy:
     """
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+        with contextlib.suppress(RuntimeError):  # too late: it has computed something already
+            tf.config.experimental.set_memory_growth(gpu, True)
     if name == "auto":
         name = "multiworker" if CLUSTER in os.environ else "mirrored" if len(gpus) > 1 else "one"
     if name == "multiworker":

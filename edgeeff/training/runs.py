@@ -26,7 +26,7 @@ BUILT = ("epsilon", "padding", "strided")
 
 DOCUMENT, RESULTS, LABELS, SETTINGS = "run.json", "results.csv", "labels.txt", "settings.toml"
 BEST, LAST, STATE = "best.safetensors", "last.safetensors", "state.safetensors"
-CURVE, SUMMARY = "curve.svg", "model.txt"
+CURVE, SUMMARY, EVENTS = "curve.svg", "model.txt", "events.out.tfevents.*"
 """The files of a run."""
 
 

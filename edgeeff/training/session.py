@@ -276,7 +276,7 @@ class Session:
 
     def state(self) -> bytes:
         """All that the next step depends on, as a file."""
-        state = {name: np.ascontiguousarray(one) for name, one in self._learner.state().items()}
+        state = {name: np.asarray(one, order="C") for name, one in self._learner.state().items()}
         return safetensors.numpy.save(state)
 
     def restore(self, run: Run) -> None:

@@ -169,6 +169,8 @@ def _begun(job: _Job, session: Session) -> Run:
         notes=(*job.data.notes, *session.notes),
     )
     if session.chief:
+        for former in job.output.glob(runs.EVENTS):
+            former.unlink()
         files.write_together(
             {
                 job.output / runs.LABELS: ("\n".join(run.labels) + "\n").encode(),
