@@ -72,7 +72,9 @@ LONGEST_MODULE = 450
 
 RIGHT_OF_THE_FLOAT_FILE = tuple(
     dict.fromkeys(
-        room.split(".")[0] for room in ROOMS if room not in {*MAKES_NETWORKS, "__main__", "cli"}
+        room.split(".")[0]
+        for room in ROOMS
+        if room.split(".")[0] not in {*MAKES_NETWORKS, "__main__", "cli"}
     )
 )
 

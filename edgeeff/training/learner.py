@@ -68,7 +68,7 @@ class Learner:
         self._step: Callable[..., tuple[Tensor, Tensor]] | None = None
         self._optimizer: Any = None
         copy(network.model, network.averaged)
-        self._judged = tf.function(self._judge)
+        self._judged = tf.function(self._judge, reduce_retracing=True)
 
     def begin(self, phase: Phase) -> None:
         """Train the layers of a phase from now on, with a fresh optimizer."""
