@@ -233,5 +233,5 @@ def _documents(run: Run) -> dict[Path, bytes]:
         run.folder / runs.RESULTS: run.table(),
     }
     if run.epochs:
-        found[run.folder / runs.CURVE] = curve(run)
+        found[run.folder / runs.CURVE] = curve(run).svg
     return {path: text.encode() for path, text in found.items()}
