@@ -15,13 +15,24 @@ SAME, VALID = 0, 1
 
 
 class SmallClassifier:
-    """A float network of one picture; each method adds a layer and gives the tensor it makes."""
+    """A float network of one picture; each method adds a layer and gives the tensor it makes.
 
-    def __init__(
-        self, side: int, seed: int = 0, *, width: int | None = None, channels: int = 3
-    ) -> None:
+    Attributes:
+        image: the input.
+        picture: float32 with channels last: the input, or what ``leading`` makes of it: a
+            ``TRANSPOSE`` of channels that are first, or a ``CAST`` of bytes.
+    """
+
+    def __init__(self, side: int, seed: int = 0, *, leading: str = "") -> None:
         self._random, self._writer = np.random.default_rng(seed), GraphWriter()
-        self.image = self._writer.tensor((1, side, width or side, channels), "float32")
+        shape = (1, 3, side, side) if leading == "TRANSPOSE" else (1, side, side, 3)
+        dtype = "uint8" if leading == "CAST" else "float32"
+        self.image = self.picture = self._writer.tensor(shape, dtype)
+        if dtype == "uint8":
+            self._writer.tensors[self.image].quantization = None
+        if leading:
+            order = [self._writer.tensor((4,), "int32", [0, 2, 3, 1])][: leading == "TRANSPOSE"]
+            self.picture = self.add(leading, (self.image, *order), (1, side, side, 3))
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Of a tensor."""

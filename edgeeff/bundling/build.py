@@ -17,7 +17,7 @@ from edgeeff.bundling.document import BundledModel, BundleDocument
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.inputs import find_labels, find_preprocessing
 from edgeeff.pictures import images
-from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pictures.preprocessing import SQUASH, Preprocessing
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.tflite.feeding import takes_bytes
 from edgeeff.tflite.fixed_batch import OPEN, fix_batch
@@ -202,6 +202,11 @@ def _bundled(
 
 def _source(path: Path, texts: Texts, name: str, labels: tuple[str, ...] | None) -> _Source:
     preprocessing = find_preprocessing(path)
+    if preprocessing.interpolation == SQUASH:
+        raise InputError(
+            f"{path} takes whole pictures (--resize {SQUASH}), which no sample of a bundle makes",
+            "quantize it with another --resize, such as bilinear:1",
+        )
     manifest, content = read_manifest(path), files.read_bytes(path)
     model = parse_model(content, str(path))
     given, left_open = content, OPEN in model.inputs[0].shape[:1]

@@ -50,7 +50,9 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 @click.option("--images", type=click.Path(path_type=Path), help="Time these pictures' stages too.")
 @click.option("--mean", help="For --images, where a model does not say it: 127 or R,G,B.")
 @click.option("--std", help="The same.")
-@click.option("--resize", help="The same: bilinear or bicubic, with a crop bicubic:0.875.")
+@click.option(
+    "--resize", help="The same: bilinear or bicubic, with a crop bicubic:0.875; or squash."
+)
 @click.option("--profile", is_flag=True, help="Time every operator, in a pass of its own.")
 @click.option("--max-latency", type=FINITE, metavar="MS", help="Fail (3) above this median.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write the JSON document here.")

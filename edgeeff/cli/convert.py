@@ -38,7 +38,9 @@ PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 @click.option("--resolution", type=click.IntRange(8), help="Side of the input in pixels.")
 @click.option("--mean", help="Of the pixels (0..255) in training, if not the usual: R,G,B.")
 @click.option("--std", help="Likewise; the network was trained on (pixel - mean) / std.")
-@click.option("--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875.")
+@click.option(
+    "--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875; or squash."
+)
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Per run.")
 @click.option("--logits", is_flag=True, help="Leave out the softmax at the end.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")

@@ -28,7 +28,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--threads", type=click.IntRange(1), help="Kernel threads (default: up to 4).")
 @click.option("--mean", help="Of the pixels, 0..255: one number or R,G,B.")
 @click.option("--std", help="Likewise; the model takes (pixel - mean) / std.")
-@click.option("--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875.")
+@click.option(
+    "--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875; or squash."
+)
 @common_options
 def command(
     terminal: Terminal,

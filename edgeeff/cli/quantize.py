@@ -69,7 +69,9 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--recipe", help="Name (edgeeff recipes) or FILE.toml; default: the best for it.")
 @click.option("--mean", help="Of the pixels, 0..255: one number or R,G,B.")
 @click.option("--std", help="Likewise; the model takes (pixel - mean) / std.")
-@click.option("--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875.")
+@click.option(
+    "--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875; or squash."
+)
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one per line.")
 @settings_options
 @common_options

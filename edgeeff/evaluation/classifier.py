@@ -16,6 +16,7 @@ from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.leading_layout import channels_last
 from edgeeff.tflite.logits import final_activation
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.runner import Runner, dequantize
@@ -61,7 +62,8 @@ class Classifier:
 
         Args:
             model: a ``.tflite`` file, its content or its graph, with one input [batch, height,
-                width, 3] and one output [batch, classes], float32, uint8, int8 or int16.
+                width, 3], or channels first if it begins with their TRANSPOSE, and one output
+                [batch, classes], float32, uint8, int8 or int16.
             preprocessing: of the resolution of its input.
             threads: as of ``Runner``.
 
@@ -71,6 +73,7 @@ class Classifier:
         name = str(model) if isinstance(model, Path) else "the model"
         content = files.read_bytes(model) if isinstance(model, Path) else model
         graph = Graph.of(content, name) if isinstance(content, bytes) else content
+        graph = channels_last(graph)
         last = final_activation(graph)
         self._runner = Runner(_with_logits(graph, last, name), threads=threads)
         self.batch, resolution, self._values = _dimensions(self._runner, name)

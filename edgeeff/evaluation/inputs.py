@@ -6,6 +6,8 @@ from pathlib import Path
 
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing, usual_crop
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.leading_layout import channels_last
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.metadata import read_labels, read_metadata, read_preprocessing
 from edgeeff.tflite.metadata_writer import check_count
@@ -59,7 +61,8 @@ def input_resolution(model: Path) -> int:
 
 
 def _resolution(parsed: Model) -> int:
-    shape = parsed.inputs[0].shape if parsed.inputs else ()
+    graph = channels_last(Graph(parsed))
+    shape = graph.shape(graph.input) if parsed.inputs else ()
     if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2] or shape[1] < 1:
         hint = "a classifier of square RGB pictures has [batch, size, size, 3]"
         raise InputError(f"{parsed.name} has an input of shape {list(shape)}", hint)

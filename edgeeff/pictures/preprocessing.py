@@ -8,6 +8,9 @@ Those put output pixel ``i`` at input position ``i * scale`` (no half-pixel cent
 the border. Following them to the pixel keeps published accuracies comparable; Pillow's and
 ``tf.image.resize``'s own kernels differ. The one difference: the result is rounded to bytes,
 because bytes are what an app gives an integer network.
+
+``squash`` is the other usual rule, of ``keras.utils.image_dataset_from_directory``: the whole
+picture, whatever its sides, by ``tf.image.resize`` with half-pixel centres.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ networks keep no less: a border of 16 pixels would leave a third of a picture of
 
 MOST_RESOLUTION = 4096
 """Pixels on a side; no EfficientNet takes more than 800."""
+
+SQUASH = "squash"
+"""The interpolation that keeps the whole picture."""
 
 ROWS = 256
 """How many rows of a large picture are copied at a time."""
@@ -71,7 +77,8 @@ class Preprocessing:
         mean: per channel (R, G, B), on the scale 0..255.
         std: per channel, on the same scale; ``(pixel - mean) / std`` is the input.
         interpolation: a key of ``KERNELS``.
-        crop: the share of the short side that the centre square keeps, in (0, 1].
+        crop: the share of the short side that the centre square keeps, in (0, 1]; 1 for ``squash``,
+            which keeps the whole picture.
     """
 
     resolution: int
@@ -100,12 +107,16 @@ class Preprocessing:
         return of_family(variant.preprocessing, resolution or variant.resolution)
 
     def resized(self, text: str) -> Preprocessing:
-        """The same with another ``--resize``, such as ``bilinear`` or ``bicubic:0.875``.
+        """The same with another ``--resize``: ``bilinear``, ``bicubic:0.875``, ``squash``.
 
         Raises:
             UsageError: not such a text.
         """
         interpolation, _, share = text.partition(":")
+        if interpolation == SQUASH:
+            if share:
+                raise UsageError(f"--resize {text}", f"{SQUASH} keeps the whole picture")
+            return replace(self, interpolation=SQUASH, crop=1.0)
         crop = _number("--resize", share) if share else usual_crop(self.resolution)
         return replace(self, interpolation=interpolation, crop=crop)
 
@@ -125,12 +136,15 @@ class Preprocessing:
         if image.mode != "RGB":
             raise InputError(f"a picture of mode {image.mode}", "images.rgb(picture) makes it RGB")
         left, top, side = centre_square(image.width, image.height, self.crop)
-        square = np.empty((side, side, 3), np.uint8)
-        for first in range(0, side, ROWS):  # a whole copy beside the picture would be large
-            last = min(first + ROWS, side)
-            rows = image.crop((left, top + first, left + side, top + last))
-            square[first:last] = np.asarray(rows)
-        return resize(square, self.resolution, self.interpolation)
+        width, height = side, side
+        if self.interpolation == SQUASH:
+            left, top, width, height = 0, 0, image.width, image.height
+        kept = np.empty((height, width, 3), np.uint8)
+        for first in range(0, height, ROWS):  # a whole copy beside the picture would be large
+            last = min(first + ROWS, height)
+            rows = image.crop((left, top + first, left + width, top + last))
+            kept[first:last] = np.asarray(rows)
+        return resize(kept, self.resolution, self.interpolation)
 
     def normalised(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What a float network takes: ``(pixels - mean) / std``, float32 of the same shape."""
@@ -180,7 +194,7 @@ def from_options(resolution: int, mean: str, std: str, resize: str = "bilinear")
         resolution: of the model's input.
         mean: one number, or three separated by commas (R,G,B), on the scale 0..255.
         std: the same.
-        resize: ``bilinear`` or ``bicubic``, or with a crop such as ``bicubic:0.875``.
+        resize: ``bilinear`` or ``bicubic``, or with a crop such as ``bicubic:0.875``; ``squash``.
 
     Raises:
         UsageError: not such values.
@@ -198,9 +212,8 @@ def centre_square(width: int, height: int, crop: float) -> tuple[int, int, int]:
 
 def resize(image: NDArray[np.uint8], size: int, interpolation: str) -> NDArray[np.uint8]:
     """Resize [height, width, channels] to [size, size, channels], rounded to bytes."""
-    kernel = KERNELS[interpolation]
-    rows, row_weights = _taps(image.shape[0], size, kernel)
-    columns, column_weights = _taps(image.shape[1], size, kernel)
+    rows, row_weights = _taps(image.shape[0], size, interpolation)
+    columns, column_weights = _taps(image.shape[1], size, interpolation)
     # Across first, on the rows that any output needs: the rest is never made float.
     needed, places = np.unique(rows, return_inverse=True)
     picked = image[needed]
@@ -238,15 +251,17 @@ def _cubic(offset: NDArray[np.float32]) -> NDArray[np.float32]:
 KERNELS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
     "bilinear": _linear,
     "bicubic": _cubic,
+    SQUASH: _linear,
 }
 """Interpolation to the weights of its taps, given the offset from the pixel before, in 0..1."""
 
 
 def _taps(
-    length: int, size: int, kernel: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    length: int, size: int, interpolation: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Input indices [size, taps] and their weights for one axis."""
-    position = np.arange(size, dtype=np.float32) * np.float32(length / size)
+    kernel, centre = KERNELS[interpolation], np.float32(0.5 if interpolation == SQUASH else 0.0)
+    position = (np.arange(size, dtype=np.float32) + centre) * np.float32(length / size) - centre
     before = np.floor(position).astype(np.int64)
     weights = kernel(position - before.astype(np.float32))
     first = 1 - weights.shape[-1] // 2

@@ -33,10 +33,11 @@ from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.leading_layout import channels_last, float_pixels
 from edgeeff.tflite.leading_scaling import leading_scaling
 from edgeeff.tflite.logits import final_activation
 from edgeeff.tflite.manifest import describe, described, refuse_foreign, write_model
-from edgeeff.tflite.reader import read_model
 from edgeeff.training.runs import Run, check_variant, is_run
 
 __all__ = [
@@ -270,7 +271,7 @@ def quantize(
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
     made = make(Job(network, source, calibration, settings, progress), recipes, model)
-    said = (*_outdated(source, network), *_batch_fixed(source), *_scaled_twice(source, network))
+    said = (*_outdated(source, network), *_fed_otherwise(source), *_scaled_twice(source, network))
     return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 
 
@@ -388,10 +389,16 @@ def _scaled_twice(source: Path, network: FloatModel) -> tuple[str, ...]:
     )
 
 
-def _batch_fixed(source: Path) -> tuple[str, ...]:
-    """A note if a float file left its batch open."""
-    before = read_model(source).inputs[0].shape[0]
-    return () if before >= 0 else (f"{source.name} leaves its batch open: it is fixed at 1",)
+def _fed_otherwise(source: Path) -> tuple[str, ...]:
+    """Notes if a float file takes its pictures in another way than what is made of it."""
+    graph, name = Graph.of(files.read_bytes(source)), source.name
+    last = channels_last(graph)
+    notes = {
+        f"{name} leaves its batch open: it is fixed at 1": graph.shape(graph.input)[0] < 0,
+        f"{name} takes channels first: the new file takes them last": last is not graph,
+        f"{name} takes bytes: --mean and --std are not asked": float_pixels(last) is not last,
+    }
+    return tuple(note for note, holds in notes.items() if holds)
 
 
 def _outdated(source: Path, network: FloatModel) -> tuple[str, ...]:

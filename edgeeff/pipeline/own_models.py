@@ -96,7 +96,10 @@ def _pictures_of(
             "say it with --mean and --std, such as --mean 127.5 --std 127.5 for -1 to 1; "
             "--mean 0 --std 1 for pixels as they are",
         )
-    whole = "pictures are taken whole, not cropped: --resize changes that"
+    whole = (
+        "the middle square of pictures is taken, without a border cut off: --resize squash takes "
+        "all of them, as Keras reads folders"
+    )
     resize = settings.resize or "bilinear:1"
     notes = (note,) if note else ()
     notes = notes if settings.resize else (*notes, whole)

@@ -17,9 +17,10 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.state_dicts.reading import StateDict, is_state_dict, read
-from edgeeff.tflite.fixed_batch import fix_batch, is_open
+from edgeeff.tflite.fixed_batch import fix_batch
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.leading_layout import channels_last, float_pixels
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.metadata_writer import Texts, check_count, write_metadata
 from edgeeff.tflite.probe import probe
@@ -191,8 +192,13 @@ def from_tflite(
     preprocessing = preprocessing or find_preprocessing(path)
     manifest, content = read_manifest(path), files.read_bytes(path)
     graph = Graph.of(content, str(path))
-    if is_open(graph):
-        content = fix_batch(graph).content()
+    fed = channels_last(graph)
+    if (floating := float_pixels(fed)) is not fed:
+        # Bytes are fed as they are, whatever is said of mean and std.
+        fed, preprocessing = channels_last(floating), preprocessing.scaled("0", "1")
+    fed = fix_batch(fed)
+    if fed is not graph:
+        content = fed.content()
     if labels is None:
         labels = find_labels(path)
     else:

@@ -49,6 +49,15 @@ class TestAgainstTensorFlow:
         # Half a step is the rounding to bytes, the rest is the order of float32 sums.
         assert abs(ours - np.clip(theirs, 0, 255)).max() <= 0.5 + 1e-3
 
+    @pytest.mark.parametrize("size", [32, 224])
+    @pytest.mark.parametrize("shape", [(500, 300), (37, 91), (1, 1), (120, 240)])
+    def test_squash_is_what_keras_reads_folders_with(self, tf, shape, size):
+        how = from_options(size, "0", "1", "squash")
+        picture = noise(*shape)
+        theirs = tf.image.resize(picture, [size, size]).numpy()
+        ours = how.pixels(Image.fromarray(picture))
+        assert abs(ours - theirs).max() <= 0.5 + 2e-3
+
     @pytest.mark.parametrize(("height", "width"), [(375, 500), (500, 375), (113, 1000), (224, 224)])
     @pytest.mark.parametrize("name", ["b0", "b3", "lite0", "lite4"])
     def test_crop_and_resize_are_the_official_evaluation(self, tf, name, height, width):
@@ -196,3 +205,20 @@ class TestFromOptions:
 def test_picture_that_is_not_rgb_is_refused():
     with pytest.raises(InputError, match="mode L"):
         of_family("lite", 32).pixels(Image.new("L", (40, 40)))
+
+
+def test_squash_keeps_what_lies_at_the_ends_of_a_wide_picture():
+    picture = np.zeros((20, 80, 3), np.uint8)
+    picture[:, :10], picture[:, -10:] = 100, 200
+    kept = from_options(20, "0", "1", "squash").pixels(Image.fromarray(picture))
+    assert (kept[:, 0] == 100).all()
+    assert (kept[:, -1] == 200).all()
+    cropped = from_options(20, "0", "1", "bilinear:1").pixels(Image.fromarray(picture))
+    assert not cropped.any()
+
+
+def test_squash_has_no_crop():
+    with pytest.raises(UsageError, match=r"squash:0\.9"):
+        from_options(20, "0", "1", "squash:0.9")
+    how = from_options(20, "0", "1", "squash")
+    assert Preprocessing.from_json(json.loads(json.dumps(how.to_json()))) == how

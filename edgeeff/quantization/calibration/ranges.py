@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edgeeff.quantization.calibration.estimators import ESTIMATORS, LEVELS, Range
 from edgeeff.quantization.calibration.observation import Observed
+from edgeeff.quantization.calibration.shared_ranges import shared
 from edgeeff.quantization.grid import FIXED, RESCALING_END, Grid, rescaling
 from edgeeff.quantization.recipes.recipe import Ranges
 from edgeeff.tflite.graph import Graph
@@ -109,7 +110,9 @@ def grids(
     margin = rule.logits_margin if synthetic else rule.logits_margin_data
     low, high = logits_range(observed[logits], graph.shape(logits)[-1], rule.logits_percent, margin)
     found[logits] = found[made] = low * rule.headroom, high * rule.headroom
+    found = shared(graph, found)
     _widen(graph, observed, found)
+    found = shared(graph, found)
     kinds = {tensor: made.kind for made in graph.operators for tensor in made.outputs}
     return {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
 

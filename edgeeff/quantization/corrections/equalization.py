@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.quantization.calibration.observation import Observed
-from edgeeff.quantization.corrections.tied import tied
 from edgeeff.quantization.grid import RESCALING_END, rescaling
 from edgeeff.quantization.recipes.recipe import Equalize
+from edgeeff.quantization.tied import tied
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.statistics import TensorStatistics, rescaled

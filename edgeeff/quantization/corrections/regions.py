@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeeff.quantization.corrections.tied import tied
+from edgeeff.quantization.tied import tied
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 

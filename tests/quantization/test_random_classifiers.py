@@ -1,0 +1,152 @@
+"""Classifiers of random layers: each becomes integers, no worse than by plain rounding.
+
+``make fuzz`` tries 500; the suite a few.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edgeeff.evaluation.classifier import Classifier
+from edgeeff.pictures.preprocessing import from_options
+from edgeeff.pipeline import policy
+from edgeeff.pipeline.helpful import helpful
+from edgeeff.pipeline.settings import Settings
+from edgeeff.quantization.calibration.pictures import synthetic_set
+from edgeeff.quantization.float_graph import correctable
+from edgeeff.quantization.quantize import check_network, quantize_model
+from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
+from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.reader import parse_model
+from tests.small_classifiers import VALID, SmallClassifier
+
+SIDE, CLASSES = 16, 5
+TRIES = int(os.environ.get("EDGEEFF_FUZZ", "8"))
+MOST_CHANNELS = 64
+"""Of a tensor that two branches are joined to."""
+
+Layer = Callable[[SmallClassifier, int], int]
+
+
+def _shuffled(net: SmallClassifier, last: int) -> int:
+    first, second = net.halves(last)
+    return net.concatenated(second, net.convolution(first, net.shape(first)[-1]))
+
+
+def _gated(net: SmallClassifier, last: int) -> int:
+    gate = net.alone(net.convolution(last, net.shape(last)[-1], 1), "LOGISTIC")
+    return net.joined("MUL", last, gate)
+
+
+def _dense_block(net: SmallClassifier, last: int) -> int:
+    if net.shape(last)[-1] > MOST_CHANNELS:
+        return net.convolution(last, 8, 1, activation="RELU")
+    return net.concatenated(last, net.convolution(last, 8, activation="RELU"))
+
+
+LAYERS: Mapping[str, Layer] = {
+    "conv": lambda net, last: net.convolution(last, 8, activation="RELU"),
+    "conv relu6": lambda net, last: net.convolution(last, 16, activation="RELU6"),
+    "conv linear": lambda net, last: net.convolution(last, 8, 1),
+    "conv strided": lambda net, last: net.convolution(last, 12, stride=2, activation="RELU"),
+    "conv dilated": lambda net, last: net.convolution(last, 8, dilation=2, activation="RELU"),
+    "conv of groups": lambda net, last: net.convolution(
+        net.convolution(last, 8, 1), 16, groups=4, activation="RELU"
+    ),
+    "depthwise": lambda net, last: net.depthwise(last, activation="RELU6"),
+    "depthwise strided": lambda net, last: net.depthwise(last, stride=2),
+    "depthwise twice": lambda net, last: net.depthwise(
+        net.convolution(last, 4, 1), multiplier=2, activation="RELU"
+    ),
+    "padded": lambda net, last: net.convolution(net.pad(last), 8, padding=VALID),
+    "max pool": lambda net, last: net.pool(last, "MAX_POOL_2D"),
+    "average pool": lambda net, last: net.pool(last, "AVERAGE_POOL_2D", 3, 1),
+    "sum": lambda net, last: net.joined("ADD", last, net.convolution(last, net.shape(last)[-1])),
+    "spread sum": lambda net, last: net.joined("ADD", last, net.convolution(last, 1, 1)),
+    "swish": lambda net, last: net.joined("MUL", last, net.alone(last, "LOGISTIC")),
+    "hard swish": lambda net, last: net.alone(last, "HARD_SWISH"),
+    "tanh": lambda net, last: net.alone(last, "TANH"),
+    "relu": lambda net, last: net.alone(last, "RELU"),
+    "gate": _gated,
+    "shuffle": lambda net, last: _shuffled(net, net.convolution(last, 8, 1)),
+    "dense block": _dense_block,
+}
+
+
+def _flat(net: SmallClassifier, last: int) -> int:
+    return net.reshaped(last, 1, int(np.prod(net.shape(last))))
+
+
+HEADS: Mapping[str, Layer] = {
+    "mean": lambda net, last: net.dense(net.mean(last), CLASSES),
+    "flat": lambda net, last: net.dense(_flat(net, last), CLASSES),
+    "hidden": lambda net, last: net.dense(net.dense(net.mean(last), 12, "RELU"), CLASSES),
+    "one output": lambda net, last: net.dense(net.mean(last), 1),
+    "convolution": lambda net, last: net.reshaped(
+        net.convolution(net.reshaped(net.mean(last), 1, 1, 1, net.shape(last)[-1]), CLASSES, 1),
+        1,
+        CLASSES,
+    ),
+}
+ANSWERS: Mapping[str, Layer] = {
+    "logits": lambda net, last: last,
+    "softmax": lambda net, last: net.alone(last, "SOFTMAX"),
+    "sigmoid": lambda net, last: net.alone(last, "LOGISTIC"),
+    "reshaped softmax": lambda net, last: net.reshaped(
+        net.alone(last, "SOFTMAX"), 1, net.shape(last)[-1]
+    ),
+}
+
+
+@settings(
+    max_examples=TRIES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=TRIES < 100,
+)
+@given(
+    layers=st.lists(st.sampled_from(list(LAYERS)), min_size=1, max_size=6),
+    head=st.sampled_from(list(HEADS)),
+    answer=st.sampled_from(list(ANSWERS)),
+    mean=st.sampled_from(["0", "127", "127.5", "123.7,116.3,103.5"]),
+    seed=st.integers(0, 2**16),
+    synthetic=st.booleans(),
+)
+def test_a_classifier_of_random_layers(layers, head, answer, mean, seed, synthetic):
+    net = SmallClassifier(SIDE, seed)
+    last = net.image
+    for layer in layers:
+        last = LAYERS[layer](net, last)
+    content = net.content(ANSWERS[answer](net, HEADS[head](net, last)))
+    how = from_options(SIDE, mean, "128" if mean != "0" else "255", "bilinear:1")
+    network = FloatModel(content, how)
+    recipe = policy.plan(Settings(), policy.held_by(correctable(network.graph)))
+    check_network(network, recipe)
+    source = "synthetic" if synthetic else "photographs"
+    calibration = replace(synthetic_set(16, how), source=source)
+
+    def quantize(candidate: Recipe) -> bytes:
+        return quantize_model(network, candidate, calibration)
+
+    kept, _ = helpful(network, recipe, quantize, synthetic_set(8, how, 2).pictures)
+    made = quantize(kept)
+    assert parse_model(made).integer_only
+    noise, plain = (_noise(network, it) for it in (made, quantize(find_recipe("int8-plain"))))
+    assert noise <= 2 * plain + 1e-4
+
+
+def _noise(network: FloatModel, made: bytes) -> float:
+    """Of the logits, as a share of the signal, in the mean over pictures that nothing saw."""
+    pictures = synthetic_set(12, network.preprocessing, 3).pictures
+    truth, found = (
+        np.concatenate([Classifier(it, network.preprocessing)(p[None]).logits for p in pictures])
+        for it in (network.graph, made)
+    )
+    each = ((truth - found) ** 2).sum(axis=1) / np.maximum((truth**2).sum(axis=1), 1e-12)
+    return float(np.median(each))
