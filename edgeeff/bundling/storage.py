@@ -29,7 +29,7 @@ _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _RESERVED = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')
 """What a name cannot have on Windows, or would hide something in a terminal."""
 
-_DAMAGED = (
+DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError),
     *(RuntimeError, ValueError),
 )
@@ -148,7 +148,7 @@ def _in_archive(path: Path) -> dict[str, bytes]:
                 for entry in entries
                 if not entry.is_dir()
             }
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"{path} is not a whole zip archive: {error}") from error
 
 

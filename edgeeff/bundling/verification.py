@@ -14,6 +14,8 @@ from edgeeff.bundling import golden, storage
 from edgeeff.bundling.answers import Answers, compared
 from edgeeff.bundling.document import BundledModel, BundleDocument, parse
 from edgeeff.bundling.golden import Difference
+from edgeeff.bundling.native_library import ABIS
+from edgeeff.bundling.package import USUAL, Package, check_package
 from edgeeff.bundling.places import Place, place
 from edgeeff.errors import InputError, TargetUnavailable
 from edgeeff.evaluation.inputs import find_labels
@@ -47,6 +49,7 @@ class Verification:
         target: on which accelerator.
         runtime: that ran it there.
         machine: the processor's architecture there.
+        package: what the app's APK or AAR holds; ``None`` if none was given.
     """
 
     path: Path
@@ -59,6 +62,7 @@ class Verification:
     target: str
     runtime: str
     machine: str
+    package: Package | None = None
 
     @property
     def good(self) -> bool:
@@ -86,6 +90,8 @@ class Verification:
                 "machine": self.machine,
             },
         }
+        if self.package is not None:
+            fields["package"] = self.package.to_json()
         return files.document(SCHEMA, fields)
 
 
@@ -95,6 +101,7 @@ def verify(
     device: str = "local",
     target: str = "cpu",
     steps: int = 0,
+    apk: Path | None = None,
     progress: Progress | None = None,
 ) -> Verification:
     """Check a bundle of any origin: its files, what it says, and its golden vectors on a device.
@@ -107,10 +114,12 @@ def verify(
         device: ``local``, ``ssh://user@host[:port]`` or ``android[:SERIAL]``.
         target: ``cpu``, ``gpu`` or ``edgetpu``.
         steps: how many quantization steps pass at least, on a CPU.
+        apk: an APK or AAR of the app, whose native libraries are looked at too.
         progress: told of every model.
 
     Raises:
-        InputError: not a bundle, or one that is not safe or not as ``SHA256SUMS`` says.
+        InputError: not a bundle, or one that is not safe or not as ``SHA256SUMS`` says; or the
+            APK is damaged.
         UsageError: no such device or target.
         TargetUnavailable: no runtime is installed, or the device or target cannot be used.
     """
@@ -122,19 +131,30 @@ def verify(
         checks = [_Check(found, document, model, Path(folder)) for model in document.models]
         faults = [fault for check in checks for fault in check.told()]
         with place(device, target) as where:
+            package = None if apk is None else check_package(apk, _abi(where))
             answers = _answers(checks, where, steps, progress or Progress())
     return Verification(
         path,
         hashlib.sha256(found[storage.CHECKSUMS]).hexdigest(),
         document,
         {file: answer.differences for file, answer in answers.items()},
-        (*faults, *(fault for answer in answers.values() for fault in answer.faults)),
+        (
+            *faults,
+            *(fault for answer in answers.values() for fault in answer.faults),
+            *(package.faults if package else ()),
+        ),
         tuple(dict.fromkeys(note for answer in answers.values() for note in answer.notes)),
         where.device,
         where.target,
         next((answer.runtime for answer in answers.values() if answer.runtime), ""),
         where.machine,
+        package,
     )
+
+
+def _abi(where: Place) -> str:
+    """The ABI that an app needs there: the phone's; else that of phones of today."""
+    return where.machine if where.machine in ABIS and where.device != "local" else USUAL
 
 
 def _answers(

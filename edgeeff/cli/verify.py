@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 @click.option(
     "--steps", type=click.IntRange(0), default=0, help="Quantization steps that pass (default: 0)."
 )
+@click.option("--apk", type=click.Path(path_type=Path), help="The app: its native libraries too.")
 @common_options
-def command(terminal: Terminal, bundle: Path, device: str, target: str, steps: int) -> None:
+def command(
+    terminal: Terminal, bundle: Path, device: str, target: str, steps: int, apk: Path | None
+) -> None:
     """Check BUNDLE, a folder or zip of ``edgeeff bundle``, here or on a device.
 
     Its files must be as SHA256SUMS says, its parts must fit each other, and every model must
@@ -37,11 +40,18 @@ def command(terminal: Terminal, bundle: Path, device: str, target: str, steps: i
     Example:
       edgeeff verify artifacts/efficientnet-lite0-bundle
       edgeeff verify flowers.zip --device ssh://pi@raspberrypi --json
-      edgeeff verify flowers.zip --device android --target gpu
+      edgeeff verify flowers.zip --device android --target gpu --apk app.apk
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.bundling.verification import verify
 
-    found = verify(bundle, device=device, target=target, steps=steps, progress=terminal.progress())
+    found = verify(
+        bundle,
+        device=device,
+        target=target,
+        steps=steps,
+        apk=apk,
+        progress=terminal.progress(),
+    )
     terminal.document(found.text())
     rows = [
         (Path(file).name, each.picture, each.tensor, _said(each))
@@ -49,6 +59,11 @@ def command(terminal: Terminal, bundle: Path, device: str, target: str, steps: i
         for each in differences
     ]
     terminal.table(("model", "picture", "output", "golden vector"), rows, title=str(found.path))
+    if found.package is not None:
+        libraries = (
+            (each.abi, each.name, f"{each.alignment:,}") for each in found.package.libraries
+        )
+        terminal.table(("ABI", "library", ">aligned to"), libraries, title=found.package.path.name)
     terminal.pairs(
         [
             ("made with", f"{found.document.runtime}, {found.document.machine}"),

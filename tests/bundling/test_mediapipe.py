@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 import edgeeff
 from edgeeff.bundling.build import Bundled
@@ -24,13 +23,26 @@ import json, sys
 from pathlib import Path
 import mediapipe
 from mediapipe.tasks.python import BaseOptions, vision
+from mediapipe.tasks.python.components.containers.rect import RectF
+from mediapipe.tasks.python.vision.core.image_processing_options import ImageProcessingOptions
+
+def middle(image, crop=0.875):
+    side = int(crop * min(image.width, image.height))
+    left, top = ((size - side + 1) // 2 for size in (image.width, image.height))
+    return RectF(  # by name: their order is left, top, bottom, right
+        left=left / image.width,
+        top=top / image.height,
+        right=(left + side) / image.width,
+        bottom=(top + side) / image.height,
+    )
 
 model, *pictures = sys.argv[1:]
 options = vision.ImageClassifierOptions(BaseOptions(model_asset_path=model), max_results=1)
 with vision.ImageClassifier.create_from_options(options) as classifier:
     found = {}
     for picture in pictures:
-        result = classifier.classify(mediapipe.Image.create_from_file(picture))
+        image = mediapipe.Image.create_from_file(picture)
+        result = classifier.classify(image, ImageProcessingOptions(middle(image)))
         best = result.classifications[0].categories[0]
         found[Path(picture).stem] = [best.index, best.category_name]
 print(json.dumps(found))
@@ -67,26 +79,27 @@ def lite0(lite0_float: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle
 
 
 @pytest.fixture(scope="module")
-def squares(photographs, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Photographs cut and resized as the README of a bundle says."""
-    folder = tmp_path_factory.mktemp("squares")
+def whole(photographs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The photographs as files, as they are."""
+    folder = tmp_path_factory.mktemp("photographs")
     for name, picture in photographs.items():
-        Image.fromarray(LITE0.pixels(picture)).save(folder / f"{name}.png")
-    return sorted(folder.iterdir())
+        picture.save(folder / f"{name}.png")
+    return folder
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["uint8", "float32"])
 def test_names_the_class_that_edgeeff_names(
-    mediapipe: Path, lite0: Bundled, squares: list[Path], photographs, tmp_path: Path, number: int
+    mediapipe: Path, lite0: Bundled, whole: Path, number: int
 ) -> None:
     model = lite0.path / lite0.document.models[number].file
     done = subprocess.run(
-        [mediapipe, "-c", APP, model, *squares], capture_output=True, text=True, check=True
+        [mediapipe, "-c", APP, model, *sorted(whole.iterdir())],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     said = json.loads(done.stdout.splitlines()[-1])
-    for name, picture in photographs.items():
-        picture.save(tmp_path / f"{name}.png")
-    found = edgeeff.evaluate(model, edgeeff.read_images(tmp_path), top=1)
+    found = edgeeff.evaluate(model, edgeeff.read_images(whole), top=1)
     names = (lite0.path / "labels.txt").read_text().splitlines()
     expected = {
         prediction.path.stem: [prediction.classes[0], names[prediction.classes[0]]]
