@@ -1,5 +1,6 @@
 """The pages for people: links lead somewhere, and every page can be found."""
 
+import ast
 import dataclasses
 import importlib
 import os
@@ -54,6 +55,40 @@ def test_every_page_is_in_the_index():
     index = (ROOT / "docs" / "README.md").read_text("utf-8")
     names = [path.name for path in (ROOT / "docs").glob("*.md") if path.name != "README.md"]
     assert [name for name in names if f"({name}" not in index] == []
+
+
+DATA_FLOW = (ROOT / "docs" / "data-flow.md").read_text("utf-8")
+NAMES = sorted({
+    name
+    for name in re.findall(r"`([a-z_]+(?:\.\w+)+)`", DATA_FLOW)
+    if not name.endswith((".py", ".md", ".tflite"))
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_of_the_data_flow_names_what_there_is(name):
+    path, rest = ROOT / "edgeeff", name.split(".")
+    while rest and (path / rest[0]).is_dir():
+        path /= rest.pop(0)
+    module = path / f"{rest[0]}.py" if rest else path / "__init__.py"
+    if module.is_file():
+        rest = rest[1:]
+    else:
+        module = path / "__init__.py"
+    # Read, not imported: the modules of TensorFlow would take seconds.
+    body = ast.parse(module.read_text("utf-8")).body
+    for wanted in rest:
+        found = [node for node in body if wanted in defined(node)]
+        assert found, f"{module.relative_to(ROOT)} has no {wanted}"
+        body = getattr(found[0], "body", [])
+
+
+def defined(node: ast.stmt) -> set[str]:
+    """The names that a statement of a module or class defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def row_of(page: str, name: str) -> str:
