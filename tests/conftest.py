@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +36,11 @@ SCIKIT_IMAGE = (
     "text.png",
 )
 DELEGATE = Path(__file__).parent / "accelerators" / "delegate" / "double.c"
+TFLITE_RUNTIME = (
+    *("tflite-runtime==2.14.0", "numpy<2", "click", "rich"),
+    *("pillow", "psutil", "flatbuffers", "threadpoolctl"),
+)
+"""As ``.ci/run`` installs them; CONTRIBUTING.md lists them too."""
 SCIKIT_LEARN = ("china.jpg", "flower.jpg")
 
 
@@ -141,7 +148,9 @@ def user_folder(
     source = place / "float32.tflite"
     source.write_bytes(tiny_float.read_bytes())
     preprocessing = edgeeff.Preprocessing.of(networks.tiny_variant())
-    manifest = describe(source, "float32", FloatModel(source.read_bytes(), preprocessing))
+    manifest = describe(
+        source.name, source.read_bytes(), "float32", FloatModel(source.read_bytes(), preprocessing)
+    )
     path_of(source).write_text(manifest.document())
     made = edgeeff.quantize(source, edgeeff.Settings(recipe="int8", output=place / "made"))
     for file in (made.model, path_of(made.model)):
@@ -168,3 +177,24 @@ def delegate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return library
 
     return build
+
+
+@pytest.fixture(scope="session")
+def tflite_runtime_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that has tflite-runtime and what edgeeff needs beside it, but not ai-edge-litert.
+
+    The one that ``EDGEEFF_TFLITE_RUNTIME_PYTHON`` names, or one that is made here.
+    """
+    named = os.environ.get("EDGEEFF_TFLITE_RUNTIME_PYTHON")
+    if named is not None:
+        return Path(named)
+    if sys.version_info[:2] not in ((3, 10), (3, 11)):
+        pytest.skip("EDGEEFF_TFLITE_RUNTIME_PYTHON names no Python with tflite-runtime")
+    folder = tmp_path_factory.mktemp("tflite-runtime")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", *TFLITE_RUNTIME]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"tflite-runtime cannot be installed: {done.stderr.strip()[-200:]}")
+    return python

@@ -96,7 +96,7 @@ def manifests() -> list[bytes]:
     network = FloatModel(
         tiny.INT8.read_bytes(), of_family("imagenet", 32), "tiny", weights, tuple("abcdefghij")
     )
-    return [describe(tiny.INT8, "int8", network).document().encode()]
+    return [describe(tiny.INT8.name, tiny.INT8.read_bytes(), "int8", network).document().encode()]
 
 
 def labels(path: Path) -> None:

@@ -10,7 +10,7 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from edgeeff.accelerators.plan import HARDWARE, Facts, Plan, TargetStatus
 from edgeeff.accelerators.session import Array
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
 from edgeeff.prediction.edgetpu_model import CUSTOM_OPERATOR, require_compiled
-from edgeeff.prediction.edgetpu_model import check as check
 from edgeeff.tflite.reader import read_model
 from edgeeff.tflite.runner import Runner, TensorInfo, dequantize, runtime_version
 
@@ -125,7 +124,10 @@ class EdgeTpuSession:
             for array, info in zip(self.outputs(), self._model.outputs, strict=True)
         ]
         if not all(np.isfinite(array).all() for array in found):
-            raise GateFailed("an output of the Edge TPU holds values that are not numbers", "")
+            raise GateFailed(
+                "an output of the Edge TPU holds values that are not numbers",
+                "does the model it was compiled of give numbers? edgeeff evaluate runs it",
+            )
         if self._reference is None:
             return {"reference": None}
         runner = Runner(Path(self._reference), threads=self._threads)
@@ -180,7 +182,7 @@ def probe() -> TargetStatus:
     return TargetStatus("edgetpu", "available", HARDWARE, ", ".join(devices), google)
 
 
-def library(options: Any) -> Path:
+def library(options: Mapping[str, str]) -> Path:
     """The path or name of libedgetpu: the option ``library``, the variable, or the system's."""
     named = options.get("library") or os.environ.get(LIBRARY_VARIABLE)
     return Path(named or LIBRARIES.get(sys.platform, "libedgetpu.so.1"))

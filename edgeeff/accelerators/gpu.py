@@ -21,7 +21,6 @@ from edgeeff.accelerators.gpu_runtime import (
 from edgeeff.accelerators.plan import HARDWARE, Facts, Plan, TargetStatus
 from edgeeff.accelerators.session import Array
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable, unknown_name
-from edgeeff.prediction.gpu_check import check as check
 from edgeeff.tflite.model import Model, Tensor
 from edgeeff.tflite.reader import read_model
 from edgeeff.tflite.runner import Runner, TensorInfo, dequantize, quantize
@@ -127,10 +126,12 @@ class GpuSession:
         quantized = integer or self._file.integer_only
         limit = PRECISIONS["fp16" if quantized else self.precision]
         if measured.relative_rmse > limit:
+            wrong = "the driver is wrong: update it"
+            half = f"leave --fp16 out; if it differs then too, {wrong}"
             raise GateFailed(
                 f"the GPU computes something else than the CPU: the outputs of {self._path.name} "
                 f"differ by {measured.relative_rmse:.2g} of their spread (limit {limit:g})",
-                "leave --fp16 out; if it differs then too, the driver is wrong: update it",
+                half if self.precision == "fp16" else wrong,
             )
         record = {"reference": str(reference), "precision": self.precision, **measured.to_json()}
         # Half precision rounds every value by up to 5e-4; no network hides that.

@@ -49,12 +49,11 @@ class Session(Protocol):
 
 
 class Target(Protocol):
-    """The names a module of ``TARGETS`` has. All but ``check`` are called in a worker process.
+    """The names a module of ``TARGETS`` has; its functions are called in a worker process.
 
-    A module may also have ``check(model: Path)`` (which operators it takes and why not, read
-    from the file without running it), ``profile(model, plan) -> Profile``, ``CRASH_HINT``
-    (a str: what to do when the runtime crashes) and ``EXCLUSIVE`` (a bool: only one process may
-    hold the accelerator, so that benchmarks take turns with whole processes).
+    A module may also have ``profile(model, plan) -> Profile``, ``CRASH_HINT`` (a str: what to do
+    when the runtime crashes) and ``EXCLUSIVE`` (a bool: only one process may hold the
+    accelerator, so that benchmarks take turns with whole processes).
     """
 
     def probe(self) -> TargetStatus:

@@ -24,11 +24,7 @@ from edgeeff.progress import Progress
 
 @dataclass(frozen=True)
 class Result:
-    """What a call gave.
-
-    Attributes:
-        status: the exit status: 0, or the highest of the failures'.
-    """
+    """What a call gave."""
 
     environments: tuple[Environment, ...]
     measurements: tuple[Measurement, ...]

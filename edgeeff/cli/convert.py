@@ -104,7 +104,6 @@ def _describe(terminal: Terminal, name: str | None, settings: Any) -> None:
     settings = prepared.settings
     weighted, recipe = prepared.weighted, prepared.recipe
     variant = weighted.variant
-    file = settings.output / f"efficientnet-{variant.name}-{recipe.scheme}.tflite"
     fields = {
         "variant": variant.name,
         "resolution": weighted.preprocessing.resolution,
@@ -112,7 +111,7 @@ def _describe(terminal: Terminal, name: str | None, settings: Any) -> None:
         "weights": settings.weights,
         "calibration": str(settings.calibration or "none: BatchNorm and synthetic pictures"),
         "recipe": recipe.name,
-        "model": str(file),
+        "model": str(prepared.model),
     }
     terminal.document(document("edgeeff.plan/1", fields))
     rows = [(name, str(value)) for name, value in fields.items()]

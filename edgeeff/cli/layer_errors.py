@@ -71,4 +71,4 @@ def plot_of(errors: Sequence[LayerError], model: Path, reference: Path | None) -
 def _db(ratio: float | None) -> str:
     if ratio is None:
         return ""
-    return "exact" if ratio == float("inf") else f"{ratio:.1f}"
+    return "no error" if ratio == float("inf") else f"{ratio:.1f}"

@@ -92,7 +92,7 @@ class Device(Protocol):
         """A place to time a model; leaving the context ends its process and frees the target."""
 
     def interrupt(self) -> None:
-        """End, from another thread, what its own thread waits for: see ``benchmark.together``.
+        """End, from another thread, what its own thread waits for: see ``benchmarking.together``.
 
         That thread then gets ``KeyboardInterrupt`` and cleans the device. Devices that are
         always alone (``local``, ``ssh``) work in the main thread, where Ctrl-C does the same.

@@ -8,6 +8,7 @@ import secrets
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -251,8 +252,6 @@ class Adb:
             return
 
     def _copy(self, content: bytes, to: PurePosixPath) -> None:
-        import tempfile
-
         with tempfile.NamedTemporaryFile(prefix="edgeeff-") as local:
             local.write(content)
             local.flush()

@@ -35,6 +35,7 @@ WARMER = 2.0
 """Degrees Celsius that a later model may start above the first one."""
 
 TARGETS = ("cpu", "gpu")
+"""Those of ``accelerators.TARGETS`` that a phone has."""
 
 
 @dataclass
@@ -72,10 +73,7 @@ class Android:
     def probe(self, target: str) -> TargetStatus:
         """Whether the phone has what the target needs; whether its GPU works shows a run."""
         try:
-            if target not in TARGETS:
-                raise TargetUnavailable(
-                    f"phones have no {target} target", f"known there: {', '.join(TARGETS)}"
-                )
+            _require(target)
             program = self._program({})
             provenance = self._provenance(program, target)
         except EdgeeffError as error:
@@ -136,8 +134,7 @@ class Android:
         """
         if self._trouble is not None:
             raise self._trouble
-        if target not in TARGETS:
-            raise TargetUnavailable(f"phones have no {target} target", "--target cpu or gpu")
+        _require(target)
         if plan.options.get("precision", "fp32") not in ("fp32", "fp16"):
             raise UsageError(f"no precision {plan.options['precision']!r}", "fp32 or fp16")
         program = self._program(plan.options)
@@ -192,6 +189,13 @@ def connect(address: str) -> list[Android]:
     if serial != "all":
         devices[0].phone.require_ready()
     return devices
+
+
+def _require(target: str) -> None:
+    if target not in TARGETS:
+        raise TargetUnavailable(
+            f"phones have no {target} target", f"--target {' or '.join(TARGETS)}"
+        )
 
 
 def _number(plan: Plan, name: str, default: float) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 from edgeeff.accelerators.deviation import deviation
 from edgeeff.accelerators.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
 from edgeeff.accelerators.session import Array, random_inputs
+from edgeeff.devices import Progress
 from edgeeff.devices import benchmark_model as program
 from edgeeff.devices.adb import Adb
 from edgeeff.devices.android_system import read_warmth
@@ -101,7 +102,7 @@ class AndroidBench:
         self._loaded = self._run(runs=1, output=self._outputs)
         return Loaded(self._loaded.load_us * 1000, self._facts(model, self._loaded))
 
-    def warm_up(self, progress: object = None) -> WarmedUp:
+    def warm_up(self, progress: Progress | None = None) -> WarmedUp:
         """Run until timings settle, then a series in one go."""
         plan, start, runs, first_us = self.plan, time.monotonic(), 0, None
         while True:
@@ -138,7 +139,12 @@ class AndroidBench:
         return checked
 
     def sample(
-        self, *, min_runs: int, min_seconds: float, max_seconds: float, progress: Any = None
+        self,
+        *,
+        min_runs: int,
+        min_seconds: float,
+        max_seconds: float,
+        progress: Progress | None = None,
     ) -> Samples:
         """Processes of ``RUNS`` timed inferences until both minima are reached, or the cap.
 

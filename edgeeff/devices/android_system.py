@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -131,7 +130,7 @@ def read_machine(adb: Adb, system: System) -> dict[str, Any]:
         "memory_bytes": _kilobytes(output, "MemTotal"),
         "emulated": system.emulator,
         "fingerprint": system.fingerprint or None,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "time": MOVING["time"](),
         "clusters": _clusters(output) or None,
         "load": [float(load) for load in loads.groups()] if loads else None,
         "available_memory_bytes": _kilobytes(output, "MemAvailable"),

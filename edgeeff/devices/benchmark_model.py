@@ -36,12 +36,12 @@ EXECUTED = re.compile(
     r"|be completely|be partially) +executed by the delegate(?: w/ (?P<kernels>\d+))?"
 )
 REPLACED = re.compile(
-    r"Replacing (?P<nodes>\d+)(?: out of (?P<all>\d+))? node\(s\) with delegate "
+    r"Replacing (?P<nodes>\d+)(?: out of \d+)? node\(s\) with delegate "
     r"\((?P<name>\w+)\) node, yielding (?P<partitions>\d+) partitions"
 )
 SPLIT = re.compile(
     r"(?P<gpu>\d+) operations will run on the GPU, "
-    r"and the remaining (?P<cpu>\d+) operations will run on the CPU"
+    r"and the remaining \d+ operations will run on the CPU"
 )
 
 FAILURES = (
@@ -132,11 +132,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Delegated:
-    """What a delegate took: its name, nodes of all, partitions; ``None``: not printed."""
+    """What a delegate took: its name, nodes, partitions; ``None``: not printed."""
 
     name: str
     nodes: int | None
-    all_nodes: int | None
     partitions: int | None
     completely: bool
 
@@ -167,7 +166,6 @@ def flags(
     fp16: bool = False,
     xnnpack: bool = True,
     runs: int = RUNS,
-    seconds: float = 0.0,
     max_seconds: float = 150.0,
     warmup_runs: int = 1,
     warmup_seconds: float = 0.0,
@@ -185,7 +183,6 @@ def flags(
         fp16: let the GPU compute in half precision.
         xnnpack: let XNNPACK take what it knows, on the processor.
         runs: least number of timed inferences.
-        seconds: least seconds of them.
         max_seconds: of warm-up, and of timing.
         warmup_runs: least number of inferences before.
         warmup_seconds: least seconds of them.
@@ -198,7 +195,7 @@ def flags(
         "graph": model,
         "num_threads": threads,
         "num_runs": runs,
-        "min_secs": seconds,
+        "min_secs": 0.0,
         "max_secs": max_seconds,
         "warmup_runs": warmup_runs,
         "warmup_min_secs": warmup_seconds,
@@ -210,20 +207,24 @@ def flags(
     else:
         # Given explicitly, so that the program says whether XNNPACK took the graph.
         values["use_xnnpack"] = str(xnnpack).lower()
-    if inputs:
-        names = [f"input{index}" for index in range(len(inputs))]
-        values["input_layer"] = ",".join(names)
-        values["input_layer_shape"] = ":".join(
-            ",".join(str(size) for size in shape) for _, shape in inputs
-        )
-        values["input_layer_value_files"] = ",".join(
-            f"{name}:{path}" for name, (path, _) in zip(names, inputs, strict=True)
-        )
+    values |= _input_flags(inputs)
     if output is not None:
         values["output_filepath"] = output
     if profile:
         values["enable_op_profiling"] = "true"
     return [f"--{name}={value}" for name, value in values.items()]
+
+
+def _input_flags(inputs: Sequence[tuple[PurePosixPath, Sequence[int]]]) -> dict[str, str]:
+    if not inputs:
+        return {}
+    names = [f"input{index}" for index in range(len(inputs))]
+    paths = [f"{name}:{path}" for name, (path, _) in zip(names, inputs, strict=True)]
+    return {
+        "input_layer": ",".join(names),
+        "input_layer_shape": ":".join(",".join(map(str, shape)) for _, shape in inputs),
+        "input_layer_value_files": ",".join(paths),
+    }
 
 
 def parse(text: str) -> Output:
@@ -378,20 +379,15 @@ def _delegated(text: str) -> Delegated | None:
     name, how = executed.group("name"), executed.group("how")
     completely = how == "be completely"
     if how == "not be":
-        return Delegated(name, 0, None, 0, completely)
+        return Delegated(name, 0, 0, completely)
     # XNNPACK may take what the GPU left: only the lines about this delegate count.
     replaced = [match for match in REPLACED.finditer(text) if name.lower() in match["name"].lower()]
     if replaced:
-        last = replaced[-1]
-        every = int(last["all"]) if last["all"] else None
         nodes = sum(int(match["nodes"]) for match in replaced)
-        return Delegated(name, nodes, every, int(last["partitions"]), completely)
-    partitions = int(executed["kernels"] or 1)
+        return Delegated(name, nodes, int(replaced[-1]["partitions"]), completely)
     split = SPLIT.search(text)
-    if split is None:
-        return Delegated(name, None, None, partitions, completely)
-    nodes = int(split["gpu"])
-    return Delegated(name, nodes, nodes + int(split["cpu"]), partitions, completely)
+    taken = None if split is None else int(split["gpu"])
+    return Delegated(name, taken, int(executed["kernels"] or 1), completely)
 
 
 def _version(path: Path) -> tuple[int, tuple[int, ...]]:

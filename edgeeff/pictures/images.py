@@ -150,11 +150,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: not text, empty, or an empty line between names (it would shift the rest).
     """
-    try:
-        lines = files.read_bytes(path, foreign.MOST_TEXT).decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text", "one class name per line") from error
-    names = [line.strip() for line in lines]
+    names = [line.strip() for line in files.read_text(path).split("\n")]
     while names and not names[-1]:
         names.pop()
     if not names:
@@ -334,10 +330,10 @@ def _read_folder(root: Path, names: Sequence[str]) -> ImageSet:
 
 
 def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
+    text = io.StringIO(files.read_text(path), newline="")
     try:
-        text = files.read_bytes(path, foreign.MOST_TEXT).decode("utf-8-sig")
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows = [row for row in csv.reader(text, strict=True) if row]
+    except csv.Error as error:
         raise InputError(f"{path} is not a CSV file: {error}", "path,label lines") from error
     places = [_place(path.parent, row[0].strip()) for row in rows]
     if rows and (rows[0][0].strip().lower() in HEADINGS or _is_heading(places)):

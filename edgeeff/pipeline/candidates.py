@@ -269,7 +269,8 @@ def _verify(
     if recipe.calibrated:
         measured["calibration"] = _listed(job, coverage)
     manifest = describe(
-        model,
+        model.name,
+        files.read_bytes(model),
         recipe.scheme,
         job.network,
         seed=settings.seed,

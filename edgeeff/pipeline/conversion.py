@@ -64,6 +64,7 @@ class Prepared:
         weighted: the network with its weights, as far as TensorFlow is not needed.
         labels: names of the classes, if given.
         settings: with what a run that the weights are of says instead of ``None``.
+        model: the file that is written if the weights are whole.
         notes: what the user must be told of the pictures, a sentence each.
     """
 
@@ -72,6 +73,7 @@ class Prepared:
     weighted: sources.WeightedVariant
     labels: tuple[str, ...] | None
     settings: Settings
+    model: Path
     notes: tuple[str, ...] = ()
 
 
@@ -100,7 +102,8 @@ def prepare(name: str | None, settings: Settings) -> Prepared:
         # A float model that is there already stays if it is the same one.
         refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     files.refuse_unwritable(settings.output)
-    return Prepared(variant, recipe, weighted, labels, settings, told)
+    model = _target(settings, variant, recipe.scheme, trained=settings.weights != "none")
+    return Prepared(variant, recipe, weighted, labels, settings, model, told)
 
 
 def convert(
@@ -339,10 +342,7 @@ def _keep_reference(network: FloatModel, reference: Path, settings: Settings) ->
         if described(reference):
             return
     refuse_foreign(reference, force=settings.force)
-    with files.scratch_folder(settings.output) as scratch:
-        exported = scratch / reference.name
-        files.write_bytes(exported, network.content)
-        manifest = describe(exported, "float32", network, seed=settings.seed)
+    manifest = describe(reference.name, network.content, "float32", network, seed=settings.seed)
     write_model(reference, network.content, manifest, force=True)
 
 

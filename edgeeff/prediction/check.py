@@ -52,7 +52,7 @@ class Check:
     """A prediction for one model and one target; nothing of it was measured.
 
     Attributes:
-        target: name in ``TARGETS``.
+        target: name in ``CHECKS``.
         verdicts: of every operator of the main graph, in order of execution.
         partitions: pieces of the graph that the delegate could take; each border between
             them costs a copy.

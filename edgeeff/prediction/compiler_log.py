@@ -147,6 +147,8 @@ class CompilerLog:
     Attributes:
         version: of the compiler, such as ``16.0.384591198``.
         milliseconds: how long it took.
+        model_bytes: of the file that was compiled.
+        compiled_bytes: of what became of it.
         on_chip_used: parameters kept on the chip.
         on_chip_remaining: room left for parameters on the chip.
         streamed: parameters that are sent again for every inference.

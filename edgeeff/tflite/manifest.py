@@ -16,8 +16,8 @@ from edgeeff import __version__, extras, files, foreign
 from edgeeff.errors import InputError, OutputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.float_model import FloatModel, Provenance
-from edgeeff.tflite.model import Model, Tensor
-from edgeeff.tflite.reader import read_model
+from edgeeff.tflite.model import Tensor
+from edgeeff.tflite.reader import parse_model
 
 SCHEMA = "edgeeff.manifest/1"
 
@@ -109,19 +109,22 @@ def path_of(model: Path) -> Path:
     return model.with_suffix(".json")
 
 
-def describe(model: Path, precision: str, network: FloatModel, **measured: Any) -> Manifest:
-    """The manifest of a model file, what can be read from the file read from it.
+def describe(
+    name: str, content: bytes, precision: str, network: FloatModel, **measured: Any
+) -> Manifest:
+    """The manifest of a model, what its content says read from that.
 
     Args:
-        model: the file.
+        name: of its file.
+        content: of its file.
         precision: of its recipe, such as ``int8``.
         network: the float model that it is or was made from.
         measured: further fields of ``Manifest``.
     """
-    found = read_model(model)
+    found = parse_model(content, name)
     image, result = found.inputs[0], found.outputs[0]
     return Manifest(
-        model=model.name,
+        model=name,
         sha256=found.sha256,
         bytes=found.bytes,
         precision=precision,
@@ -132,7 +135,7 @@ def describe(model: Path, precision: str, network: FloatModel, **measured: Any) 
         weights=network.weights,
         labels=list(network.labels) if network.labels else None,
         integer_only=found.integer_only,
-        operators=_counts(found),
+        operators=dict(found.operator_counts),
         input=end(image),
         output=end(result),
         versions=versions(),
@@ -230,12 +233,7 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _counts(model: Model) -> dict[str, int]:
-    return dict(model.operator_counts)
-
-
 def end(tensor: Tensor) -> dict[str, Any]:
-    """An input or output as a manifest describes it."""
     """An input or output as a manifest has it."""
     return {
         "name": tensor.name,

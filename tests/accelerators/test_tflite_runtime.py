@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,32 +11,10 @@ import edgeeff
 from tests.tflite import tiny
 
 ROOT = Path(edgeeff.__file__).parent.parent
-PACKAGES = (
-    *("tflite-runtime==2.14.0", "numpy<2"),
-    *("click", "flatbuffers", "pillow", "psutil", "rich"),
-)
-
 pytestmark = [
     pytest.mark.tflite_runtime,
     pytest.mark.slow,
-    pytest.mark.skipif(
-        sys.version_info[:2] not in ((3, 10), (3, 11)),
-        reason="tflite-runtime has wheels for Python 3.10 and 3.11 only",
-    ),
 ]
-
-
-@pytest.fixture(scope="module")
-def old_python(tmp_path_factory):
-    """The Python of an environment of its own."""
-    folder = tmp_path_factory.mktemp("old")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    python = folder / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", *PACKAGES]
-    done = subprocess.run(install, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"tflite-runtime cannot be installed: {done.stderr.strip()[-200:]}")
-    return python
 
 
 def run(python, *words):
@@ -51,8 +28,10 @@ def run(python, *words):
     )
 
 
-def test_a_model_is_measured_and_the_runtime_named(old_python):
-    done = run(old_python, "benchmark", str(tiny.FLOAT32), str(tiny.INT8), "--quick", "--json")
+def test_a_model_is_measured_and_the_runtime_named(tflite_runtime_python):
+    done = run(
+        tflite_runtime_python, "benchmark", str(tiny.FLOAT32), str(tiny.INT8), "--quick", "--json"
+    )
     assert done.returncode == 0, done.stderr
     floating, integer = json.loads(done.stdout)["measurements"]
     assert floating["runtime"] == "tflite-runtime 2.14.0"
@@ -62,15 +41,17 @@ def test_a_model_is_measured_and_the_runtime_named(old_python):
     assert any("XNNPACK left" in word for word in integer["warnings"])
 
 
-def test_the_profile_says_what_it_needs(old_python):
-    done = run(old_python, "benchmark", str(tiny.FLOAT32), "--quick", "--json", "--profile")
+def test_the_profile_says_what_it_needs(tflite_runtime_python):
+    done = run(
+        tflite_runtime_python, "benchmark", str(tiny.FLOAT32), "--quick", "--json", "--profile"
+    )
     (found,) = json.loads(done.stdout)["measurements"]
     assert found["profile"] is None
     assert any("ai-edge-litert" in word for word in found["warnings"])
 
 
-def test_the_doctor_names_the_runtime(old_python):
-    findings = json.loads(run(old_python, "doctor", "--json").stdout)["findings"]
+def test_the_doctor_names_the_runtime(tflite_runtime_python):
+    findings = json.loads(run(tflite_runtime_python, "doctor", "--json").stdout)["findings"]
     states = {(entry["kind"], entry["name"]): entry["state"] for entry in findings}
     assert states["package", "ai-edge-litert"] == "missing"
     assert states["package", "tflite-runtime"] == "found"

@@ -24,7 +24,9 @@ def models(tiny_float: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     folder = tmp_path_factory.mktemp("models")
     reference = folder / "tiny-float32.tflite"
     reference.write_bytes(tiny_float.read_bytes())
-    manifest = describe(reference, "float32", FloatModel(reference.read_bytes(), TINY))
+    manifest = describe(
+        reference.name, reference.read_bytes(), "float32", FloatModel(reference.read_bytes(), TINY)
+    )
     path_of(reference).write_text(manifest.document())
     made = folder / "tiny-int8.tflite"
     calibration = synthetic_set(4, TINY)

@@ -65,14 +65,14 @@ GPU_LINES = {
         "INFO: Created 1 GPU delegate kernels.\n"
         "INFO: Explicitly applied GPU delegate, and the model graph will be completely executed "
         "by the delegate.\n",
-        Delegated("GPU", None, None, 1, True),
+        Delegated("GPU", None, 1, True),
     ),
     "completely": (
         "VERBOSE: Replacing 58 out of 58 node(s) with delegate (TfLiteGpuDelegateV2) node, "
         "yielding 1 partitions for the whole graph.\n"
         "INFO: Explicitly applied GPU delegate, and the model graph will be completely executed "
         "by the delegate.\n",
-        Delegated("GPU", 58, 58, 1, True),
+        Delegated("GPU", 58, 1, True),
     ),
     "partially, XNNPACK takes the rest": (
         "ERROR: Following operations are not supported by GPU delegate:\n"
@@ -84,19 +84,19 @@ GPU_LINES = {
         "by the delegate w/ 2 delegate kernels.\n"
         "VERBOSE: Replacing 6 out of 8 node(s) with delegate (TfLiteXNNPackDelegate) node, "
         "yielding 1 partitions for subgraph 0.\n",
-        Delegated("GPU", 294, 300, 3, False),
+        Delegated("GPU", 294, 3, False),
     ),
     "partially, only counted": (
         "294 operations will run on the GPU, and the remaining 6 operations will run on the CPU.\n"
         "Explicitly applied GPU delegate, and the model graph will be partially executed "
         "by the delegate w/ 2 delegate kernels.\n",
-        Delegated("GPU", 294, 300, 2, False),
+        Delegated("GPU", 294, 2, False),
     ),
     "not at all": (
         "INFO: Created 0 GPU delegate kernels.\n"
         "Though GPU delegate is explicitly applied, the model graph will not be executed by the "
         "delegate.\n",
-        Delegated("GPU", 0, None, 0, False),
+        Delegated("GPU", 0, 0, False),
     ),
 }
 

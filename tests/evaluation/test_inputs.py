@@ -25,7 +25,9 @@ def model(tmp_path) -> Path:
 
 def write_manifest(model: Path, preprocessing: dict[str, Any]) -> None:
     network = FloatModel(model.read_bytes(), of_family("lite", 32))
-    fields = json.loads(manifest.describe(model, "int8", network).document())
+    fields = json.loads(
+        manifest.describe(model.name, model.read_bytes(), "int8", network).document()
+    )
     model.with_suffix(".json").write_text(json.dumps({**fields, "preprocessing": preprocessing}))
 
 

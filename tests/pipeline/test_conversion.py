@@ -60,7 +60,12 @@ def source(tiny_float: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny network with the manifest that `convert` would leave beside it."""
     copy = tmp_path_factory.mktemp("source") / "tiny-float32.tflite"
     copy.write_bytes(tiny_float.read_bytes())
-    manifest = describe(copy, "float32", FloatModel(copy.read_bytes(), of_family("imagenet", 32)))
+    manifest = describe(
+        copy.name,
+        copy.read_bytes(),
+        "float32",
+        FloatModel(copy.read_bytes(), of_family("imagenet", 32)),
+    )
     path_of(copy).write_text(manifest.document())
     return copy
 
@@ -112,7 +117,7 @@ def test_what_the_source_said_of_its_network_goes_with_it(source, tmp_path):
         Provenance("tiny.h5", "0" * 64, True, ("a note",)),
         tuple("abcdefghij"),
     )
-    path_of(copy).write_text(describe(copy, "float32", network).document())
+    path_of(copy).write_text(describe(copy.name, copy.read_bytes(), "float32", network).document())
     manifest = quantize(copy, tmp_path / "out", recipe="dynamic").manifest
     assert manifest.variant == "tiny"
     assert manifest.weights == network.weights
@@ -295,6 +300,12 @@ def test_a_dry_run_writes_nothing(tmp_path):
     done = edgeeff("convert", "--variant", "b0", "--dry-run", "--json", "--output", str(tmp_path))
     assert json.loads(done.stdout)["recipe"] == "int8-swish"
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("weights", "mark"), [("imagenet", ""), ("none", "-untrained")])
+def test_a_dry_run_names_the_file_that_would_be_written(weights, mark, tmp_path):
+    settings = conversion.Settings(weights=weights, output=tmp_path)
+    assert conversion.prepare("b0", settings).model.name == f"efficientnet-b0{mark}-int8.tflite"
 
 
 @pytest.mark.parametrize(

@@ -212,4 +212,4 @@ def _told(layer: LayerError) -> str:
 
 
 def _db(ratio: float) -> str:
-    return f"{ratio:.1f} dB" if math.isfinite(ratio) else "without error"
+    return f"{ratio:.1f} dB" if math.isfinite(ratio) else "no error"

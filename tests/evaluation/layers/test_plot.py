@@ -80,7 +80,7 @@ def test_a_layer_without_weights_or_error_has_no_bar() -> None:
     exact = replace(LAYER, index=1, sqnr_db=math.inf, activation_sqnr_db=math.inf)
     picture = drawn([LAYER, replace(exact, weight_sqnr_db=None)])
     assert len(bars(picture, WEIGHTS)) == len(bars(picture, ACTIVATION)) == 1
-    assert "activation without error" in layer_plot([exact], "model").svg
+    assert "activation no error" in layer_plot([exact], "model").svg
 
 
 def test_a_network_without_any_error_can_be_drawn() -> None:
