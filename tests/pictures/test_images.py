@@ -180,7 +180,7 @@ class TestLists:
         [
             (b"a.png,x\na.png\n", "without a label"),
             (b'"a.png,x\n', "not a CSV"),
-            (b"\xff\xfe\x00", "not a CSV"),
+            (b"\xff\xfe\x00", "not UTF-8 text"),
             (b"", "no pictures"),
         ],
     )
