@@ -264,8 +264,6 @@ class Run:
         busy_share: as in ``Samples``, of this model's own blocks.
         heat: as in ``Samples``, by the same clock as ``per_second``.
         checked: what ``Session.verify`` found, JSON values.
-        peak_memory_bytes: growth of the process' peak resident memory by loading and
-            running, from a pass of its own; ``None`` where it was not measured.
     """
 
     load_ns: int
@@ -280,8 +278,6 @@ class Run:
     facts: Facts
     heat: tuple[Heat, ...] = ()
     checked: Mapping[str, Any] = field(default_factory=dict)
-    peak_memory_bytes: int | None = None
-    warnings: tuple[str, ...] = ()
 
 
 def _known(kind: Any, fields: Mapping[str, Any]) -> dict[str, Any]:

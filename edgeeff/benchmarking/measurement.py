@@ -181,7 +181,7 @@ def measured(
     words = [*warnings, *warnings_of(found, sum(len(run) for run in samples))]
     for run in runs:
         sustained = plan.preset == "sustained"
-        words += [*run.facts.warnings, *warnings_of_run(run, sustained=sustained), *run.warnings]
+        words += [*run.facts.warnings, *warnings_of_run(run, sustained=sustained)]
     if not all(run.settled for run in runs):
         words.append("the warm-up ended before the timings settled")
     if stopped_by(runs) == "cap":

@@ -105,7 +105,7 @@ def compare(
         passes={"peak_memory_bytes": peak_memory},
         progress=progress,
     )
-    pictures = "given pictures" if data else "made-up pictures"
+    pictures = "given pictures" if data else "synthetic pictures"
     names = (first.name, second.name)
     if result.failures:
         return ModelComparison(names, result, None, pictures, "a model could not be measured")

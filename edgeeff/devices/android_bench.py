@@ -83,7 +83,6 @@ class AndroidBench:
     local: Path
     plan: Plan
     gpu: bool
-    warnings: tuple[str, ...] = ()
     _loaded: Output | None = None
     _continuous: Output | None = None
     _inputs: list[tuple[PurePosixPath, tuple[int, ...]]] = field(default_factory=list)
@@ -288,7 +287,7 @@ class AndroidBench:
             nodes=nodes,
             delegated=taken,
             partitions=delegated.partitions if delegated else 0,
-            warnings=("times are whole microseconds: benchmark_model's clock", *self.warnings),
+            warnings=("times are whole microseconds: benchmark_model's clock",),
         )
 
     def _expected(self) -> list[Array]:

@@ -18,7 +18,7 @@ LEAST_SQNR_DB = 12.0
 """Of the median picture."""
 
 LEAST_AGREEMENT = 0.85
-"""Share with the same top-1 that the 95% interval has to reach. On made-up pictures it says
+"""Share with the same top-1 that the 95% interval has to reach. On synthetic pictures it says
 nothing: they show no class, and the two likeliest are often as good as equal."""
 
 MOST_DROP = 0.05
