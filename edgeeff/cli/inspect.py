@@ -89,10 +89,10 @@ def _say_summary(terminal: Terminal, inspection: Inspection) -> None:
     model = inspection.model
     rows = [("size", f"{model.bytes:,} bytes"), ("sha256", model.sha256)]
     for role, infos in (("input", model.inputs), ("output", model.outputs)):
-        rows += [(role, f"{_printable(tensor.name)} {_described_type(tensor)}") for tensor in infos]
+        rows += [(role, f"{_cut(tensor.name)} {_described_type(tensor)}") for tensor in infos]
     for signature in model.signatures:
         called = f"({', '.join(signature.inputs)}) -> {', '.join(signature.outputs)}"
-        rows.append(("signature", _printable(signature.key + called)))
+        rows.append(("signature", _cut(signature.key + called)))
     sizes = inspection.parameter_bytes
     by_type = ", ".join(f"{dtype} {size:,}" for dtype, size in sizes.items()) or "none"
     rows += [
@@ -100,8 +100,8 @@ def _say_summary(terminal: Terminal, inspection: Inspection) -> None:
         ("parameters", f"{sum(sizes.values()):,} bytes ({by_type})"),
         ("activations", f"at least {inspection.activation_bytes:,} bytes at once"),
         ("work", f"{inspection.macs / 1e6:,.1f} M multiply-accumulates"),
-        *((name, _printable(value)) for name, value in _facts(inspection)),
-        *((name, _printable(value)) for name, value in _metadata_rows(inspection)),
+        *((name, _cut(value)) for name, value in _facts(inspection)),
+        *((name, _cut(value)) for name, value in _metadata_rows(inspection)),
     ]
     terminal.pairs(rows, title=str(model.name))
 
@@ -113,7 +113,7 @@ def _integer_only(inspection: Inspection, every: bool) -> str:
     inside = model.float_tensors
     if inside:
         named = inside if every else inside[:_NAMED_FLOATS]
-        names = ", ".join(_printable(tensor.name) for tensor in named)
+        names = ", ".join(_cut(tensor.name) for tensor in named)
         more = f" and {len(inside) - len(named)} more (-v)" if len(inside) > len(named) else ""
         return f"no: {len(inside)} float tensors: {names}{more}"
     floats = sum(tensor.dtype in FLOATS for tensor in (*model.inputs, *model.outputs))
@@ -176,7 +176,7 @@ def _show_operators(terminal: Terminal, inspection: Inspection) -> None:
         by_kind.setdefault(layer.operator.kind, []).append(layer)
     rows = [
         (
-            _printable(kind),
+            _cut(kind),
             count,
             f"{sum(layer.parameter_bytes for layer in by_kind.get(kind, ())):,}",
             f"{sum(layer.macs for layer in by_kind.get(kind, ())) / 1e6:,.1f}",
@@ -190,8 +190,8 @@ def _show_layers(terminal: Terminal, inspection: Inspection) -> None:
     rows = [
         (
             index,
-            _printable(layer.operator.kind),
-            _printable(layer.output.name) if layer.output else "",
+            _cut(layer.operator.kind),
+            _cut(layer.output.name) if layer.output else "",
             *(_type_cells(layer.output) if layer.output else ("", "", "")),
             f"{layer.parameter_bytes:,}",
             f"{layer.macs / 1e6:,.2f}",
@@ -209,7 +209,7 @@ def _show_tensors(terminal: Terminal, inspection: Inspection) -> None:
     rows = [
         (
             tensor.index,
-            _printable(tensor.name),
+            _cut(tensor.name),
             *_type_cells(tensor),
             "constant" if tensor.constant else "",
             f"{tensor.bytes:,}",
@@ -240,7 +240,6 @@ def _described_type(tensor: Tensor) -> str:
     return f"{kind}, scale {scale}, zero point {zero_point}" if scale else kind
 
 
-def _printable(text: str) -> str:
-    """A name of unknown origin without what would steer or flood the terminal."""
-    shown = text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
-    return "".join(char if char.isprintable() else "�" for char in shown)
+def _cut(text: str) -> str:
+    """A name of unknown origin without what would flood the terminal, which escapes the rest."""
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
