@@ -91,7 +91,7 @@ Each sample does exactly this, to the byte, and checks itself with the golden ve
 | `samples/classify.py` | Python: `python samples/classify.py photo.jpg` |
 
 The files carry TFLite metadata, so MediaPipe's `ImageClassifier` takes those with a `uint8` or
-`float32` input; give it the square of step 1.
+`float32` input; give it the square of step 1 as its region of interest.
 
 ## Check it
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -262,6 +263,17 @@ class TestTheSample:
         command = [sys.executable, "samples/classify.py", *words]
         done = subprocess.run(command, cwd=bundled.path, capture_output=True, text=True, check=True)
         return done.stdout
+
+
+@pytest.mark.clock
+def test_a_bundle_of_b0_takes_less_than_three_seconds(b0_float: Path, tmp_path: Path) -> None:
+    source = tmp_path / "b0-float32.tflite"
+    how = of_family("imagenet", 224)
+    source.write_bytes(write_metadata(b0_float.read_bytes(), how))
+    words = ["bundle", str(source), "--output", f"{tmp_path}/b0", "--quiet"]
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "edgeeff", *words], check=True)
+    assert time.perf_counter() - start < 3
 
 
 def test_the_command_prints_the_document(user_folder: Path, tmp_path: Path, capsys) -> None:
