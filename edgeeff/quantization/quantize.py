@@ -121,7 +121,8 @@ def assemble(network: Corrected, recipe: Recipe, preprocessing: Preprocessing, e
         UsageError: an exception of the recipe that no layer fits, or ends that do not go.
     """
     network = fed_by(network, preprocessing, ends)
-    inside = network.grids[network.graph.input]
+    # Activations that stay in float have no grids.
+    inside = network.grids.get(network.graph.input, normalised_grid(preprocessing))
     layers = {operator.name: operator.kind for operator in network.graph.operators}
     kept = kept_precisions(recipe, layers)
     floating = {name for name in kept if kept[name] in FLOATING}
