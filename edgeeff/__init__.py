@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from edgeeff.progress import Progress as Progress
     from edgeeff.quantization.recipes.recipe import Recipe as Recipe
     from edgeeff.quantization.recipes.recipe import find_recipe as find_recipe
+    from edgeeff.reporting.report import Report as Report
+    from edgeeff.reporting.report import report as report
     from edgeeff.tflite.inspection import inspect as inspect
     from edgeeff.tflite.metadata_writer import Texts as Texts
     from edgeeff.training.runs import Run as Run
@@ -70,6 +72,7 @@ __all__ = [
     "Preprocessing",
     "Progress",
     "Recipe",
+    "Report",
     "Run",
     "Settings",
     "TargetUnavailable",
@@ -92,6 +95,7 @@ __all__ = [
     "read_benchmark",
     "read_images",
     "read_run",
+    "report",
     "resume_training",
     "train",
     "variants_plot",
@@ -121,6 +125,7 @@ _MODULES = {
     "pipeline.settings": ("Settings",),
     "progress": ("Progress",),
     "quantization.recipes.recipe": ("Recipe", "find_recipe"),
+    "reporting.report": ("Report", "report"),
     "tflite.inspection": ("inspect",),
     "tflite.metadata_writer": ("Texts",),
     "training.runs": ("Run", "read_run"),

@@ -54,6 +54,7 @@ ROOMS = (
     "training",
     "benchmarking",
     "bundling",
+    "reporting",
     "doctor",
     "pipeline",
     "cli",

@@ -17,6 +17,7 @@ FAMILIES = {
 """Name and colour of each family of variants."""
 
 OTHERS = "other networks"
+BEHIND = "EfficientNets as published for ImageNet"
 TOP1 = Axis("ImageNet top-1, published", percent, bounds=(0, 1))
 PARAMETERS = Axis("parameters", counted, log=True)
 MACS = Axis("multiply-accumulates per picture", counted, log=True)
@@ -49,17 +50,17 @@ def published_series(cost: str, *, colourful: bool = False) -> list[Series]:
 
     Args:
         cost: ``parameters`` or ``macs``.
-        colourful: in the colours of the families; else all in one that stays behind.
+        colourful: a colour and a name for each family; else all of them stay behind as one.
     """
     return [
         Series(
-            f"{name} (published)",
+            f"{name} (published)" if colourful else "" if number else BEHIND,
             colour if colourful else FAINT,
             [_variant_point(v, cost) for v in VARIANTS.values() if v.family == family],
             hollow=True,
             joined=True,
         )
-        for family, (name, colour) in FAMILIES.items()
+        for number, (family, (name, colour)) in enumerate(FAMILIES.items())
     ]
 
 

@@ -55,6 +55,19 @@ def read_files(path: Path) -> dict[str, bytes]:
     return found
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether a zip says that it is a bundle; what is in it is not looked at.
+
+    Raises:
+        InputError: not a whole zip archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as opened:
+            return {DOCUMENT, CHECKSUMS} <= set(opened.namelist())
+    except DAMAGED as error:
+        raise InputError(f"{path} is not a whole zip archive: {error}") from error
+
+
 def write_files(path: Path, contents: Mapping[str, bytes], *, force: bool = False) -> None:
     """Write a bundle with its checksums: as a zip if the path ends so, else as a folder.
 

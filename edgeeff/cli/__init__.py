@@ -34,6 +34,7 @@ COMMANDS = {
     "compile": "edgeeff.cli.compile",
     "bundle": "edgeeff.cli.bundle",
     "verify": "edgeeff.cli.verify",
+    "report": "edgeeff.cli.report",
     "doctor": "edgeeff.cli.doctor",
 }
 """Command name to the module whose ``command`` attribute is it."""

@@ -12,6 +12,12 @@ STEPS = (1, 2, 2.5, 5, 10)
 WANTED = 5
 """Marks on an axis, about."""
 
+DIGITS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), tuple(range(10, 100, 5)))
+"""Of the marks on an axis of powers of ten, fewest first."""
+
+APART = 38.0
+"""Pixels between marks, at least: what is written beside them is about as wide."""
+
 LEAST, MOST, LEAST_LOG = -1e12, 1e12, 1e-12
 """Values beyond are not drawn: they say nothing, and come from a damaged file."""
 
@@ -63,7 +69,12 @@ class Scale:
 
     def marks(self) -> list[float]:
         """The numbers to be written, from low to high."""
-        return _powers(self.low, self.high) if self.axis.log else _even(self.low, self.high)
+        marks = _powers(self.low, self.high) if self.axis.log else _even(self.low, self.high)
+        kept: list[float] = []
+        for mark in marks:
+            if not kept or abs(self.at(mark) - self.at(kept[-1])) >= APART or not self.axis.log:
+                kept.append(mark)
+        return kept
 
     def _straight(self, value: float) -> float:
         return math.log10(max(value, LEAST_LOG / 10)) if self.axis.log else value
@@ -92,9 +103,10 @@ def _even(low: float, high: float) -> list[float]:
 
 
 def _powers(low: float, high: float) -> list[float]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for digits in ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10))):
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    marks: list[float] = []
+    for digits in DIGITS:
         marks = [d * 10.0**p for p in powers for d in digits if low <= d * 10.0**p <= high]
         if len(marks) >= WANTED - 1:
-            return marks
-    return marks or [low, high]
+            break
+    return sorted(marks) or [low, high]

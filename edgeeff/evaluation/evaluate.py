@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeeff import files
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.accuracy import Accuracy, accuracy, ranks
+from edgeeff.evaluation.changes import Change, changes, surest
 from edgeeff.evaluation.classifier import Answers, Classifier, batches
 from edgeeff.evaluation.fidelity import Fidelity, ImageErrors, image_errors, summary
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.evaluation.paired import Drop, drop
-from edgeeff.files import document
 from edgeeff.pictures.images import ImageSet, Picture, Skipped, check_classes, pixels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
@@ -53,6 +54,13 @@ class Evaluation:
         reference_accuracy: the reference's own; ``None`` without labels or reference.
         predictions: of every picture, if asked for.
         drop: of top-1 below the reference; ``None`` without labels or reference.
+        sha256: of the model's file.
+        reference_sha256: likewise.
+        data: the folder, list or picture that the pictures came from; ``None`` if not known.
+        classes: the name of each class index; empty if the pictures say none.
+        changed: how many pictures have another most likely class than with the reference; ``None``
+            without one, or where classes do not exclude each other.
+        changes: those that the reference was surest of.
     """
 
     model: Path
@@ -64,12 +72,21 @@ class Evaluation:
     reference_accuracy: Accuracy | None
     predictions: tuple[Prediction, ...] = ()
     drop: Drop | None = None
+    sha256: str = ""
+    reference_sha256: str | None = None
+    data: Path | None = None
+    classes: tuple[str, ...] = ()
+    changed: int | None = None
+    changes: tuple[Change, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The fields of ``edgeeff.evaluation/1``; what was not measured is null."""
         return {
             "model": str(self.model),
+            "sha256": self.sha256,
             "reference": None if self.reference is None else str(self.reference),
+            "reference_sha256": self.reference_sha256,
+            "data": None if self.data is None else str(self.data),
             "images": self.images,
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
             **_accuracy_json(self.accuracy),
@@ -78,11 +95,18 @@ class Evaluation:
             if self.reference_accuracy is None
             else _accuracy_json(self.reference_accuracy),
             "top1_drop": None if self.drop is None else self.drop.to_json(),
+            "changed": None if self.changed is None else self._changed(self.changed),
+        }
+
+    def _changed(self, count: int) -> dict[str, Any]:
+        return {
+            "count": count,
+            "pictures": [change.to_json(self.classes) for change in self.changes],
         }
 
     def document(self) -> str:
         """The JSON document."""
-        return document(SCHEMA, self.to_json())
+        return files.document(SCHEMA, self.to_json())
 
 
 @dataclass
@@ -96,6 +120,7 @@ class _Judge:
     reference_ranks: list[NDArray[np.int64]] = field(default_factory=list)
     errors: list[ImageErrors] = field(default_factory=list)
     predictions: list[Prediction] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     images: int = 0
 
     def see(self, pictures: list[Picture], found: Answers, truth: Answers | None) -> None:
@@ -107,6 +132,9 @@ class _Judge:
                 self.reference_ranks.append(ranks(truth.outputs, labels))
         if truth is not None:
             self.errors.append(image_errors(truth.logits, found.logits, exclusive=self.exclusive))
+            if self.exclusive:
+                both = (self.tested.probabilities(one.logits) for one in (truth, found))
+                self.changes += changes(pictures, *both)
         if self.top:
             self.predictions += _predictions(
                 pictures, self.tested.probabilities(found.logits), self.top
@@ -159,6 +187,12 @@ def evaluate(
         reference_accuracy=_accuracy(judge.reference_ranks, tested.classes),
         predictions=tuple(judge.predictions),
         drop=_drop(judge),
+        sha256=files.sha256(model),
+        reference_sha256=None if reference is None else files.sha256(reference),
+        data=images.source,
+        classes=images.classes,
+        changed=len(judge.changes) if judge.errors and exclusive else None,
+        changes=surest(judge.changes),
     )
 
 

@@ -159,8 +159,12 @@ def write_model(model: Path, content: bytes, manifest: Manifest, *, force: bool)
     files.write_together({path_of(model): document, model: content})
 
 
-def read_manifest(model: Path) -> Manifest | None:
+def read_manifest(model: Path, sha256: str | None = None) -> Manifest | None:
     """The manifest beside a model; ``None`` if there is none.
+
+    Args:
+        model: the file.
+        sha256: of the file, if it is known already.
 
     Raises:
         InputError: a manifest that is damaged, of a newer version or of another model.
@@ -168,6 +172,22 @@ def read_manifest(model: Path) -> Manifest | None:
     path = path_of(model)
     if not os.path.isfile(path) or not _claims(files.read_bytes(path)):
         return None
+    manifest = parse_manifest(path)
+    if manifest.sha256 != (sha256 or files.sha256(model)):
+        raise InputError(
+            f"{path} describes another file than {model}: the sha256 differs",
+            "the model was changed, or a run was killed: make it again with --force, or remove "
+            f"{path.name} if it is not its manifest",
+        )
+    return manifest
+
+
+def parse_manifest(path: Path) -> Manifest:
+    """The manifest in a file, whatever it is of.
+
+    Raises:
+        InputError: not a manifest, damaged, or of a newer version.
+    """
     fields = files.read_document(path, SCHEMA)
     names = {field.name for field in dataclasses.fields(Manifest)}
     known = {key: value for key, value in fields.items() if key in names}
@@ -176,16 +196,9 @@ def read_manifest(model: Path) -> Manifest | None:
             known[key] = read(known[key])
     foreign.check_types(Manifest, known, str(path))
     try:
-        manifest = Manifest(**known)
+        return Manifest(**known)
     except TypeError as error:
         raise InputError(f"{path} is incomplete: {error}", "convert the network again") from error
-    if manifest.sha256 != files.sha256(model):
-        raise InputError(
-            f"{path} describes another file than {model}: the sha256 differs",
-            "the model was changed, or a run was killed: make it again with --force, or remove "
-            f"{path.name} if it is not its manifest",
-        )
-    return manifest
 
 
 def described(model: Path) -> bool:

@@ -12,8 +12,12 @@ from edgeeff.training.runs import Run
 
 def curve(run: Run) -> Plot:
     """Draw the epochs of a run, one at least."""
-    name = f"{run.settings.variant} on {run.settings.dataset or run.settings.data}"
-    best = run.best
+    return beside(_name(run), charts(run))
+
+
+def charts(run: Run) -> tuple[Chart, Chart]:
+    """The losses and the accuracies of a run over its epochs."""
+    name, best = _name(run), run.best
     said = f", best {best.val_top1:.2%} in epoch {best.epoch}" if best else ""
     loss = _chart(
         f"{name}: loss",
@@ -27,7 +31,11 @@ def curve(run: Run) -> Plot:
         [one.accuracy for one in run.epochs],
         [one.val_top1 for one in run.epochs],
     )
-    return beside(name, (loss, top1))
+    return loss, top1
+
+
+def _name(run: Run) -> str:
+    return f"{run.settings.variant} on {run.settings.dataset or run.settings.data}"
 
 
 def _chart(title: str, y: Axis, training: Sequence[float], judged: Sequence[float]) -> Chart:

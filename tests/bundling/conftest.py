@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from edgeeff.pictures import images
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.runner import Runner
+from tests import chromium
 from tests.bundling.exif import ORIENTATION
 
 LITERTJS = "@litertjs/core@2.5.3"
@@ -43,15 +43,8 @@ def bundled(user_folder: Path, labels: Path, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="session")
 def litertjs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ``node_modules`` with LiteRT.js, for Chromium."""
-    missing = [name for name in ("chromium", "npm") if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"needs Debian's chromium, and npm; missing: {missing}")
-    folder = tmp_path_factory.mktemp("litertjs")
-    install = ["npm", "install", "--silent", "--prefix", str(folder), LITERTJS]
-    done = subprocess.run(install, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"LiteRT.js cannot be installed: {done.stderr.strip()[-200:]}")
-    return folder / "node_modules"
+    chromium.needs("chromium", "npm")
+    return chromium.npm(LITERTJS, tmp_path_factory.mktemp("litertjs"))
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ WORDS: dict[str, list[str]] = {
     "compile": ["INT8", "--compiler", NAME],
     "bundle": ["INT8", "--output", NAME],
     "verify": [NAME],
+    "report": [NAME],
     "doctor": [],
 }
 """What to ask of each command; its files are called ``NAME``."""

@@ -1,0 +1,73 @@
+"""What a report lacks, and the command that gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeeff.reporting.finding import Found
+from edgeeff.reporting.subjects import Gathered, Subject
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that could be in the report.
+
+    Attributes:
+        what: a sentence.
+        command: what to type.
+    """
+
+    what: str
+    command: str
+
+
+def missing(found: Found, gathered: Gathered) -> tuple[Missing, ...]:
+    """What is not there, the first thing to do first."""
+    subjects, folder = gathered.subjects, str(found.folder)
+    example = _example(subjects)
+    lacks = (
+        (not subjects, "There is no model.", f"edgeeff convert --variant lite0 --output {folder}"),
+        (
+            not any(one.accuracy for one in subjects),
+            "No accuracy was measured. It takes pictures in one folder per class.",
+            f"edgeeff evaluate {example} --data PICTURES --reference FLOAT.tflite --json "
+            f"> {folder}/evaluation.json",
+        ),
+        (
+            not any(one.latencies for one in subjects),
+            "No latency was measured.",
+            f"edgeeff benchmark {example} --save {folder}/benchmark.json",
+        ),
+        (
+            not any(one.layers for one in subjects),
+            "The error of each layer is not there.",
+            f"edgeeff inspect {example} --layers --reference FLOAT.tflite --json "
+            f"> {folder}/layers.json",
+        ),
+        (
+            not any(quality.changes for one in subjects for quality in one.qualities),
+            "No changed predictions are listed: either there are none, or nobody compared a model "
+            "with its float network on pictures.",
+            f"edgeeff evaluate {example} --data PICTURES --reference FLOAT.tflite --json "
+            f"> {folder}/evaluation.json",
+        ),
+        (
+            not found.runs,
+            "There is no training.",
+            f"edgeeff train --data PICTURES --output {folder}/run",
+        ),
+        (
+            not found.bundles,
+            "There is no bundle for an app team.",
+            f"edgeeff bundle {example} --output {folder}/bundle.zip",
+        ),
+    )
+    return tuple(Missing(what, command) for lacking, what, command in lacks if lacking)
+
+
+def _example(subjects: Sequence[Subject]) -> str:
+    """A model to name in a command: a quantized one of the folder, if there is any."""
+    here = [one for one in subjects if one.paths]
+    quantized = [one for one in here if one.manifest and one.manifest.precision != "float32"]
+    return next((one.paths[0] for one in (*quantized, *here)), "MODEL.tflite")

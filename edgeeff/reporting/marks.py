@@ -1,0 +1,130 @@
+"""Which of several files of one network to take: for quality, for size, or for both.
+
+All that is compared was measured in the same way: top-1 on the same pictures where every candidate
+has it, else the SQNR of the median picture. A file that does not answer as its float network is no
+candidate, and neither is the float network itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from edgeeff.reporting.figures import Trial
+from edgeeff.reporting.subjects import Subject
+
+QUALITY, BALANCED, COMPACT = "quality", "balanced", "compact"
+
+EXACT_DB = 200.0
+"""What stands for the SQNR of a file without any error."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that could be taken.
+
+    Attributes:
+        quality: more is better.
+    """
+
+    name: str
+    bytes: int
+    quality: float
+
+
+def marks(candidates: Sequence[Candidate]) -> dict[str, tuple[str, ...]]:
+    """The marks of each candidate that has one, by its name; none for fewer than two.
+
+    - quality: the best.
+    - compact: the smallest; of equal ones the better.
+    - balanced: of those that no other is both smaller and better than, the one nearest to the
+      smallest size with the best quality, both counted from 0 to 1 over the candidates, size by
+      its logarithm.
+    """
+    if len(candidates) < 2:
+        return {}
+    best = max(candidates, key=lambda one: (one.quality, -one.bytes))
+    smallest = min(candidates, key=lambda one: (one.bytes, -one.quality))
+    front = [one for one in candidates if not any(_dominates(two, one) for two in candidates)]
+    balanced = min(front, key=lambda one: _distance(one, candidates))
+    found: dict[str, tuple[str, ...]] = {}
+    for mark, chosen in ((QUALITY, best), (BALANCED, balanced), (COMPACT, smallest)):
+        found[chosen.name] = (*found.get(chosen.name, ()), mark)
+    return found
+
+
+def mark(subjects: Iterable[Subject]) -> None:
+    """Set the marks of models that are of one network."""
+    networks: dict[tuple[object, ...], list[Subject]] = {}
+    for subject in subjects:
+        if subject.manifest is not None and subject.manifest.precision != "float32":
+            networks.setdefault(_network(subject), []).append(subject)
+    for members in networks.values():
+        for subject in members:
+            subject.marks = _marks_of(members).get(subject.sha256, ())
+
+
+def marked_trials(found: Sequence[Trial]) -> tuple[tuple[Trial, tuple[str, ...]], ...]:
+    """The recipes that a gate tried, each with its marks."""
+    candidates = [
+        Candidate(str(number), trial.bytes, value)
+        for number, trial in enumerate(found)
+        if not trial.failed and (value := _of_trial(trial, found)) is not None
+    ]
+    chosen = marks(candidates)
+    return tuple((trial, chosen.get(str(number), ())) for number, trial in enumerate(found))
+
+
+def _of_trial(trial: Trial, others: Sequence[Trial]) -> float | None:
+    if all(other.drop for other in others):
+        return -trial.drop.value if trial.drop else None
+    return trial.sqnr_db
+
+
+def _network(subject: Subject) -> tuple[object, ...]:
+    manifest = subject.manifest
+    weights = manifest.weights if manifest else None
+    origin = (weights.source, weights.sha256, weights.trained) if weights else None
+    return (subject.variant, origin, subject.classes, manifest.resolution if manifest else None)
+
+
+def _marks_of(members: Sequence[Subject]) -> dict[str, tuple[str, ...]]:
+    good = [one for one in members if not one.origin.faults and one.size and one.trained]
+    for measure in (_top1, _sqnr):
+        found = [(one, measure(one, good)) for one in good]
+        known = [(one, value) for one, value in found if value is not None]
+        if measure is _sqnr or len(known) == len(good):
+            return marks([Candidate(one.sha256, one.size or 0, value) for one, value in known])
+    return {}
+
+
+def _top1(subject: Subject, members: Sequence[Subject]) -> float | None:
+    """Top-1, if all were judged on pictures of one name and number."""
+    found = subject.accuracy
+    others = {(one.accuracy.pictures, one.accuracy.images) for one in members if one.accuracy}
+    return found.top1.value if found and found.top1 and len(others) == 1 else None
+
+
+def _sqnr(subject: Subject, members: Sequence[Subject]) -> float | None:
+    found = subject.fidelity
+    if found is None:
+        return None
+    return EXACT_DB if found.median_sqnr_db is None else found.median_sqnr_db
+
+
+def _dominates(one: Candidate, other: Candidate) -> bool:
+    no_worse = one.bytes <= other.bytes and one.quality >= other.quality
+    return no_worse and (one.bytes, one.quality) != (other.bytes, other.quality)
+
+
+def _distance(one: Candidate, all_of_them: Sequence[Candidate]) -> float:
+    sizes = [math.log(other.bytes) for other in all_of_them]
+    qualities = [other.quality for other in all_of_them]
+    size = _share(math.log(one.bytes), min(sizes), max(sizes))
+    lost = 1 - _share(one.quality, min(qualities), max(qualities))
+    return math.hypot(size, lost)
+
+
+def _share(value: float, low: float, high: float) -> float:
+    return (value - low) / (high - low) if high > low else 0.0

@@ -1,0 +1,200 @@
+"""The page: what it shows, what it refuses, and that it is the same again."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import edgeeff
+from edgeeff import files
+from edgeeff.errors import InputError, OutputError
+from tests.commands import said
+from tests.documents import validated
+from tests.reporting import folders
+
+PROMISED_SECONDS, PROMISED_BYTES = 3.0, 3_000_000
+
+
+class Reader(html.parser.HTMLParser):
+    """Takes a page apart: its words, and the attributes of each kind of element."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.found: dict[str, list[dict[str, str | None]]] = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.setdefault(tag, []).append(dict(attrs))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def made(full_folder: Path, photos: Path) -> edgeeff.Report:
+    return edgeeff.report(full_folder, pictures=[photos])
+
+
+@pytest.fixture(scope="module")
+def read(made: edgeeff.Report) -> Reader:
+    return Reader(made.html)
+
+
+@pytest.mark.parametrize("name", folders.MODELS)
+def test_every_model_is_there_with_its_size_and_hash(name, read: Reader, full_folder: Path) -> None:
+    assert name in read.text
+    size = (full_folder / name).stat().st_size
+    assert f"{size / 1e3:,.1f} kB" in read.text or f"{size / 1e6:,.2f} MB" in read.text
+    assert edgeeff.inspect(full_folder / name).model.sha256 in read.text
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Quality and cost",
+        "Latency",
+        "Trainings",
+        "Accuracy and fidelity",
+        "Changed predictions",
+        "Error of each layer",
+        "Where operators run",
+        "Calibration",
+        "Make it again",
+        "Bundles",
+    ],
+)
+def test_all_that_is_in_the_folder_has_its_place(title: str, read: Reader) -> None:
+    assert title in read.text
+
+
+def test_figures_are_those_of_the_documents(read: Reader, full_folder: Path) -> None:
+    found = json.loads((full_folder / "evaluation-tiny-int8.json").read_text("utf-8"))
+    top1 = found["top1"]
+    assert f"{100 * top1['value']:.1f}%" in read.text
+    assert f"{100 * top1['ci95'][0]:.1f}% to {100 * top1['ci95'][1]:.1f}%" in read.text
+    latency = json.loads((full_folder / "latency-2.json").read_text("utf-8"))["measurements"][0]
+    assert f"{latency['latency_ms']['median']:.3f}" in read.text
+
+
+def test_each_figure_says_what_makes_it_again(read: Reader, full_folder: Path) -> None:
+    assert files.sha256(full_folder / "latency-1.json")[:12] in read.text
+    assert "edgeeff benchmark tiny-float32.tflite --target cpu" in read.text
+    assert "edgeeff evaluate" in read.text
+
+
+def test_what_is_not_hardware_has_a_sign_and_is_not_drawn(made: edgeeff.Report) -> None:
+    assert '<span class="sign">emulated</span>' in made.html
+    drawn = [svg for svg in re.findall(r"<svg.*?</svg>", made.html, re.S) if "by latency" in svg]
+    assert drawn
+    measured = {"tiny-float32.tflite", "tiny-float16.tflite"}
+    assert all(svg.count("<g><title>tiny-float32") <= 1 for svg in drawn)
+    assert any(name in svg for svg in drawn for name in measured)
+
+
+def test_a_ruined_file_is_said_to_be_one_and_gets_no_mark(made: edgeeff.Report) -> None:
+    subjects = {one.name: one for one in made.gathered.subjects}
+    assert subjects["tiny-int8-metadata.tflite"].marks == ()
+    assert "does not answer as float" in made.html
+
+
+def test_changed_predictions_have_their_pictures(read: Reader) -> None:
+    images = read.found["img"]
+    assert images
+    assert all(str(image["src"]).startswith("data:image/jpeg;base64,") for image in images)
+
+
+def test_pictures_outside_of_the_named_folders_are_not_read(full_folder: Path) -> None:
+    assert "img" not in Reader(edgeeff.report(full_folder).html).found
+
+
+def test_nothing_comes_from_elsewhere(made: edgeeff.Report, read: Reader) -> None:
+    assert made.html.replace("http://www.w3.org/2000/svg", "").count("http://") == 0
+    assert "https://" not in made.html
+    assert not {"link", "iframe", "object", "embed", "base"} & read.found.keys()
+    assert all("src" not in script for script in read.found["script"])
+    assert "default-src 'none'" in str(read.found["meta"])
+
+
+def test_the_same_files_give_the_same_page(made: edgeeff.Report, full_folder: Path, photos) -> None:
+    assert edgeeff.report(full_folder, pictures=[photos]).html == made.html
+
+
+def test_a_notebook_shows_it_in_a_frame(made: edgeeff.Report) -> None:
+    frame = Reader(made._repr_html_()).found["iframe"][0]
+    assert frame["srcdoc"] == made.html
+
+
+def test_the_document_is_as_its_schema_says(made: edgeeff.Report) -> None:
+    found = validated(made.document())
+    assert {model["name"] for model in found["models"]} == set(folders.MODELS)
+    assert found["trainings"] == ["first", "second"]
+    assert found["refused"] == []
+
+
+def test_an_empty_folder_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
+    text = Reader(edgeeff.report(tmp_path).html).text
+    for command in ("convert", "evaluate", "benchmark", "train", "bundle", "inspect"):
+        assert f"edgeeff {command}" in text
+
+
+def test_documents_without_their_models_are_shown(full_folder: Path, tmp_path: Path) -> None:
+    for name in ("latency-1.json", "tiny-int8.json", "evaluation-tiny-int8.json"):
+        (tmp_path / name).write_bytes((full_folder / name).read_bytes())
+    made = edgeeff.report(tmp_path)
+    names = {one.name for one in made.gathered.subjects}
+    assert names == {"tiny-float32.tflite", "tiny-float16.tflite", "tiny-int8.tflite"}
+    assert made.html.count("file not here") == 3
+
+
+def test_no_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a folder"):
+        edgeeff.report(tmp_path / "nowhere")
+
+
+def test_the_command_writes_it_once(full_folder: Path, tmp_path: Path, capsys) -> None:
+    page = tmp_path / "page.html"
+    status, out, _ = said(capsys, "report", full_folder, "--output", page, "--json")
+    assert status == 0
+    assert validated(out)["output"] == str(page)
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+    status, _, err = said(capsys, "report", full_folder, "--output", page)
+    assert status == 2
+    assert "exists already" in err
+
+
+def test_an_existing_page_is_refused_before_any_work(full_folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    with pytest.raises(OutputError):
+        edgeeff.report(full_folder, page)
+    assert page.read_text() == "mine"
+
+
+def test_it_is_small_and_made_without_tensorflow(full_folder: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom edgeeff.cli import main\n"
+        f"try: main(['report', {str(full_folder)!r}, '-q', '--output', {str(tmp_path / 'a')!r}])\n"
+        "finally: print(sorted({'tensorflow', 'tf_keras', 'keras'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    assert (tmp_path / "a").stat().st_size < PROMISED_BYTES
+
+
+@pytest.mark.clock
+def test_it_is_made_in_the_promised_time(full_folder: Path, photos: Path) -> None:
+    start = time.process_time()
+    edgeeff.report(full_folder, pictures=[photos])
+    assert time.process_time() - start < PROMISED_SECONDS
