@@ -48,10 +48,13 @@ lint-hosted: .venv/installed-dev
 # Mutants of models, pictures, recipes, manifests, labels, lists and benchmark documents, others each
 # time: `make fuzz SECONDS=600` takes so long for each kind. Those that fail are kept in build/fuzz.
 SECONDS ?= 120
+CLASSIFIERS ?= 500
 fuzz: .venv/installed-dev
 	mkdir -p build/fuzz
 	EDGEEFF_FUZZ_SECONDS=$(SECONDS) EDGEEFF_FUZZ_SEED=$${EDGEEFF_FUZZ_SEED:-$$(date +%s)} \
 		EDGEEFF_FUZZ_KEEP=build/fuzz $(BIN)/python -m pytest -q --timeout 0 tests/test_fuzz.py
+	EDGEEFF_FUZZ_CLASSIFIERS=$(CLASSIFIERS) $(BIN)/python -m pytest -q --timeout 0 \
+		tests/quantization/test_random_classifiers.py
 
 format: .venv/installed-dev
 	$(BIN)/ruff format .

@@ -2,7 +2,7 @@
 
 A recipe was measured on some networks. On another one a correction, or how it finds ranges, may
 cost more than it brings. So its result is held against plain rounding of the same network; where
-it falls behind, each part is left out in turn.
+it falls behind, one part after the other is left out until it does not.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ def helpful(
     whole, plain = measured(recipe), measured(_plain(recipe))
     best, kept = whole, recipe
     left_out: tuple[str, ...] = ()
-    if whole < plain - BEHIND:
-        tried = {part: measured(candidate) for part, candidate in parts.items()}
-        part = max(tried, key=lambda name: tried[name])
-        best, left_out, kept = tried[part], (part,), parts[part]
+    for part, candidate in parts.items():
+        if best >= plain - BEHIND:
+            break
+        best, left_out, kept = measured(candidate), (part,), candidate
     if best < plain - BEHIND:
         best, left_out, kept = plain, tuple(parts), _plain(recipe)
     found = Helpful(left_out, best, whole, plain, len(pictures))
@@ -92,14 +92,14 @@ def helpful(
 
 
 def _without_a_part(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
-    """The recipe without each of its parts, by the part's name."""
-    for kind, type_ in CORRECTIONS.items():
-        others = tuple(it for it in recipe.corrections if not isinstance(it, type_))
-        if others != recipe.corrections:
-            yield kind, replace(recipe, corrections=others)
+    """The recipe without each of its parts, by the part's name; first those that cost most."""
     plain = find_recipe(PLAIN).ranges
     if recipe.ranges != plain:
         yield RANGES, replace(recipe, ranges=plain)
+    for kind, type_ in reversed(CORRECTIONS.items()):
+        others = tuple(it for it in recipe.corrections if not isinstance(it, type_))
+        if others != recipe.corrections:
+            yield kind, replace(recipe, corrections=others)
 
 
 def _plain(recipe: Recipe) -> Recipe:

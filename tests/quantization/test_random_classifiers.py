@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +28,7 @@ from edgeeff.tflite.reader import parse_model
 from tests.small_classifiers import VALID, SmallClassifier
 
 SIDE, CLASSES = 16, 5
-TRIES = int(os.environ.get("EDGEEFF_FUZZ", "8"))
+TRIES = int(os.environ.get("EDGEEFF_FUZZ_CLASSIFIERS", "8"))
 MOST_CHANNELS = 64
 """Of a tensor that two branches are joined to."""
 
@@ -104,6 +105,7 @@ ANSWERS: Mapping[str, Layer] = {
 }
 
 
+@pytest.mark.slow
 @settings(
     max_examples=TRIES,
     deadline=None,
