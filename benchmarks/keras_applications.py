@@ -1,16 +1,16 @@
 """Compare int8 of classifiers of keras.applications by edgeeff and by TensorFlow's own converter.
 
     python benchmarks/keras_applications.py --save benchmarks/results/keras-applications.json
-    python benchmarks/keras_applications.py Xception DenseNet121
+    python benchmarks/keras_applications.py Xception DenseNet121 trained=FILE.h5@224
 
 Each network is made with random weights from a fixed seed, since its trained ones cannot be had
 offline; BatchNorm gets random gammas and betas, and means and variances of photographs, so that no
-activation dies. Its ``.keras`` file goes through ``edgeeff convert --model`` and through
-``TFLiteConverter`` (full integer, per channel, uint8 at both ends), which calibrate on the same
-photographs. Crops of other photographs judge both at the logits, against the float network. Each
-way runs in a process of its own: seconds and peak memory are of the whole process. Latency is a
-ratio to TFLiteConverter's file, measured in turn on one thread: run it on a quiet processor, or
-with ``taskset -c 0 chrt -r 1`` before it.
+activation dies. A trained one, of pixels from -1 to 1, is given as NAME=FILE@SIDE. The ``.keras``
+file goes through ``edgeeff convert --model`` and through ``TFLiteConverter`` (full integer, per
+channel, uint8 at both ends), which calibrate on the same photographs. Crops of other photographs
+judge both at the logits, against the float network. Each way runs in a process of its own: seconds
+and peak memory are of the whole process. Latency is a ratio to TFLiteConverter's file, measured in
+turn on one thread: run it on a quiet processor, or with ``taskset -c 0 chrt -r 1`` before it.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ Caffe's networks with the channels as they are); the last: layers of the network
 
 @dataclass(frozen=True)
 class Network:
-    """A function of ``tf_keras.applications``.
+    """A function of ``tf_keras.applications``, or a file.
 
     Attributes:
-        function: its name.
+        function: its name, or the file's.
         side: resolution of its input.
         pixels: mean and std.
         options: of the function.
@@ -100,11 +100,25 @@ NETWORKS: Mapping[str, Network] = {
 }
 
 
-def build(name: str, folder: Path) -> None:
+def _of(word: str) -> tuple[str, Network]:
+    """A network as on the command line: its name, and what is known of it."""
+    name, _, place = word.partition("=")
+    if not place:
+        return name, NETWORKS[name]
+    file, _, side = place.rpartition("@")
+    return name, Network(file, int(side))
+
+
+def build(word: str, folder: Path) -> None:
     """Write the network as ``FOLDER/NAME.keras``."""
     import tf_keras
 
-    network, random = NETWORKS[name], np.random.default_rng(0)
+    name, network = _of(word)
+    random = np.random.default_rng(0)
+    if network not in NETWORKS.values():
+        trained = tf_keras.models.load_model(network.function, compile=False)
+        trained.save(folder / f"{name}.keras")
+        return
     tf_keras.utils.set_random_seed(0)
     model = getattr(tf_keras.applications, network.function)(
         weights=None, input_shape=(network.side, network.side, 3), **network.options
@@ -121,12 +135,13 @@ def build(name: str, folder: Path) -> None:
     model.save(folder / f"{name}.keras")
 
 
-def convert_by_tensorflow(name: str, folder: Path) -> None:
+def convert_by_tensorflow(word: str, folder: Path) -> None:
     """What the documentation of TensorFlow says for full integer."""
     import tensorflow as tf
     import tf_keras
 
-    how = NETWORKS[name].preprocessing
+    name, network = _of(word)
+    how = network.preprocessing
     pictures = folder_pair(folder / "calibration", how, count=GIVEN).used.pictures
     model = tf_keras.models.load_model(folder / f"{name}.keras", compile=False)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
@@ -168,15 +183,16 @@ def alone(*arguments: str) -> tuple[str, float]:
     return done.stdout, time.perf_counter() - start
 
 
-def by_tensorflow(name: str, folder: Path) -> Made:
+def by_tensorflow(word: str, folder: Path) -> Made:
     """The stock converter's file."""
-    told, seconds = alone(__file__, "--convert", str(folder), name)
-    return Made(folder / f"{name}-stock.tflite", seconds, int(told.splitlines()[-1]))
+    told, seconds = alone(__file__, "--convert", str(folder), word)
+    return Made(folder / f"{_of(word)[0]}-stock.tflite", seconds, int(told.splitlines()[-1]))
 
 
-def by_edgeeff(name: str, folder: Path) -> Made:
+def by_edgeeff(word: str, folder: Path) -> Made:
     """The file of ``convert --model``."""
-    mean, std = NETWORKS[name].pixels
+    name, network = _of(word)
+    mean, std = network.pixels
     command = ("-m", "edgeeff", "convert", "--model", str(folder / f"{name}.keras"), "--json")
     scaling = ("--mean", mean, "--std", std)
     pictures = ("--calibration", str(folder / "calibration"), "--calibration-count", str(GIVEN))
@@ -185,16 +201,16 @@ def by_edgeeff(name: str, folder: Path) -> Made:
     return Made(folder / f"{name}-int8.tflite", seconds, peak)
 
 
-def rows(name: str, folder: Path) -> Iterator[dict[str, Any]]:
+def rows(word: str, folder: Path) -> Iterator[dict[str, Any]]:
     """Both files of one network."""
-    network = NETWORKS[name]
+    name, network = _of(word)
     stock = folder / f"{name}-stock.tflite"
     made = {}
     if not stock.exists():
         write_pictures(network.side, folder)
-        alone(__file__, "--build", str(folder), name)
-        made[STOCK] = by_tensorflow(name, folder)
-    made[OWN] = by_edgeeff(name, folder)
+        alone(__file__, "--build", str(folder), word)
+        made[STOCK] = by_tensorflow(word, folder)
+    made[OWN] = by_edgeeff(word, folder)
     judged = [np.asarray(Image.open(file)) for file in sorted((folder / "judged").iterdir())]
 
     def logits(model: Path) -> Any:
@@ -237,9 +253,9 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=list(NETWORKS), metavar="NETWORK")
     given = parser.parse_args()
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1"}
-    for name in given.networks:
-        if name not in NETWORKS:
-            parser.error(f"{name} is none of {', '.join(NETWORKS)}")
+    for word in given.networks:
+        if "=" not in word and word not in NETWORKS:
+            parser.error(f"{word} is none of {', '.join(NETWORKS)}")
     if given.build:
         build(given.networks[0], given.build)
     elif given.convert:
@@ -251,11 +267,11 @@ def main() -> None:
 
 def compare(given: argparse.Namespace) -> None:
     """All networks that were asked for, one after the other."""
-    for name in given.networks:
+    for word in given.networks:
         with tempfile.TemporaryDirectory() as scratch:
-            folder = (given.keep or Path(scratch)) / name
+            folder = (given.keep or Path(scratch)) / _of(word)[0]
             found = []
-            for row in rows(name, folder):
+            for row in rows(word, folder):
                 say(json.dumps(row))
                 found.append(row)
         if given.save:
