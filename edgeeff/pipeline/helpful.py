@@ -96,7 +96,7 @@ def _without_a_part(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
     plain = find_recipe(PLAIN).ranges
     if recipe.ranges != plain:
         yield RANGES, replace(recipe, ranges=plain)
-    for kind, type_ in reversed(CORRECTIONS.items()):
+    for kind, type_ in reversed(list(CORRECTIONS.items())):
         others = tuple(it for it in recipe.corrections if not isinstance(it, type_))
         if others != recipe.corrections:
             yield kind, replace(recipe, corrections=others)
