@@ -51,6 +51,7 @@ ROOMS = (
     "evaluation.layers",
     "training.settings",
     "training.data",
+    "training.aware",
     "training",
     "benchmarking",
     "bundling",
@@ -66,7 +67,7 @@ A room may have rooms inside: the longest name that fits counts.
 """
 
 TENSORFLOW = {"tensorflow", "tf_keras", "keras"}
-MAKES_NETWORKS = {"network", "training", "training.data"}
+MAKES_NETWORKS = {"network", "training", "training.data", "training.aware"}
 """The rooms that may import TensorFlow."""
 
 LONGEST_MODULE = 450

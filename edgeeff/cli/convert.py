@@ -66,6 +66,7 @@ def command(
       edgeeff convert --variant lite0 --int8 --calibration photos/ \\
           --labels labels.txt
       edgeeff convert --model flowers.keras --labels flowers.txt
+      edgeeff convert --variant b0 --weights flowers.pth --qat --data photos/
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.architectures.variants import find_variant
     from edgeeff.pipeline import conversion

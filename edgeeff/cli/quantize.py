@@ -31,6 +31,9 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--mixed", is_flag=True, help="Keep the few layers in float that buy most.")
     @click.option("--budget-bytes", type=int, help="Of --mixed: beyond full int8 (2% of it).")
     @click.option("--budget-latency", type=FINITE, help="Of --mixed: percent more time instead.")
+    @click.option("--qat", is_flag=True, help="Train the integer network to answer as float.")
+    @click.option("--data", type=click.Path(path_type=Path), help="Of --qat: pictures, unlabelled.")
+    @click.option("--qat-steps", type=click.IntRange(1), help="Of --qat: 16 pictures each (300).")
     @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
     @click.option(
         "--output",
@@ -50,16 +53,28 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         mixed: bool,
         budget_bytes: int | None,
         budget_latency: float | None,
+        qat: bool,
+        qat_steps: int | None,
         **options: Any,
     ) -> Any:
         from edgeeff.evaluation.gate import Limits
         from edgeeff.pipeline.mixed_precision import Budget
+        from edgeeff.pipeline.settings import QAT_STEPS
 
+        if qat_steps is not None and not qat:
+            raise UsageError("--qat-steps without --qat", "add --qat")
         if not mixed and (budget_bytes is not None or budget_latency is not None):
             raise UsageError("a budget without --mixed", "add --mixed")
         limits = Limits(max_drop, min_agreement, min_sqnr)
         budget = Budget(budget_bytes, budget_latency) if mixed else None
-        return command(*arguments, limits=limits, mixed=budget, **options)
+        return command(
+            *arguments,
+            limits=limits,
+            mixed=budget,
+            qat=qat,
+            qat_steps=qat_steps or QAT_STEPS,
+            **options,
+        )
 
     return wrapped
 
@@ -86,7 +101,7 @@ def command(
     """Quantize MODEL, a float32 .tflite classifier, by the recipe that suits it or a named one.
 
     How pictures become its input is read from its manifest or metadata; a file that has
-    neither needs --mean and --std. TensorFlow is not needed.
+    neither needs --mean and --std. TensorFlow is not needed, except for --qat.
 
     \b
     Example:

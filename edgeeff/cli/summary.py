@@ -49,6 +49,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         *_corrections(manifest.corrections),
         ("calibration", _calibration(manifest.calibration)),
         *_coverage(manifest.calibration),
+        *_learned(manifest.qat),
         ("input", _end(manifest.input)),
         ("output", _end(manifest.output)),
         ("operators", _operators(manifest.operators, every=terminal.verbose)),
@@ -74,6 +75,15 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     terminal.command(
         f"edgeeff evaluate {model}", f"--reference {reference}", "--data YOUR_PICTURES"
     )
+
+
+def _learned(qat: dict[str, Any] | None) -> Rows:
+    """What quantization-aware training did."""
+    if qat is None:
+        return []
+    pictures = f"{qat['steps']} steps of {qat['batch']} of {qat['count']:,} pictures"
+    gained = f"{qat['start_db']:.1f} to {qat['end_db']:.1f} dB of their features"
+    return [("trained", f"{pictures} ({qat['source']}), {gained}")]
 
 
 def _same_function(weights: Provenance | None) -> Rows:

@@ -20,6 +20,7 @@ from edgeeff.evaluation.grades import GOOD, SQNR_DB
 from edgeeff.evaluation.verdict import Compared, faults
 from edgeeff.pictures.images import read_images
 from edgeeff.pipeline.helpful import Helpful, helpful
+from edgeeff.pipeline.learning import Training
 from edgeeff.pipeline.mixed_precision import Search, search
 from edgeeff.pipeline.policy import RIVALS, is_checked, safer
 from edgeeff.pipeline.settings import Settings
@@ -61,6 +62,7 @@ class Job:
         calibration: pictures to calibrate with, and others to verify on.
         settings: of the user.
         progress: told of every stage.
+        training: of the corrected network before it is written; ``None``: it is not trained.
     """
 
     network: FloatModel
@@ -68,6 +70,7 @@ class Job:
     calibration: CalibrationPair
     settings: Settings
     progress: Progress
+    training: Training | None = None
 
 
 def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
@@ -111,12 +114,13 @@ class _Candidate:
 
 
 def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
-    quantized = functools.cache(functools.partial(_quantized, job))
+    # What is only tried is not trained: that would take minutes each time.
+    quantized = functools.cache(functools.partial(_quantized, replace(job, training=None)))
     checked, helps = _checked(job, named, lambda recipe: quantized(recipe)[0])
     found = _search(job, checked) if job.settings.mixed else None
     recipe = found.recipe if found else checked
     candidate = scratch / recipe.name / name
-    content, coverage = quantized(recipe)
+    content, coverage = _quantized(job, recipe) if job.training else quantized(recipe)
     files.write_bytes(candidate, content)
     manifest, trial = _verify(job, recipe, candidate, coverage)
     if helps:
@@ -224,15 +228,17 @@ def _rival_notes(job: Job, made: _Candidate) -> tuple[str, ...]:
 def _quantized(job: Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:
     """The model, and how far the user's pictures reach."""
     found: list[Coverage | None] = []
+    training, ends = job.training, _ends(job, recipe)
     content = quantize_model(
         job.network,
         recipe,
         job.calibration.used,
-        ends=_ends(job, recipe),
+        ends=ends,
         seed=job.settings.seed,
         threads=job.settings.threads,
         progress=job.progress,
         covered=None if job.calibration.used.synthetic else found.append,
+        trained=training.of(recipe, job.network.preprocessing, ends) if training else None,
     )
     return _described(job, content), found[0] if found else None
 
@@ -266,6 +272,8 @@ def _verify(
             found = evaluate(model, images, reference=job.reference, preprocessing=how)
             measured["accuracy"] = {**found.to_json(), "model": model.name}
         measured["verdict"] = _verdict(job, recipe, held_out, found)
+    if job.training is not None:
+        measured["qat"] = job.training.to_json()
     if recipe.calibrated:
         measured["calibration"] = _listed(job, coverage)
     manifest = describe(

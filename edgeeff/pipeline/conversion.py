@@ -18,7 +18,7 @@ from edgeeff.evaluation.classifier import excludes
 from edgeeff.evaluation.gate import check_agreement
 from edgeeff.pictures.images import read_images, read_labels
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pipeline import network_process, policy, sources
+from edgeeff.pipeline import learning, network_process, policy, sources
 from edgeeff.pipeline.candidates import Conversion, Job, make
 from edgeeff.pipeline.network_process import Order
 from edgeeff.pipeline.settings import Settings
@@ -142,7 +142,7 @@ def convert(
     )
     _keep_reference(network, reference, settings)
     recipes = policy.to_try(settings, policy.held_by(network.graph))
-    made = make(Job(network, reference, calibration, settings, progress), recipes, model)
+    made = make(_job(network, reference, calibration, settings, progress), recipes, model)
     said = network.weights.notes if network.weights else ()
     return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 
@@ -215,7 +215,7 @@ def convert_model(
     _check_limits(network, settings)
     calibration = _pictures(settings, recipes[-1], network.preprocessing, progress)
     _keep_reference(network, reference, settings)
-    made = make(Job(network, reference, calibration, settings, progress), recipes, target)
+    made = make(_job(network, reference, calibration, settings, progress), recipes, target)
     said = network.weights.notes if network.weights else ()
     return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 
@@ -273,7 +273,7 @@ def quantize(
     _refuse(settings, model)
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
-    made = make(Job(network, source, calibration, settings, progress), recipes, model)
+    made = make(_job(network, source, calibration, settings, progress), recipes, model)
     said = (*_outdated(source, network), *_fed_otherwise(source), *_scaled_twice(source, network))
     return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 
@@ -296,18 +296,36 @@ def check_memory(variant: Variant, settings: Settings) -> None:
     )
 
 
+def _job(
+    network: FloatModel,
+    reference: Path,
+    calibration: CalibrationPair,
+    settings: Settings,
+    progress: Progress,
+) -> Job:
+    """The work on a network, with what it learns from if it is to be trained."""
+    training = None
+    if settings.qat:
+        learning.check(network)
+        pictures = learning.lessons(settings, network.preprocessing, calibration, progress)
+        training = learning.Training(pictures, settings, progress)
+    return Job(network, reference, calibration, settings, progress, training)
+
+
 def _pictures(
     settings: Settings, recipe: Recipe, preprocessing: Preprocessing, progress: Progress
 ) -> CalibrationPair:
-    folder = settings.calibration
+    folder, count = settings.calibration, settings.calibration_count
+    if folder is None and settings.data is not None:
+        folder, count = settings.data, count or learning.CALIBRATING
     if folder is None or str(folder) == SYNTHETIC:
         with progress.stage("make synthetic pictures"):
-            count = settings.calibration_count or SYNTHETIC_COUNT
+            count = count or SYNTHETIC_COUNT
             return synthetic_pair(count if recipe.calibrated else 1, preprocessing, settings.seed)
     return folder_pair(
         folder,
         preprocessing,
-        count=settings.calibration_count,
+        count=count,
         seed=settings.seed,
         progress=progress,
     )

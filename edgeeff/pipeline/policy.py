@@ -82,8 +82,18 @@ def plan(settings: Settings, holds: frozenset[str]) -> Recipe:
     """The recipe to take: the user's, else the best for the network in the user's precision.
 
     Raises:
-        UsageError: no such recipe, or another precision's.
+        UsageError: no such recipe, another precision's, or one that cannot be trained.
     """
+    recipe = _planned(settings, holds)
+    if settings.qat and (recipe.scheme != "int8" or recipe.exceptions):
+        raise UsageError(
+            f"--qat trains networks that compute in int8 alone, not those of recipe {recipe.name}",
+            "leave out --qat, or choose another recipe (edgeeff recipes)",
+        )
+    return recipe
+
+
+def _planned(settings: Settings, holds: frozenset[str]) -> Recipe:
     if settings.recipe is not None:
         return find_recipe(settings.recipe)
     int8 = settings.precision == "int8"
@@ -100,7 +110,7 @@ def to_try(settings: Settings, holds: frozenset[str]) -> list[Recipe]:
         UsageError: as ``plan``.
     """
     recipe = plan(settings, holds)
-    chosen = settings.recipe is not None or settings.mixed is not None
+    chosen = settings.recipe is not None or settings.mixed is not None or settings.qat
     if settings.limits.set and not chosen and recipe.scheme == "int8":
         return [find_recipe(name) for name in choice(holds).ladder]
     return [recipe]

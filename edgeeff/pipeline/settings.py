@@ -14,6 +14,9 @@ from edgeeff.pipeline.mixed_precision import Budget
 
 ARTIFACTS = Path("artifacts")
 
+QAT_STEPS = 300
+"""Of 16 pictures: a few minutes for a small network on one CPU core, some ten for a B0."""
+
 BOUNDS: Mapping[str, tuple[int, int]] = {
     "calibration_count": (1, 100_000),
     "classes": (1, 1_000_000),
@@ -21,6 +24,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "batch": (1, 1024),
     "seed": (0, 2**63 - 1),
     "threads": (1, 1024),
+    "qat_steps": (1, 1_000_000),
 }
 """Between which numbers a setting lies; beyond, memory or the runtime ends before the work."""
 
@@ -53,6 +57,9 @@ class Settings:
         limits: what the model must reach, else ``AccuracyGateFailed``.
         mixed: what a search for layers to keep in a higher precision may spend; ``None``: no
             search.
+        qat: train the integer network to answer as the float one (quantization-aware training).
+        qat_steps: how long, in steps of 16 pictures.
+        data: pictures to learn from, labelled or not; ``None``: those that calibrate.
         allow_code: run code that a model's file brings along, such as a Lambda layer.
         seed: of everything drawn at random.
         output: folder of the results.
@@ -79,6 +86,9 @@ class Settings:
     eval_data: Path | None = None
     limits: Limits = NO_LIMITS
     mixed: Budget | None = None
+    qat: bool = False
+    qat_steps: int = QAT_STEPS
+    data: Path | None = None
     allow_code: bool = False
     seed: int = 0
     output: Path = ARTIFACTS
@@ -92,3 +102,7 @@ class Settings:
             if value is not None and not least <= value <= most:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} {shown(value)}", f"it lies in {least}..{most}")
+        if self.data is not None and not self.qat:
+            raise UsageError("--data without --qat", "add --qat, or calibrate with --calibration")
+        if self.qat and self.mixed is not None:
+            raise UsageError("--qat and --mixed contradict", "--qat keeps the network in integers")

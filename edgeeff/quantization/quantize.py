@@ -46,6 +46,7 @@ def quantize_model(
     threads: int | None = None,
     progress: Progress | None = None,
     covered: Callable[[coverage.Coverage | None], None] | None = None,
+    trained: Callable[[Corrected], Corrected] | None = None,
 ) -> bytes:
     """Quantize a float32 .tflite classifier.
 
@@ -58,6 +59,8 @@ def quantize_model(
         threads: kernel threads while calibrating.
         progress: told of every stage.
         covered: told how ranges grew with the pictures; ``None`` if none depends on them.
+        trained: gives the corrected network as quantization-aware training leaves it, its input
+            as the file will have it; ``None``: nothing is trained.
 
     Returns:
         The quantized .tflite, its signature kept. A byte input takes raw RGB bytes.
@@ -90,6 +93,8 @@ def quantize_model(
         progress=progress,
         covered=covered,
     )
+    if trained is not None:
+        network = trained(fed_by(network, model.preprocessing, ends))
     with progress.stage("quantize"):
         return assemble(network, recipe, model.preprocessing, ends)
 

@@ -59,6 +59,7 @@ class Manifest:
         corrections: parts of the recipe that were left out since they do not help this network,
             and what was measured; ``None`` if that was not looked at.
         mixed: which layers a search kept in a higher precision, and why.
+        qat: what quantization-aware training learned from, for how long, and what came of it.
         versions: of edgeeff, Python and the packages that matter.
         seconds: wall seconds by stage.
         peak_memory_bytes: of the largest of the processes that made it.
@@ -88,6 +89,7 @@ class Manifest:
     tried: list[dict[str, Any]] | None = None
     corrections: dict[str, Any] | None = None
     mixed: dict[str, Any] | None = None
+    qat: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None

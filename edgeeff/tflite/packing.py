@@ -30,17 +30,24 @@ MOST_BYTES = 2**31 - 1
 
 NEW_OPTIONS = {
     "ADD": "AddOptions",
+    "AVERAGE_POOL_2D": "Pool2DOptions",
     "CONCATENATION": "ConcatenationOptions",
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
+    "GELU": "GeluOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
+    "MAX_POOL_2D": "Pool2DOptions",
     "MEAN": "ReducerOptions",
+    "MIRROR_PAD": "MirrorPadOptions",
     "MUL": "MulOptions",
+    "REDUCE_MAX": "ReducerOptions",
     "RESHAPE": "ReshapeOptions",
     "SOFTMAX": "SoftmaxOptions",
     "SPLIT": "SplitOptions",
     "STRIDED_SLICE": "StridedSliceOptions",
     "SUB": "SubOptions",
+    "SUM": "ReducerOptions",
 }
 """The table that holds the options of an operator that no file had, by kind."""
 

@@ -184,7 +184,7 @@ class CalibrationPair:
             return synthetic_set(CHECKING, preprocessing, seed + 2)
         total = len(self.used.pictures)
         count = min(CHECKING, total)
-        return _subset(self.used, [i * total // count for i in range(count)])
+        return subset(self.used, [i * total // count for i in range(count)])
 
 
 def synthetic_pair(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationPair:
@@ -219,11 +219,11 @@ def folder_pair(
     seen = {everything.digests[i] for i in chosen}
     rest = [i for i, digest in enumerate(everything.digests) if digest not in seen]
     spare = rest[HELD_OUT : HELD_OUT + CHECKING]
-    used = replace(_subset(everything, sorted(chosen)), left_out=left_out)
+    used = replace(subset(everything, sorted(chosen)), left_out=left_out)
     if rest:
-        held_out = _subset(everything, rest[:HELD_OUT])
+        held_out = subset(everything, rest[:HELD_OUT])
         few = len(spare) < FEWEST_SPARE
-        return CalibrationPair(used, held_out, None if few else _subset(everything, spare))
+        return CalibrationPair(used, held_out, None if few else subset(everything, spare))
     return CalibrationPair(used, synthetic_set(HELD_OUT, preprocessing, seed + 1))
 
 
@@ -263,7 +263,8 @@ def check_normalised(pictures: npt.NDArray[np.float32], preprocessing: Preproces
         )
 
 
-def _subset(pictures: CalibrationSet, indices: list[int]) -> CalibrationSet:
+def subset(pictures: CalibrationSet, indices: list[int]) -> CalibrationSet:
+    """Some pictures of a set, in the order of the indices."""
     return replace(
         pictures,
         pictures=pictures.pictures[indices],

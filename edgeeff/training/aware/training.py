@@ -1,0 +1,169 @@
+"""Trains a corrected network as its integer file will compute, before it is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from edgeeff.errors import InputError
+from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.progress import Progress
+from edgeeff.quantization.corrections.corrected import Corrected
+from edgeeff.quantization.grid import Grid
+from edgeeff.quantization.recipes.recipe import Recipe
+from edgeeff.quantization.writing import writer
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import final_activation
+from edgeeff.training.aware import agreement
+from edgeeff.training.aware.learning import Learner, Plan, views
+from edgeeff.training.aware.network import FakeQuantized
+from edgeeff.training.aware.operators import refuse_untrainable
+from edgeeff.training.aware.segments import Segment, segments
+from edgeeff.training.aware.teacher import float_values, integer_values
+
+Pixels = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+MOST_VALUES = 4_000_000
+"""Of activations of one picture in the blocks that are trained: these cost the time of a step.
+
+In a network with larger pictures the last blocks learn to make up for the noise of all before.
+"""
+
+AVERAGED = 20
+"""Steps over which the error is averaged that is told."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training.
+
+    Attributes:
+        network: to be written.
+        steps: that were taken.
+        batch: pictures in each.
+        blocks: of the network that were trained, and how many it has.
+        start_db: signal to noise ratio at the logits in the first steps, mean over pictures.
+        end_db: the same in the last ones.
+        unlike: the largest share of an operator's values that the file puts on another step.
+    """
+
+    network: Corrected
+    steps: int
+    batch: int
+    blocks: tuple[int, int]
+    start_db: float
+    end_db: float
+    unlike: float
+
+    def to_json(self) -> dict[str, Any]:
+        """What a manifest says of it."""
+        names = (field.name for field in dataclasses.fields(self))
+        return {name: getattr(self, name) for name in names if name != "network"}
+
+
+def train(
+    network: Corrected,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    pictures: Pixels,
+    plan: Plan,
+    *,
+    takes_bytes: bool = True,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train weights, biases and ranges so that the integer network answers as the float one.
+
+    No labels are needed. On a CPU the same arguments give the same network.
+
+    Args:
+        network: as post-training quantization leaves it, fed as the file will be.
+        recipe: that it was corrected by, of scheme int8 without exceptions.
+        preprocessing: of the network.
+        pictures: to learn from, uint8 [count, side, side, 3].
+        plan: how long and how fast.
+        takes_bytes: the file will take pixels, not normalised values.
+        threads: kernel threads of the networks that are not trained.
+        progress: told of every stage.
+
+    Raises:
+        InputError: an operator that cannot be trained, errors that are no numbers, or a file that
+            does not compute what was trained.
+    """
+    progress = progress or Progress()
+    graph = network.graph
+    refuse_untrainable(graph)
+    tf.config.experimental.enable_op_determinism()
+    taken = preprocessing.normalised
+    if takes_bytes:
+        taken = functools.partial(_of_bytes, network.grids[graph.input])
+    # The network takes so many pictures at once, and no fewer.
+    size = graph.shape(graph.input)[0]
+    plan = replace(plan, batch=-(-plan.batch // size) * size)
+    written = _written(network, recipe)
+    aware = FakeQuantized(network, written)
+    last = final_activation(graph)
+    every = segments(graph, last.inputs[0] if last else graph.output)
+    blocks = _last_ones(graph, every)
+    given = integer_values(written, [graph.name(blocks[0].source)], threads)
+    real = float_values(network, [block.target for block in blocks], threads)
+    learner = Learner(aware, blocks, plan)
+    errors: list[float] = []
+    with progress.stage("train", plan.steps) as advance:
+        for shown in views(pictures, plan):
+            seen = taken(shown)
+            errors.append(learner.learn(given(seen)[0], real(seen)))
+            _check_number(errors)
+            advance(1)
+    trained = aware.trained()
+    with progress.stage("compare with the file"):
+        one = taken(np.resize(pictures, (size, *pictures.shape[1:])))
+        found = agreement.differences(aware, _written(trained, recipe), one)
+        agreement.check(found)
+    return Trained(
+        trained,
+        plan.steps,
+        plan.batch,
+        (len(blocks), len(every)),
+        -float(np.mean(errors[:AVERAGED])),
+        -float(np.mean(errors[-AVERAGED:])),
+        max(it.share for it in found),
+    )
+
+
+def _check_number(errors: list[float]) -> None:
+    if not np.isfinite(errors[-1]):
+        raise InputError(
+            f"after {len(errors)} steps the error of training is no number",
+            "the network's answers may not be finite: edgeeff evaluate shows it",
+        )
+
+
+def _last_ones(graph: Graph, blocks: list[Segment]) -> list[Segment]:
+    """As many blocks from the end as can be trained at a bearable cost, one at least."""
+    values, first = 0, len(blocks)
+    while first > 0:
+        made = [tensor for operator in blocks[first - 1].operators for tensor in operator.outputs]
+        values += sum(math.prod(graph.shape(tensor)[1:]) for tensor in made)
+        if values > MOST_VALUES and first < len(blocks):
+            break
+        first -= 1
+    return blocks[first:]
+
+
+def _of_bytes(grid: Grid, pixels: Pixels) -> FloatArray:
+    """The values that pixels stand for as the raw values of a network's input."""
+    return grid.dequantize((pixels.astype(np.int16) - 128).astype(np.int8))
+
+
+def _written(network: Corrected, recipe: Recipe) -> Graph:
+    """The integer model, its ends as they are inside."""
+    return Graph.of(writer.write(network.graph, recipe, network.grids, network.scales))
