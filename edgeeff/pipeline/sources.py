@@ -26,12 +26,10 @@ from edgeeff.tflite.metadata_writer import Texts, check_count, write_metadata
 from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import read_model
 from edgeeff.training.runs import BEST, Run, checked, is_run, read_run
+from edgeeff.training.settings import NAMED_WEIGHTS
 
 if TYPE_CHECKING:
     from edgeeff.network.weights import Weights
-
-NAMED_WEIGHTS = ("auto", "imagenet", "none")
-"""What ``Settings.weights`` may be other than a file."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+NAMED_WEIGHTS = ("auto", "imagenet", "none")
+"""What weights may be other than a file or a run."""
+
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "class_weights": ("auto", "balanced", "none"),
     "batchnorm": ("auto", "train", "frozen"),

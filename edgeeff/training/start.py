@@ -20,9 +20,7 @@ from edgeeff.state_dicts.reading import StateDict, is_state_dict, read
 from edgeeff.tflite.float_model import Provenance
 from edgeeff.training.network import HEAD
 from edgeeff.training.runs import BEST, Run, check_variant, checked, is_run, read_run
-from edgeeff.training.settings import TrainingSettings
-
-NAMED = ("auto", "imagenet", "none")
+from edgeeff.training.settings import NAMED_WEIGHTS, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Start:
 
     Attributes:
         variant: built as its weights want it.
-        weights: a name of ``NAMED``, a file, or a state dict that was read already.
+        weights: one of ``NAMED_WEIGHTS``, a file, or a state dict that was read already.
         preprocessing: of the network; a Keras file may turn out to ask for another one.
         run: the run whose weights they are; ``None``: none's.
     """
@@ -57,7 +55,7 @@ def find_start(variant: Variant, settings: TrainingSettings, *, whole: bool) -> 
     usual = Preprocessing.of(variant, settings.resolution)
     weights: str | Path | StateDict = settings.weights
     run = None
-    if settings.weights not in NAMED:
+    if settings.weights not in NAMED_WEIGHTS:
         path = Path(settings.weights)
         if is_run(path):
             run = read_run(path)
@@ -69,7 +67,7 @@ def find_start(variant: Variant, settings: TrainingSettings, *, whole: bool) -> 
         elif not any(os.path.exists(one) for one in (path, Path(f"{path}.index"))):
             raise InputError(
                 f"{path}: no such weight file or run",
-                f"give the path of one, or {', '.join(NAMED)}",
+                f"give the path of one, or {', '.join(NAMED_WEIGHTS)}",
             )
         elif os.path.isfile(path) and is_state_dict(path):
             weights = read(path, variant)
