@@ -58,6 +58,7 @@ class Session:
         preprocessing: of the network.
         skipped: pictures that cannot be read.
         plan: what the run does.
+        best: the weights that judged best so far, as a file.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Session:
             batch=self.plan.batch,
             class_weights=self._class_weights,
         )
+        self.best = b""
         self._phase: Phase | None = None
         self._batches: Iterator[Any] | None = None
 
@@ -282,12 +284,13 @@ class Session:
     def restore(self, run: Run) -> None:
         """Go on after the last epoch of a run. Raises ``InputError`` for a damaged state."""
         self._enter(len(run.epochs) - 1)
+        self.best = runs.checked(run, runs.BEST)
         with foreign.parsing(f"{run.folder / runs.STATE} is no state of this run"):
             self._learner.restore(safetensors.numpy.load(runs.checked(run, runs.STATE)))
 
-    def judge(self, pictures: Pictures, weights: bytes, progress: Progress) -> float:
-        """Share of pictures that a file of weights names right."""
-        for name, value in safetensors.numpy.load(weights).items():
+    def judge_best(self, pictures: Pictures, progress: Progress) -> float:
+        """Share of pictures that the best weights name right."""
+        for name, value in safetensors.numpy.load(self.best).items():
             named_weights(self._learner.network.averaged)[name].assign(value)
         with progress.stage("read test pictures", len(pictures.labels)) as advance:
             found = judged(pictures, self.preprocessing, advance=advance)

@@ -204,7 +204,7 @@ def _written(session: Session, run: Run) -> Run:
     weights, state = session.average(), session.state()
     contents = {runs.LAST: weights, runs.STATE: state}
     if run.best == run.epochs[-1]:
-        contents[runs.BEST] = weights
+        contents[runs.BEST] = session.best = weights
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     run = replace(run, sha256={**run.sha256, **sums})
     if session.chief:
@@ -217,7 +217,7 @@ def _finished(job: _Job, session: Session, run: Run) -> Run:
     """Judge the best weights on the test part, if there is one, and close the run."""
     top1 = None
     if job.data.test is not None:
-        top1 = session.judge(job.data.test, runs.checked(run, runs.BEST), job.progress)
+        top1 = session.judge_best(job.data.test, job.progress)
     run = replace(run, test_top1=top1, finished=True)
     if session.chief:
         files.write_together(_documents(run))
