@@ -45,6 +45,9 @@ class _Rates(tf_keras.optimizers.schedules.LearningRateSchedule):  # type: ignor
 class Learner:
     """The network, its average and its optimizer, on the devices of a strategy."""
 
+    _step: Callable[..., tuple[Tensor, Tensor]]
+    """Of the phase that has begun."""
+
     def __init__(
         self,
         network: Built,
@@ -65,7 +68,6 @@ class Learner:
         """
         self.network, self._settings, self._strategy = network, settings, strategy
         self._batch, self._class_weights = batch, class_weights
-        self._step: Callable[..., tuple[Tensor, Tensor]] | None = None
         self._optimizer: Any = None
         copy(network.model, network.averaged)
         self._judged = tf.function(self._judge, reduce_retracing=True)
@@ -89,7 +91,6 @@ class Learner:
 
     def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Learn from one batch: its loss, and how many pictures were named right, as scalars."""
-        assert self._step is not None, "a phase has begun"  # noqa: S101
         return self._step(images, targets)
 
     def judge(self, batches: Any) -> tuple[float, float]:
