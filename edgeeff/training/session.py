@@ -290,8 +290,11 @@ class Session:
 
     def judge_best(self, pictures: Pictures, progress: Progress) -> float:
         """Share of pictures that the best weights name right."""
-        for name, value in safetensors.numpy.load(self.best).items():
-            named_weights(self._learner.network.averaged)[name].assign(value)
+        best = safetensors.numpy.load(self.best)
+        # In the order of the network: workers exchange values as they assign them, and a file's
+        # names come in an order of their own.
+        for name, variable in named_weights(self._learner.network.averaged).items():
+            variable.assign(best[name])
         with progress.stage("read test pictures", len(pictures.labels)) as advance:
             found = judged(pictures, self.preprocessing, advance=advance)
         with progress.stage("judge by test pictures"):
