@@ -90,6 +90,7 @@ def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) 
         named = (f"{classes[i] if classes else i} {share:.1%}" for i, share in pairs)
         terminal.say(f"{prediction.path}: {', '.join(named)}")
     rows = [("pictures", f"{evaluation.images:,}")]
+    rows += [("weights", evaluation.weights)] if evaluation.weights else []
     rows += _accuracy_rows("", evaluation.accuracy)
     rows += _accuracy_rows(" of the reference", evaluation.reference_accuracy)
     if evaluation.drop is not None:

@@ -16,7 +16,7 @@ from edgeeff.evaluation.accuracy import Accuracy, accuracy, ranks
 from edgeeff.evaluation.changes import Change, changes, surest
 from edgeeff.evaluation.classifier import Answers, Classifier, batches
 from edgeeff.evaluation.fidelity import Fidelity, ImageErrors, image_errors, summary
-from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.evaluation.inputs import find_preprocessing, find_weights
 from edgeeff.evaluation.paired import Drop, drop
 from edgeeff.pictures.images import ImageSet, Picture, Skipped, check_classes, pixels
 from edgeeff.pictures.preprocessing import Preprocessing
@@ -61,6 +61,7 @@ class Evaluation:
         changed: how many pictures have another most likely class than with the reference; ``None``
             without one, or where classes do not exclude each other.
         changes: those that the reference was surest of.
+        weights: where the model's manifest says that its weights are from, such as a run.
     """
 
     model: Path
@@ -78,6 +79,7 @@ class Evaluation:
     classes: tuple[str, ...] = ()
     changed: int | None = None
     changes: tuple[Change, ...] = ()
+    weights: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields of ``edgeeff.evaluation/1``; what was not measured is null."""
@@ -87,6 +89,7 @@ class Evaluation:
             "reference": None if self.reference is None else str(self.reference),
             "reference_sha256": self.reference_sha256,
             "data": None if self.data is None else str(self.data),
+            "weights": self.weights,
             "images": self.images,
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in self.skipped],
             **_accuracy_json(self.accuracy),
@@ -193,6 +196,7 @@ def evaluate(
         classes=images.classes,
         changed=len(judge.changes) if judge.errors and exclusive else None,
         changes=surest(judge.changes),
+        weights=find_weights(model),
     )
 
 

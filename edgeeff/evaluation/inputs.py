@@ -93,3 +93,9 @@ def _per_channel(values: tuple[float, ...], model: Path) -> tuple[float, float, 
         raise InputError(f"the metadata of {model} normalises {len(values)} channels", "not RGB?")
     red, green, blue = values * 3 if len(values) == 1 else values
     return red, green, blue
+
+
+def find_weights(model: Path) -> str | None:
+    """Where a model's manifest says that its weights are from; ``None`` where nothing says it."""
+    manifest = read_manifest(model)
+    return manifest.weights.source if manifest is not None and manifest.weights else None

@@ -47,6 +47,7 @@ def test_the_file_names_as_many_right_as_the_run_says(finished, converted, tmp_p
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(test.pixels[place]).save(path)
     found = edgeeff.evaluate(converted.model, edgeeff.read_images(tmp_path))
+    assert found.weights == str(finished.folder / "best.safetensors")
     assert found.accuracy.top1.value == pytest.approx(finished.test_top1, abs=1e-9)
 
 
