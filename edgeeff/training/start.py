@@ -112,7 +112,8 @@ def fill(model: Any, start: Start, labels: tuple[str, ...]) -> tuple[Provenance,
         for variable in model.get_layer(HEAD).weights:
             variable.assign(tf.zeros_like(variable))
     source = str(start.run.folder / BEST) if start.run else loaded.source
-    provenance = Provenance(source, loaded.sha256, loaded.trained, tuple(notes))
+    trained = loaded.trained and not others
+    provenance = Provenance(source, loaded.sha256, trained, tuple(notes))
     return provenance, _asked_for(loaded, start.preprocessing)
 
 

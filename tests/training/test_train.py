@@ -176,7 +176,9 @@ def test_a_folder_without_a_run_cannot_go_on(tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_there(settings, tmp_path):
-    chosen = settings(epochs=2, head_epochs=1, learning_rate=10.0, clip=1000.0, warmup=0.0)
+    # Decay of so much makes weights nine times as large in each step.
+    growing = {"learning_rate": 10.0, "weight_decay": 1.0, "warmup": 0.0}
+    chosen = settings(epochs=2, head_epochs=1, batch=16, **growing)
     with pytest.raises(InputError, match=r"loss of epoch 2 is no number.*best.safetensors"):
         train(chosen, tmp_path)
     kept = safetensors.numpy.load_file(tmp_path / runs.BEST)
@@ -195,3 +197,13 @@ def test_a_step_that_memory_has_no_room_for_is_refused_with_one_that_fits(
     fits = int(refused.value.hint.split()[1])
     assert 0 < fits < 64
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("numbers", ["mixed_bfloat16", "mixed_float16"])
+def test_lower_precision_learns_as_well(settings, finished, tmp_path, numbers):
+    run = train(settings(numbers=numbers), tmp_path)
+    for one, other in zip(run.epochs, finished.epochs, strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=0.1)
+    dtypes = {value.dtype for value in safetensors.numpy.load_file(tmp_path / runs.BEST).values()}
+    assert dtypes == {np.dtype(np.float32)}
