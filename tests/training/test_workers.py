@@ -16,7 +16,7 @@ from edgeeff.training.train import train
 
 STILL = {
     "epochs": 2,
-    "batch": 256,
+    "batch": 128,
     "dropout": 0.0,
     "survival": 1.0,
     "augmentation": Augmentation(crop=1.0, colour=0.0, flip=False),
