@@ -40,14 +40,14 @@ def marks(candidates: Sequence[Candidate]) -> dict[str, tuple[str, ...]]:
     - compact: the smallest; of equal ones the better.
     - balanced: of those that no other is both smaller and better than, the one nearest to the
       smallest size with the best quality, both counted from 0 to 1 over the candidates, size by
-      its logarithm.
+      its logarithm. Of equally near ones the better.
     """
     if len(candidates) < 2:
         return {}
-    best = max(candidates, key=lambda one: (one.quality, -one.bytes))
-    smallest = min(candidates, key=lambda one: (one.bytes, -one.quality))
+    best = min(candidates, key=lambda one: (-one.quality, one.bytes, one.name))
+    smallest = min(candidates, key=lambda one: (one.bytes, -one.quality, one.name))
     front = [one for one in candidates if not any(_dominates(two, one) for two in candidates)]
-    balanced = min(front, key=lambda one: _distance(one, candidates))
+    balanced = min(front, key=lambda one: (_distance(one, candidates), -one.quality, one.name))
     found: dict[str, tuple[str, ...]] = {}
     for mark, chosen in ((QUALITY, best), (BALANCED, balanced), (COMPACT, smallest)):
         found[chosen.name] = (*found.get(chosen.name, ()), mark)
@@ -61,8 +61,9 @@ def mark(subjects: Iterable[Subject]) -> None:
         if subject.manifest is not None and subject.manifest.precision != "float32":
             networks.setdefault(_network(subject), []).append(subject)
     for members in networks.values():
+        chosen = _marks_of(members)
         for subject in members:
-            subject.marks = _marks_of(members).get(subject.sha256, ())
+            subject.marks = chosen.get(subject.sha256, ())
 
 
 def marked_trials(found: Sequence[Trial]) -> tuple[tuple[Trial, tuple[str, ...]], ...]:
@@ -91,22 +92,19 @@ def _network(subject: Subject) -> tuple[object, ...]:
 
 def _marks_of(members: Sequence[Subject]) -> dict[str, tuple[str, ...]]:
     good = [one for one in members if not one.origin.faults and one.size and one.trained]
-    for measure in (_top1, _sqnr):
-        found = [(one, measure(one, good)) for one in good]
-        known = [(one, value) for one, value in found if value is not None]
-        if measure is _sqnr or len(known) == len(good):
-            return marks([Candidate(one.sha256, one.size or 0, value) for one, value in known])
-    return {}
+    judged = [one.accuracy for one in good]
+    alike = {quality and (quality.pictures, quality.images) for quality in judged}
+    measure = _sqnr if len(alike) > 1 or None in alike else _top1
+    found = [(one, measure(one)) for one in good]
+    return marks([Candidate(one.sha256, one.size or 0, v) for one, v in found if v is not None])
 
 
-def _top1(subject: Subject, members: Sequence[Subject]) -> float | None:
-    """Top-1, if all were judged on pictures of one name and number."""
+def _top1(subject: Subject) -> float | None:
     found = subject.accuracy
-    others = {(one.accuracy.pictures, one.accuracy.images) for one in members if one.accuracy}
-    return found.top1.value if found and found.top1 and len(others) == 1 else None
+    return found.top1.value if found and found.top1 else None
 
 
-def _sqnr(subject: Subject, members: Sequence[Subject]) -> float | None:
+def _sqnr(subject: Subject) -> float | None:
     found = subject.fidelity
     if found is None:
         return None
@@ -123,7 +121,7 @@ def _distance(one: Candidate, all_of_them: Sequence[Candidate]) -> float:
     qualities = [other.quality for other in all_of_them]
     size = _share(math.log(one.bytes), min(sizes), max(sizes))
     lost = 1 - _share(one.quality, min(qualities), max(qualities))
-    return math.hypot(size, lost)
+    return round(math.hypot(size, lost), 9)
 
 
 def _share(value: float, low: float, high: float) -> float:

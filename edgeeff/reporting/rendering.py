@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeeff import __version__
 from edgeeff.drawing.svg import DARK, PAPER
+
+if TYPE_CHECKING:
+    import jinja2
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -25,24 +29,8 @@ def render(values: dict[str, Any]) -> str:
     Args:
         values: what ``templates/report.html`` names.
     """
-    import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        bytes=_bytes,
-        percent=_percent,
-        points=_points,
-        short=_short,
-        lines=_lines,
-        count="{:,}".format,
-    )
     script, style = _file("report.js"), _file("report.css")
     # Ours, not foreign: the plots escape their words themselves (drawing.svg.text).
     parts = {"script": Markup(script), "style": Markup(style)}  # noqa: S704
@@ -54,7 +42,22 @@ def render(values: dict[str, Any]) -> str:
         "version": __version__,
         "paper": (PAPER, DARK[PAPER]),
     }
-    return environment.get_template("report.html").render(values)
+    return _template().render(values)
+
+
+@cache
+def _template() -> jinja2.Template:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment.get_template("report.html")
 
 
 def _policy(script: str) -> str:

@@ -187,7 +187,7 @@ def read_run(folder: Path) -> Run:
         epochs = tuple(Epoch(**one) for one in found["epochs"])
         for one in found["epochs"]:
             foreign.check_types(Epoch, one, str(path))
-        return Run(
+        run = Run(
             folder=folder,
             settings=settings_of(found["settings"], str(path)),
             labels=tuple(map(str, found["labels"])),
@@ -204,6 +204,8 @@ def read_run(folder: Path) -> Run:
             notes=tuple(map(str, found["notes"])),
             sha256=dict(found["sha256"]),
         )
+    foreign.check_types(Run, vars(run), str(path))
+    return run
 
 
 def checked(run: Run, name: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from dataclasses import astuple
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,10 @@ def test_costs_are_those_of_the_table_of_variants() -> None:
     assert {name: point.x for name, point in points.items()} == {
         name: counts(variant).parameters for name, variant in VARIANTS.items()
     }
+
+
+def test_the_picture_in_the_documentation_is_this_one() -> None:
+    drawn = Path(__file__).parents[2] / "docs" / "variants.svg"
+    assert drawn.read_text("utf-8") == variants_plot().svg, (
+        "edgeeff variants --plot docs/variants.svg --force"
+    )

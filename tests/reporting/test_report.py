@@ -18,6 +18,7 @@ from edgeeff.errors import InputError, OutputError
 from tests.commands import said
 from tests.documents import validated
 from tests.reporting import folders
+from tests.tflite import tiny
 
 PROMISED_SECONDS, PROMISED_BYTES = 3.0, 3_000_000
 
@@ -198,3 +199,27 @@ def test_it_is_made_in_the_promised_time(full_folder: Path, photos: Path) -> Non
     start = time.process_time()
     edgeeff.report(full_folder, pictures=[photos])
     assert time.process_time() - start < PROMISED_SECONDS
+
+
+@pytest.fixture(scope="module")
+def two_hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(200):
+        path = folder / f"network-{number:03}-int8.tflite"
+        path.write_bytes(tiny.INT8.read_bytes() + number.to_bytes(2, "little"))
+        folders.add_manifest(path, "int8", 20 + number / 20)
+    return folder
+
+
+def test_two_hundred_models_are_a_page_of_bearable_size(two_hundred: Path) -> None:
+    made = edgeeff.report(two_hundred)
+    assert len(Reader(made.html).found["details"]) >= 200
+    assert len(made.html.encode()) < PROMISED_BYTES
+    assert sum(one.marks != () for one in made.gathered.subjects) in (1, 2, 3)
+
+
+@pytest.mark.clock
+def test_two_hundred_models_are_shown_in_the_promised_time(two_hundred: Path) -> None:
+    start = time.process_time()
+    edgeeff.report(two_hundred)
+    assert time.process_time() - start < 10
