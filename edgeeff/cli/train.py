@@ -37,6 +37,7 @@ A_PATH = click.Path(path_type=Path)
 @click.option("--output", type=A_PATH, help="Folder of the run.")
 @click.option("--resume", type=A_PATH, metavar="RUN", help="Go on with a run that was stopped.")
 @click.option("--force", is_flag=True, help="Begin anew where there is a run.")
+@click.option("--qat", is_flag=True, help="Then train its integer network, and write that.")
 @common_options
 def command(
     terminal: Terminal,
@@ -44,6 +45,7 @@ def command(
     output: Path | None,
     resume: Path | None,
     force: bool,
+    qat: bool,
     **options: Any,
 ) -> None:
     """Fine-tune a network on labelled pictures, from ImageNet weights where there are any.
@@ -71,7 +73,7 @@ def command(
             raise UsageError("--resume goes alone", "a run's settings stay as they are")
         with _told_how_to_go_on(terminal, resume):
             run = resume_training(resume, progress=progress, on_epoch=on_epoch)
-        _summary(terminal, run)
+        _finish(terminal, run, qat=qat)
         return
     table = {**(read_settings(config) if config else {}), **given}
     if "data" in given or "dataset" in given:  # the one of the two replaces the other
@@ -80,7 +82,20 @@ def command(
     output = output or Path("artifacts") / f"efficientnet-{settings.variant}-run"
     with _told_how_to_go_on(terminal, output):
         run = train(settings, output, force=force, progress=progress, on_epoch=on_epoch)
-    _summary(terminal, run)
+    _finish(terminal, run, qat=qat)
+
+
+def _finish(terminal: Terminal, run: Run, *, qat: bool) -> None:
+    """Say what a run made; with ``qat``, train and write its integer network."""
+    if not qat:
+        terminal.document(run.document())
+    _summary(terminal, run, qat=qat)
+    if qat:
+        from edgeeff.cli.summary import summary
+        from edgeeff.pipeline.conversion import Settings, convert
+
+        settings = Settings(weights=str(run.folder), qat=True, output=run.folder, force=True)
+        summary(terminal, convert(None, settings, terminal.progress()))
 
 
 @contextlib.contextmanager
@@ -106,11 +121,10 @@ def _line(run: Run, left: float) -> str:
     )
 
 
-def _summary(terminal: Terminal, run: Run) -> None:
-    """What a run made, and what to do next."""
+def _summary(terminal: Terminal, run: Run, *, qat: bool) -> None:
+    """What a run made, and what to do next if that is left to the user."""
     from edgeeff.training import runs
 
-    terminal.document(run.document())
     for note in run.notes:
         terminal.warn(f"note: {note}")
     best = run.best
@@ -124,5 +138,6 @@ def _summary(terminal: Terminal, run: Run) -> None:
         ("kept", str(run.folder / runs.BEST)),
     ]
     terminal.pairs(rows, title=f"{run.folder}: {run.settings.variant}, {len(run.epochs)} epochs")
-    terminal.say("\nnext:")
-    terminal.command("edgeeff convert", f"--weights {run.folder}", "--int8")
+    if not qat:
+        terminal.say("\nnext:")
+        terminal.command("edgeeff convert", f"--weights {run.folder}", "--int8")

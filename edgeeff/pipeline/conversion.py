@@ -316,6 +316,9 @@ def _pictures(
     settings: Settings, recipe: Recipe, preprocessing: Preprocessing, progress: Progress
 ) -> CalibrationPair:
     folder, count = settings.calibration, settings.calibration_count
+    run = sources.run_of(settings.weights) if settings.qat else None
+    if run is not None and folder is None and settings.data is None:
+        return learning.pictures_of(run, preprocessing, progress)
     if folder is None and settings.data is not None:
         folder, count = settings.data, count or learning.CALIBRATING
     if folder is None or str(folder) == SYNTHETIC:

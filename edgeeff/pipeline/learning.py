@@ -12,9 +12,11 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.pictures import (
+    HELD_OUT,
     CalibrationPair,
     CalibrationSet,
     folder_set,
+    set_of,
     subset,
     synthetic_set,
 )
@@ -26,6 +28,7 @@ from edgeeff.tflite.float_model import FloatModel
 
 if TYPE_CHECKING:
     from edgeeff.training.aware.training import Trained
+    from edgeeff.training.runs import Run
 
 MOST = 2000
 """Pictures that are read to learn from, spread over the list: 300 MB at 224 pixels."""
@@ -55,6 +58,27 @@ def check(network: FloatModel) -> None:
     refuse_untrainable(correctable(network.graph))
 
 
+def pictures_of(run: Run, preprocessing: Preprocessing, progress: Progress) -> CalibrationPair:
+    """The pictures that a training learned from, and to verify with some that it chose by.
+
+    Raises:
+        InputError: they are not there any more, or cannot be read.
+    """
+    from edgeeff.training.data.reading import judged
+    from edgeeff.training.train import read
+
+    data, found = read(run.settings), []
+    for part, most in ((data.train, MOST), (data.val, HELD_OUT)):
+        total = len(part.labels)
+        count = min(most, total)
+        taken = part.taken([place * total // count for place in range(count)])
+        with progress.stage("read pictures to learn from", count) as advance:
+            made = judged(taken, preprocessing, advance=advance)
+        names = tuple(taken.name(place) for place in range(len(made)))
+        found.append(set_of(f"pictures of {run.folder}", made.squares, names, made.skipped))
+    return CalibrationPair(*found)
+
+
 def lessons(
     settings: Settings,
     preprocessing: Preprocessing,
@@ -63,7 +87,7 @@ def lessons(
 ) -> CalibrationSet:
     """The pictures to learn from, none of which verifies the result.
 
-    Those of ``settings.data``, else those that calibrate, else synthetic ones.
+    Those of ``settings.data``, else those that calibrate; if these are synthetic, more such ones.
 
     Raises:
         InputError: nothing there that can be read.

@@ -112,7 +112,7 @@ def synthetic_set(count: int, preprocessing: Preprocessing, seed: int = 0) -> Ca
     memory.check(count * side * side * 3, f"{count:,} synthetic pictures", FEWER)
     pictures = np.stack(list(synthetic_pictures(count, side, seed)))
     names = tuple(f"synthetic {seed}/{number}" for number in range(count))
-    return _of(SYNTHETIC, pictures, names)
+    return set_of(SYNTHETIC, pictures, names)
 
 
 def folder_set(
@@ -155,7 +155,7 @@ def folder_set(
             "calibration needs pictures like those the app will see",
         )
     left_out = len(listed.pictures) - len(images.pictures)
-    return replace(_of(str(path), pictures, tuple(names), tuple(skipped)), left_out=left_out)
+    return replace(set_of(str(path), pictures, tuple(names), tuple(skipped)), left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -273,11 +273,12 @@ def subset(pictures: CalibrationSet, indices: list[int]) -> CalibrationSet:
     )
 
 
-def _of(
+def set_of(
     source: str,
     pictures: npt.NDArray[np.uint8],
     names: tuple[str, ...],
     skipped: tuple[Skipped, ...] = (),
 ) -> CalibrationSet:
+    """Pictures in memory as a set: where they come from, uint8 [count, side, side, 3], names."""
     digests = tuple(hashlib.sha256(picture.tobytes()).hexdigest() for picture in pictures)
     return CalibrationSet(source, pictures, names, digests, skipped)
