@@ -11,7 +11,8 @@ from edgeeff.accelerators.machine import read_machine
 from edgeeff.accelerators.plan import Plan, TargetStatus
 from edgeeff.devices.worker_bench import WorkerBench, crash_hint
 from edgeeff.errors import TargetUnavailable
-from edgeeff.worker.channel import Channel, local_command, local_environment
+from edgeeff.tflite.child_process import environment
+from edgeeff.worker.channel import Channel, local_command
 
 PROBE_SECONDS = 60.0
 
@@ -49,7 +50,7 @@ class Local:
             local_command(),
             name=f"the {target} target",
             timeout=timeout,
-            environment=local_environment(),
+            environment=environment(),
             crash_hint=crash_hint(target),
         )
 

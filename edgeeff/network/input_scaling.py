@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.errors import InputError
-from edgeeff.network.named_tensors import NamedTensors, Scaling
+from edgeeff.network.named_tensors import NamedTensors, PixelScaling
 from edgeeff.network.saved_layers import (
     IN_TRAINING,
     SHAPING,
@@ -78,7 +78,7 @@ def separated(
     return NamedTensors(weights, _scaling(255 * mean, 255 * _roots(variance) * further))
 
 
-def _composed(path: Path, layers: Sequence[SavedLayer], tensors: Tensors) -> Scaling | None:
+def _composed(path: Path, layers: Sequence[SavedLayer], tensors: Tensors) -> PixelScaling | None:
     """The scaling that layers in front of the first convolution amount to."""
     scale, offset, first = np.ones(3), np.zeros(3), None
     for layer in layers:
@@ -201,8 +201,8 @@ def _roots(variance: Values) -> Values:
     return np.maximum(np.sqrt(variance), LEAST_ROOT)
 
 
-def _scaling(mean: Values, std: Values) -> Scaling:
-    return Scaling(
+def _scaling(mean: Values, std: Values) -> PixelScaling:
+    return PixelScaling(
         (float(mean[0]), float(mean[1]), float(mean[2])),
         (float(std[0]), float(std[1]), float(std[2])),
     )

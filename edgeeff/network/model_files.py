@@ -21,10 +21,9 @@ import tf_keras
 
 from edgeeff import files, foreign
 from edgeeff.errors import InputError
+from edgeeff.network.export import SIGNATURE
 from edgeeff.network.keras_files import CONFIG_LIMIT, attribute
 from edgeeff.network.model_code import refuse_code, refuse_operators
-
-SIGNATURE = "serving_default"
 
 EXPORT = 'save it there with model.export("FOLDER"), and give that folder to --model'
 

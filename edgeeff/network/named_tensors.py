@@ -33,7 +33,7 @@ LARGEST_TENSOR = 1 << 26
 
 
 @dataclass(frozen=True)
-class Scaling:
+class PixelScaling:
     """What a network does to pixels (0..255) before its first convolution.
 
     Attributes:
@@ -56,7 +56,7 @@ class NamedTensors:
     """
 
     tensors: Arrays
-    scaling: Scaling | None = None
+    scaling: PixelScaling | None = None
     layers: tuple[SavedLayer, ...] | None = None
 
 

@@ -22,7 +22,7 @@ from edgeeff.errors import InputError, UsageError
 from edgeeff.network import checkpoints, keras_files, keras_imagenet, lite_packages
 from edgeeff.network.keras_files import LayerNames
 from edgeeff.network.keras_imagenet import WeightsUnavailable
-from edgeeff.network.named_tensors import NamedTensors, Scaling, as_float32
+from edgeeff.network.named_tensors import NamedTensors, PixelScaling, as_float32
 from edgeeff.network.saved_layers import head_activation, refuse_others
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.state_dicts.reading import SUFFIXES, StateDict, is_state_dict, read, read_safetensors
@@ -47,7 +47,7 @@ class Weights(Provenance):
             ``linear``; ``None``: not known, or its head was dropped.
     """
 
-    scaling: Scaling | None = None
+    scaling: PixelScaling | None = None
     activation: str | None = None
 
 
@@ -266,8 +266,8 @@ def _head_does_not_fit(
 
 
 def _fold_scaling(
-    tensors: dict[str, npt.NDArray[np.float32]], scaling: Scaling | None, variant: Variant
-) -> Scaling | None:
+    tensors: dict[str, npt.NDArray[np.float32]], scaling: PixelScaling | None, variant: Variant
+) -> PixelScaling | None:
     """Let the stem's kernel undo another std; hand back a scaling whose mean differs too.
 
     Where the means agree, the stem of the file's network sees ours times std / its std, zero

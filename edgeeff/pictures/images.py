@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from edgeeff import files, foreign
 from edgeeff.errors import InputError, UsageError
 from edgeeff.pictures import class_names
-from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pictures.preprocessing import ROWS, Preprocessing
 from edgeeff.progress import Advance
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
@@ -29,9 +29,6 @@ MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
 PIXEL_LIMIT = foreign.MOST_PICTURE // 8
 """A picture of more pixels is taken for a decompression bomb: each takes four bytes as it is read,
 and four as RGB."""
-
-ROWS = 256
-"""How many rows of a large picture are copied at a time."""
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how a picture stands; 1 is upright."""

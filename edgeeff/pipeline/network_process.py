@@ -23,8 +23,8 @@ from edgeeff.errors import InputError
 from edgeeff.pipeline import own_models, sources
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Advance, Progress
+from edgeeff.tflite.child_process import environment, last_words, signal_name
 from edgeeff.tflite.float_model import FloatModel
-from edgeeff.tflite.probe import last_words, package_path, signal_name
 
 Waiting = Callable[[Progress], FloatModel]
 """Waits for a network, tells of its stages, and raises what its maker raised."""
@@ -92,7 +92,7 @@ def begun(order: Order) -> Iterator[Waiting]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=printed,
-            env={**os.environ, "PYTHONPATH": package_path()},
+            env=environment(),
             # A Ctrl-C goes to this process, which ends the child.
             start_new_session=True,
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeeff.errors import EdgeeffError, InputError
-from edgeeff.tflite.messages import CHATTER
+from edgeeff.tflite.child_process import environment, last_words, signal_name
 from edgeeff.tflite.reader import read_model
 from edgeeff.tflite.runner import Runner
 
@@ -49,7 +48,7 @@ def probe(path: Path, *, seconds: float = SECONDS, xnnpack: bool = True) -> None
             timeout=seconds,
             capture_output=True,
             check=False,
-            env={**os.environ, "PYTHONPATH": package_path()},
+            env=environment(),
         )
     except subprocess.TimeoutExpired as error:
         raise InputError(f"{path} did not run to its end in {seconds:g} s", hint) from error
@@ -84,27 +83,6 @@ def _limit_memory() -> None:
     # macOS refuses any limit below what its own libraries have mapped.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-
-
-def package_path() -> str:
-    """``PYTHONPATH`` with which a child finds this edgeeff."""
-    root = str(Path(__file__).parents[2])
-    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-
-
-def signal_name(number: int) -> str:
-    """Such as ``SIGSEGV``."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def last_words(stderr: bytes) -> str:
-    """The last line that a child printed of itself, behind a colon; empty if there is none."""
-    lines = [line.strip() for line in stderr.splitlines() if not line.startswith(CHATTER)]
-    said = [line.decode("utf-8", "replace") for line in lines if line]
-    return f": {said[-1]}" if said else ""
 
 
 def _main() -> int:

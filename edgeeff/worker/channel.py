@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, cast
 
@@ -45,15 +44,6 @@ class WorkerFailed(TargetUnavailable):
 def local_command() -> list[str]:
     """The command line of a worker on this machine, with this Python."""
     return [sys.executable, "-m", "edgeeff.worker"]
-
-
-def local_environment() -> dict[str, str]:
-    """The environment of this process, in which a worker finds the same edgeeff."""
-    root = str(Path(edgeeff.__file__).resolve().parent.parent)
-    if Path(root).name in ("site-packages", "dist-packages"):
-        return dict(os.environ)
-    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 class Channel:

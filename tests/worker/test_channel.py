@@ -7,7 +7,8 @@ import time
 import pytest
 
 from edgeeff.errors import GateFailed, TargetUnavailable
-from edgeeff.worker.channel import Channel, WorkerFailed, local_command, local_environment
+from edgeeff.tflite.child_process import environment
+from edgeeff.worker.channel import Channel, WorkerFailed, local_command
 from edgeeff.worker.serve import PROTOCOL
 
 GREETING = f"""
@@ -134,15 +135,13 @@ def noisy(state, request):
 worker.REQUESTS["noise"] = noisy
 worker.main()
 """
-    with channel(script, environment=local_environment()) as opened:
+    with channel(script, environment=environment()) as opened:
         assert opened.ask("noise") == "fine"
         assert "native noise" in opened.printed()
 
 
 def test_leaving_a_channel_ends_the_worker():
-    with Channel(
-        local_command(), name="the test", timeout=10, environment=local_environment()
-    ) as opened:
+    with Channel(local_command(), name="the test", timeout=10, environment=environment()) as opened:
         assert opened.ask("machine")["machine"]
     with pytest.raises(ProcessLookupError):
         os.kill(opened._process.pid, 0)
