@@ -40,6 +40,7 @@ COMMANDS = (
     "evaluate int8.tflite --data photos",
     "bundle int8.tflite float32.tflite --output made/bundle --force",
     "verify bundle",
+    "report . --output made/report.html --force",
     "quantize float32.tflite --recipe dynamic --output made --force",
     "quantize float32.tflite --calibration photos --output made --force",
     "quantize float32.tflite --eval-data photos --max-drop 100 --output made --force",

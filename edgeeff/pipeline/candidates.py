@@ -63,6 +63,7 @@ class Job:
         settings: of the user.
         progress: told of every stage.
         training: of the corrected network before it is written; ``None``: it is not trained.
+        command: the line that makes the result again; ``None``: no line does.
     """
 
     network: FloatModel
@@ -71,6 +72,7 @@ class Job:
     settings: Settings
     progress: Progress
     training: Training | None = None
+    command: str | None = None
 
 
 def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
@@ -281,6 +283,7 @@ def _verify(
         files.read_bytes(model),
         recipe.scheme,
         job.network,
+        command=job.command,
         seed=settings.seed,
         recipe={"name": recipe.name, "text": recipe.text},
         float_bytes=len(job.network.content),

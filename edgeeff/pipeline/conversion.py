@@ -20,6 +20,7 @@ from edgeeff.pictures.images import read_images, read_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline import learning, network_process, policy, sources
 from edgeeff.pipeline.candidates import Conversion, Job, make
+from edgeeff.pipeline.command import command
 from edgeeff.pipeline.network_process import Order
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
@@ -125,6 +126,7 @@ def convert(
         AccuracyGateFailed: no recipe reaches the limits; the best model was written.
     """
     settings, progress = settings or Settings(), progress or Progress()
+    line = command("convert", *(("--variant", name) if name else ()), settings=settings)
     prepared = prepare(name, settings)
     settings = prepared.settings
     variant, expected, weighted = prepared.variant, prepared.recipe, prepared.weighted
@@ -142,7 +144,8 @@ def convert(
     )
     _keep_reference(network, reference, settings)
     recipes = policy.to_try(settings, policy.held_by(network.graph))
-    made = make(_job(network, reference, calibration, settings, progress), recipes, model)
+    job = _job(network, reference, calibration, settings, progress)
+    made = make(replace(job, command=line), recipes, model)
     said = network.weights.notes if network.weights else ()
     return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 
@@ -215,7 +218,10 @@ def convert_model(
     _check_limits(network, settings)
     calibration = _pictures(settings, recipes[-1], network.preprocessing, progress)
     _keep_reference(network, reference, settings)
-    made = make(_job(network, reference, calibration, settings, progress), recipes, target)
+    job = _job(network, reference, calibration, settings, progress)
+    if isinstance(model, Path):
+        job = replace(job, command=command("convert", "--model", str(model), settings=settings))
+    made = make(job, recipes, target)
     said = network.weights.notes if network.weights else ()
     return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 
@@ -273,7 +279,9 @@ def quantize(
     _refuse(settings, model)
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
-    made = make(_job(network, source, calibration, settings, progress), recipes, model)
+    job = _job(network, source, calibration, settings, progress)
+    line = command("quantize", str(source), settings=settings, preprocessing=preprocessing)
+    made = make(replace(job, command=line), recipes, model)
     said = (*_outdated(source, network), *_fed_otherwise(source), *_scaled_twice(source, network))
     return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
 

@@ -185,7 +185,7 @@ def _add_manifest(subject: Subject) -> None:
     if manifest is None:
         return
     subject.origin = figures.origin(manifest, subject.manifest_path)
-    source = Source(subject.manifest_path, manifest.sha256)
+    source = Source(subject.manifest_path, manifest.sha256, manifest.command or "")
     if manifest.accuracy is not None:
         fields = {**manifest.accuracy, "sha256": manifest.sha256}
         subject.qualities.append(figures.quality(fields, source, manifest.labels or ()))

@@ -60,6 +60,8 @@ class Manifest:
             and what was measured; ``None`` if that was not looked at.
         mixed: which layers a search kept in a higher precision, and why.
         qat: what quantization-aware training learned from, for how long, and what came of it.
+        command: the line that makes the model again, in the folder where it was made; ``None`` if
+            no line does.
         versions: of edgeeff, Python and the packages that matter.
         seconds: wall seconds by stage.
         peak_memory_bytes: of the largest of the processes that made it.
@@ -90,6 +92,7 @@ class Manifest:
     corrections: dict[str, Any] | None = None
     mixed: dict[str, Any] | None = None
     qat: dict[str, Any] | None = None
+    command: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
