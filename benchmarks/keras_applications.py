@@ -160,7 +160,7 @@ def write_pictures(side: int, folder: Path) -> None:
         ("calibration", found[::2], CALIBRATION_CROPS, 2),
         ("judged", found[1::2], JUDGED_CROPS, 1),
     ):
-        (folder / part).mkdir(parents=True)
+        (folder / part).mkdir(parents=True, exist_ok=True)
         for number, picture in enumerate(crops(images, how, count, seed=seed)):
             Image.fromarray(picture).save(folder / part / f"{number:03d}.png")
 

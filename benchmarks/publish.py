@@ -82,6 +82,7 @@ COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "worst picture, dB": _fixed("worst_image_sqnr_db", 1),
     "same answer behind a random head": _share("agreement_random_head"),
     "operators": lambda row: str(row["operators"]),
+    "integer only": lambda row: "yes" if row["integer_only"] else "no",
     "pictures": lambda row: str(row["method"]),
     "number": lambda row: str(row["given"]),
     "widened by the last half": lambda row: "{:.1%} to {:.1%}".format(*row["widened"]),
@@ -161,6 +162,13 @@ TABLES: Mapping[str, Table] = {
     "outliers": Table("outliers", (*WHO, *FIDELITY, "agreement where float is sure", *COST)),
     "side-by-side": Table(
         "side-by-side", (*WHO, *FIDELITY, *COST, "peak MB", "time per run, ratio")
+    ),
+    "keras-applications": Table(
+        "keras-applications",
+        (
+            *("network", "method", "integer only", *FIDELITY, "operators"),
+            *(*COST, "peak MB", "time per run, ratio"),
+        ),
     ),
     "contributions": Table("contributions", (*WHO, *FIDELITY, *COST)),
     "fashion-mnist": Table(
