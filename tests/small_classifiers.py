@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -189,3 +189,55 @@ class SmallClassifier:
         reach = (kernel - 1) * dilation + 1 if padding == VALID else 1
         one, *sides, _ = self.shape(source)
         return one, *(-(-(side - reach + 1) // stride) for side in sides)
+
+
+MOST_CHANNELS = 64
+"""Of a tensor that two branches are joined to."""
+
+Layer = Callable[[SmallClassifier, int], int]
+
+
+def _shuffled(net: SmallClassifier, last: int) -> int:
+    first, second = net.halves(last)
+    return net.concatenated(second, net.convolution(first, net.shape(first)[-1]))
+
+
+def _gated(net: SmallClassifier, last: int) -> int:
+    gate = net.alone(net.convolution(last, net.shape(last)[-1], 1), "LOGISTIC")
+    return net.joined("MUL", last, gate)
+
+
+def _dense_block(net: SmallClassifier, last: int) -> int:
+    if net.shape(last)[-1] > MOST_CHANNELS:
+        return net.convolution(last, 8, 1, activation="RELU")
+    return net.concatenated(last, net.convolution(last, 8, activation="RELU"))
+
+
+LAYERS: Mapping[str, Layer] = {
+    "conv": lambda net, last: net.convolution(last, 8, activation="RELU"),
+    "conv relu6": lambda net, last: net.convolution(last, 16, activation="RELU6"),
+    "conv linear": lambda net, last: net.convolution(last, 8, 1),
+    "conv strided": lambda net, last: net.convolution(last, 12, stride=2, activation="RELU"),
+    "conv dilated": lambda net, last: net.convolution(last, 8, dilation=2, activation="RELU"),
+    "conv of groups": lambda net, last: net.convolution(
+        net.convolution(last, 8, 1), 16, groups=4, activation="RELU"
+    ),
+    "depthwise": lambda net, last: net.depthwise(last, activation="RELU6"),
+    "depthwise strided": lambda net, last: net.depthwise(last, stride=2),
+    "depthwise twice": lambda net, last: net.depthwise(
+        net.convolution(last, 4, 1), multiplier=2, activation="RELU"
+    ),
+    "padded": lambda net, last: net.convolution(net.pad(last), 8, padding=VALID),
+    "max pool": lambda net, last: net.pool(last, "MAX_POOL_2D"),
+    "average pool": lambda net, last: net.pool(last, "AVERAGE_POOL_2D", 3, 1),
+    "sum": lambda net, last: net.joined("ADD", last, net.convolution(last, net.shape(last)[-1])),
+    "spread sum": lambda net, last: net.joined("ADD", last, net.convolution(last, 1, 1)),
+    "swish": lambda net, last: net.joined("MUL", last, net.alone(last, "LOGISTIC")),
+    "hard swish": lambda net, last: net.alone(last, "HARD_SWISH"),
+    "tanh": lambda net, last: net.alone(last, "TANH"),
+    "relu": lambda net, last: net.alone(last, "RELU"),
+    "gate": _gated,
+    "shuffle": lambda net, last: _shuffled(net, net.convolution(last, 8, 1)),
+    "dense block": _dense_block,
+}
+"""Layers to build classifiers of, by name: each adds itself to a network behind a tensor."""

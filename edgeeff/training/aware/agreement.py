@@ -60,8 +60,18 @@ def differences(network: FakeQuantized, written: Graph, pictures: FloatArray) ->
     return found
 
 
-def check(found: list[Difference]) -> None:
-    """Raise ``InputError`` that names the first operator which differs, if one does."""
+def checked(network: FakeQuantized, written: Graph, pictures: FloatArray) -> float:
+    """The largest share of an operator's values that the file puts on another step, 0..1.
+
+    Args:
+        network: as it was trained.
+        written: the integer model of it, its ends as they are inside.
+        pictures: as the network takes them, [batch, side, side, 3].
+
+    Raises:
+        InputError: names the first operator that does not compute what was trained.
+    """
+    found = differences(network, written, pictures)
     for one in found:
         if (one.share > MOST_APART and one.steps > 1.5) or one.share > 0.5:
             raise InputError(
@@ -70,3 +80,4 @@ def check(found: list[Difference]) -> None:
                 f"{one.steps:.0f} steps",
                 "edgeeff inspect --layers shows the layers of the file; report this",
             )
+    return max(one.share for one in found)

@@ -55,7 +55,7 @@ class Plan:
 
     steps: int = 300
     batch: int = 16
-    rate: float = 0.01
+    rate: float = 0.006
     seed: int = 0
 
 

@@ -24,7 +24,7 @@ from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.weights import from_per_channel, per_channel
 from edgeeff.training.aware.operators import apply
-from edgeeff.training.aware.shared_grids import MOVING, shared_grids
+from edgeeff.training.aware.shared_grids import MOVING, ROUNDING, shared_grids
 
 FloatArray = npt.NDArray[np.float32]
 STEPS = HIGHEST - LOWEST
@@ -129,8 +129,8 @@ class FakeQuantized:
         for operator in operators:
             made = apply(self.graph, operator, self._operands(operator, values, spans))
             for tensor, value in zip(operator.outputs, made, strict=True):
-                moved = operator.kind in MOVING
-                values[tensor] = value if moved else self._rounded(tensor, value, spans)
+                exact = operator.kind in MOVING - ROUNDING
+                values[tensor] = value if exact else self._rounded(tensor, value, spans)
         return values
 
     def _spans(self) -> dict[int, Span]:

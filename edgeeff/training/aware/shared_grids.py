@@ -15,6 +15,9 @@ MOVING = COPYING | {"MAXIMUM", "MINIMUM", "PADV2", "REDUCE_MAX", "SQUEEZE"}
 TensorFlow Lite 8-bit quantization specification, "Int8 quantized operator specifications".
 """
 
+ROUNDING = MOVING & {"AVERAGE_POOL_2D", "RESIZE_BILINEAR"}
+"""Those whose results lie between their inputs' steps, and are rounded to one of them."""
+
 
 def shared_grids(graph: Graph) -> dict[int, int]:
     """For each activation, the tensor that stands for all that have the same grid.

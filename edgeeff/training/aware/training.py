@@ -102,12 +102,11 @@ def train(
     graph = network.graph
     refuse_untrainable(graph)
     tf.config.experimental.enable_op_determinism()
-    taken = preprocessing.normalised
-    if takes_bytes:
-        taken = functools.partial(_of_bytes, network.grids[graph.input])
     # The network takes so many pictures at once, and no fewer.
     size = graph.shape(graph.input)[0]
     plan = replace(plan, batch=-(-plan.batch // size) * size)
+    of_bytes = functools.partial(_of_bytes, network.grids[graph.input])
+    taken = of_bytes if takes_bytes else preprocessing.normalised
     written = _written(network, recipe)
     aware = FakeQuantized(network, written)
     last = final_activation(graph)
@@ -118,25 +117,17 @@ def train(
     learner = Learner(aware, blocks, plan)
     errors: list[float] = []
     with progress.stage("train", plan.steps) as advance:
-        for shown in views(pictures, plan):
-            seen = taken(shown)
+        for seen in map(taken, views(pictures, plan)):
             errors.append(learner.learn(given(seen)[0], real(seen)))
             _check_number(errors)
             advance(1)
     trained = aware.trained()
     with progress.stage("compare with the file"):
-        one = taken(np.resize(pictures, (size, *pictures.shape[1:])))
-        found = agreement.differences(aware, _written(trained, recipe), one)
-        agreement.check(found)
-    return Trained(
-        trained,
-        plan.steps,
-        plan.batch,
-        (len(blocks), len(every)),
-        -float(np.mean(errors[:AVERAGED])),
-        -float(np.mean(errors[-AVERAGED:])),
-        max(it.share for it in found),
-    )
+        few = taken(np.resize(pictures, (size, *pictures.shape[1:])))
+        unlike = agreement.checked(aware, _written(trained, recipe), few)
+    begin, end = (-float(np.mean(part)) for part in (errors[:AVERAGED], errors[-AVERAGED:]))
+    counts = (len(blocks), len(every))
+    return Trained(trained, plan.steps, plan.batch, counts, begin, end, unlike)
 
 
 def _check_number(errors: list[float]) -> None:

@@ -92,13 +92,13 @@ def test_each_operator_of_the_file_computes_what_was_trained(trained):
 def test_a_file_that_computes_something_else_is_refused_with_the_layer_s_name(corrected):
     aware = FakeQuantized(corrected, written(corrected))
     picture = np.full((1, 32, 32, 3), 100.0, np.float32)
-    agreement.check(agreement.differences(aware, written(corrected), picture))
+    agreement.checked(aware, written(corrected), picture)
     layer = next(o for o in corrected.graph.operators if "block2a_project" in o.name)
     grid = corrected.grids[layer.output]
     narrow = Grid(grid.scale / 4, grid.zero_point)
     other = written(replace(corrected, grids={**corrected.grids, layer.output: narrow}))
     with pytest.raises(InputError, match=f"{layer.name} differs in"):
-        agreement.check(agreement.differences(aware, other, picture))
+        agreement.checked(aware, other, picture)
 
 
 def test_learned_ranges_and_weights_go_into_the_file_as_they_are(trained):
