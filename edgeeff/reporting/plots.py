@@ -160,7 +160,7 @@ def _points(
 
 
 def _short(name: str) -> str:
-    return name.removesuffix(".tflite").removeprefix("efficientnet-")
+    return name.removesuffix(".tflite").replace("efficientnet-", "")
 
 
 def layers_plot(errors: Sequence[LayerError], name: str) -> Plot:

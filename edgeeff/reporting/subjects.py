@@ -13,7 +13,7 @@ from edgeeff.accelerators.plan import HARDWARE
 from edgeeff.benchmarking.comparison import Comparison
 from edgeeff.errors import EdgeeffError
 from edgeeff.evaluation.layers.report import LayerError
-from edgeeff.reporting import figures
+from edgeeff.reporting import reading
 from edgeeff.reporting.facts import COMPILER, Facts, Group, Placement
 from edgeeff.reporting.figures import Latency, Origin, Quality, Source
 from edgeeff.reporting.finding import Document, Found, Refused
@@ -184,31 +184,31 @@ def _add_manifest(subject: Subject) -> None:
     manifest = subject.manifest
     if manifest is None:
         return
-    subject.origin = figures.origin(manifest, subject.manifest_path)
+    subject.origin = reading.origin(manifest, subject.manifest_path)
     source = Source(subject.manifest_path, manifest.sha256, manifest.command or "")
     if manifest.accuracy is not None:
         fields = {**manifest.accuracy, "sha256": manifest.sha256}
-        subject.qualities.append(figures.quality(fields, source, manifest.labels or ()))
+        subject.qualities.append(reading.quality(fields, source, manifest.labels or ()))
     if manifest.fidelity is not None:
         subject.qualities.append(
-            figures.fidelity(manifest.fidelity, manifest.model, manifest.sha256, source)
+            reading.fidelity(manifest.fidelity, manifest.model, manifest.sha256, source)
         )
 
 
 def _add_evaluation(gathered: Gathered, document: Document) -> None:
     source = Source(document.path, document.sha256)
-    quality = figures.quality(document.fields, source)
+    quality = reading.quality(document.fields, source)
     subject = gathered.subject(quality.model, quality.sha256)
     labels = (subject.manifest.labels if subject.manifest else None) or ()
-    subject.qualities.append(figures.quality(document.fields, source, labels))
+    subject.qualities.append(reading.quality(document.fields, source, labels))
 
 
 def _add_benchmark(gathered: Gathered, document: Document) -> None:
     fields, where = document.fields, document.path
-    with foreign.parsing(f"{where} is not a whole benchmark document", figures.EDITED):
+    with foreign.parsing(f"{where} is not a whole benchmark document", reading.EDITED):
         devices = (fields.get("environment") or {}).get("devices", ())
         machines = {str(entry["device"]): dict(entry["before"]) for entry in devices}
-    found = list(figures.latencies(fields, machines, Source(where, document.sha256)))
+    found = list(reading.latencies(fields, machines, Source(where, document.sha256)))
     comparisons = [_comparison(entry, where) for entry in fields.get("comparisons", ())]
     failures = [_failure(entry, where) for entry in fields.get("failures", ())]
     for latency in found:
@@ -221,8 +221,8 @@ def _add_benchmark(gathered: Gathered, document: Document) -> None:
 
 def _add_inspection(gathered: Gathered, document: Document) -> None:
     fields, where = document.fields, document.path
-    layers = figures.layer_errors(fields, where)
-    with foreign.parsing(f"{where} is not a whole inspection", figures.EDITED):
+    layers = reading.layer_errors(fields, where)
+    with foreign.parsing(f"{where} is not a whole inspection", reading.EDITED):
         sha256, size = str(fields["sha256"]), int(fields["bytes"])
     if not layers:
         return
@@ -235,7 +235,7 @@ def _add_inspection(gathered: Gathered, document: Document) -> None:
 
 def _add_compilation(gathered: Gathered, document: Document) -> None:
     fields = document.fields
-    with foreign.parsing(f"{document.path} is not a whole compilation", figures.EDITED):
+    with foreign.parsing(f"{document.path} is not a whole compilation", reading.EDITED):
         groups = tuple(
             Group(
                 str(entry["operator"]),
@@ -262,7 +262,7 @@ _ADDERS = {
 
 
 def _comparison(entry: Mapping[str, Any], where: str) -> Comparison:
-    with foreign.parsing(f"{where} has a malformed comparison", figures.EDITED):
+    with foreign.parsing(f"{where} has a malformed comparison", reading.EDITED):
         interval = entry["ci95"]
         found = Comparison(
             **{
@@ -276,7 +276,7 @@ def _comparison(entry: Mapping[str, Any], where: str) -> Comparison:
 
 
 def _failure(entry: Mapping[str, Any], where: str) -> Failure:
-    with foreign.parsing(f"{where} has a malformed failure", figures.EDITED):
+    with foreign.parsing(f"{where} has a malformed failure", reading.EDITED):
         names = ("model", "target", "device", "error")
         return Failure(**{name: str(entry[name]) for name in names}, path=where)
 
