@@ -136,6 +136,8 @@ def convert(
     with network_process.begun(Order(weighted, settings, prepared.labels)) as wait:
         calibration = _pictures(settings, expected, usual, progress)
         network = wait(progress)
+    if settings.qat:
+        learning.check(network)
     if network.preprocessing.crop != usual.crop:
         calibration = _pictures(settings, expected, network.preprocessing, progress)
     reference, model = (
@@ -215,6 +217,8 @@ def convert_model(
         network = wait(progress)
     recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))
     check_network(network, recipes[-1])
+    if settings.qat:
+        learning.check(network)
     _check_limits(network, settings)
     calibration = _pictures(settings, recipes[-1], network.preprocessing, progress)
     _keep_reference(network, reference, settings)
@@ -270,6 +274,8 @@ def quantize(
     recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))
     recipe = recipes[-1]
     check_network(network, recipe)
+    if settings.qat:
+        learning.check(network)
     _check_limits(network, settings)
     stem = source.stem.removesuffix("-float32")
     model = settings.output / f"{stem}-{recipe.scheme}.tflite"
@@ -314,7 +320,6 @@ def _job(
     """The work on a network, with what it learns from if it is to be trained."""
     training = None
     if settings.qat:
-        learning.check(network)
         pictures = learning.lessons(settings, network.preprocessing, calibration, progress)
         training = learning.Training(pictures, settings, progress)
     return Job(network, reference, calibration, settings, progress, training)
