@@ -174,3 +174,21 @@ class Origin:
     calibration: Calibration | None = None
     faults: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What ``verify`` said of a bundle.
+
+    Attributes:
+        sha256: of the bundle's ``SHA256SUMS``.
+        where: device, accelerator, runtime and machine, in words.
+        faults: what is wrong; none in a good one.
+        notes: such as that no hardware gave the answers.
+    """
+
+    sha256: str
+    where: str
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+    source: Source

@@ -22,6 +22,7 @@ from edgeeff.reporting.figures import (
     Quality,
     Source,
     Trial,
+    Verified,
 )
 from edgeeff.tflite.manifest import Manifest
 
@@ -175,6 +176,23 @@ def layer_errors(fields: Mapping[str, Any], where: str) -> tuple[LayerError, ...
         known = {key: value for key, value in vars(error).items() if value != float("inf")}
         foreign.check_types(LayerError, known, where)
     return found
+
+
+def verified(fields: Mapping[str, Any], source: Source) -> Verified:
+    """The fields of an edgeeff.verification/1 document. Raises ``InputError``."""
+    with foreign.parsing(f"{source.path} is not a whole verification", EDITED):
+        where = fields["checked_with"]
+        names = ("target", "device", "runtime", "machine")
+        faults = tuple(map(str, fields["faults"]))
+        if fields["good"] is not (not faults):
+            raise ValueError("good and faults contradict")
+        return Verified(
+            sha256=str(fields["sha256"]),
+            where=", ".join(str(where[name]) for name in names if where.get(name)),
+            faults=faults,
+            notes=tuple(map(str, fields.get("notes", ()))),
+            source=source,
+        )
 
 
 def _decibels(layer: Mapping[str, Any]) -> dict[str, Any]:

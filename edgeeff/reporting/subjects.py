@@ -15,7 +15,7 @@ from edgeeff.errors import EdgeeffError
 from edgeeff.evaluation.layers.report import LayerError
 from edgeeff.reporting import reading
 from edgeeff.reporting.facts import COMPILER, Facts, Group, Placement
-from edgeeff.reporting.figures import Latency, Origin, Quality, Source
+from edgeeff.reporting.figures import Latency, Origin, Quality, Source, Verified
 from edgeeff.reporting.finding import Document, Found, Refused
 from edgeeff.tflite.manifest import Manifest
 
@@ -119,6 +119,7 @@ class Gathered:
     subjects: list[Subject] = field(default_factory=list)
     comparisons: list[tuple[Comparison, str]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    verified: list[Verified] = field(default_factory=list)
 
     def subject(self, name: str, sha256: str) -> Subject:
         """The model of a hash, or the only one of that file's name; a new one if there is none."""
@@ -252,12 +253,18 @@ def _add_compilation(gathered: Gathered, document: Document) -> None:
     gathered.subject(name, "").placements.append(found)
 
 
+def _add_verification(gathered: Gathered, document: Document) -> None:
+    source = Source(document.path, document.sha256)
+    gathered.verified.append(reading.verified(document.fields, source))
+
+
 _ADDERS = {
     "evaluation": _add_evaluation,
     "benchmark": _add_benchmark,
     "comparison": _add_benchmark,
     "inspection": _add_inspection,
     "compilation": _add_compilation,
+    "verification": _add_verification,
 }
 
 

@@ -149,4 +149,5 @@ def full(folder: Path, photos: Path) -> Path:
     add_run(folder, "first")
     add_run(folder, "second", epochs=12)
     edgeeff.bundle([folder / "tiny-int8.tflite"], folder / "app.zip", texts=edgeeff.Texts("tiny"))
+    (folder / "verified.json").write_text(edgeeff.verify(folder / "app.zip").text(), "utf-8")
     return folder

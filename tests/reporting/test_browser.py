@@ -162,3 +162,15 @@ def test_hostile_names_are_words(page: Page, tmp_path: Path) -> None:
     assert page.run("document.querySelectorAll('img').length") == 0
     assert page.run("document.title") == "<script>alert(2)</script>"
     assert page.errors == []
+
+
+def test_a_notebook_shows_the_page_in_its_frame(
+    page: Page, full_folder: Path, tmp_path: Path
+) -> None:
+    notebook = tmp_path / "cell.html"
+    shown = edgeeff.report(full_folder)._repr_html_()
+    notebook.write_text(f'<!doctype html><meta charset="utf-8">{shown}', "utf-8")
+    page.open(notebook)
+    rows = "document.querySelector('iframe').contentDocument.querySelectorAll('#models tbody tr')"
+    assert page.run(f"{rows}.length") == 5
+    assert page.errors == []

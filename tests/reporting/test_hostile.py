@@ -22,6 +22,7 @@ KINDS = {
     "evaluation-tiny-int8.json": mutants.json_of,
     "latency-1.json": mutants.json_of,
     "layers.json": mutants.json_of,
+    "verified.json": mutants.json_of,
     "tiny-int8.json": mutants.json_of,
     "first/run.json": mutants.json_of,
     "app.zip": mutants.bytes_of,
@@ -127,6 +128,15 @@ def test_a_picture_of_the_name_and_another_content_is_not_shown(
     made = edgeeff.report(tmp_path)
     assert "data:image" not in made.html
     assert "no picture of this name and hash here" in made.html
+
+
+def test_a_verification_that_contradicts_itself_is_refused(
+    full_folder: Path, tmp_path: Path
+) -> None:
+    fields = json.loads((full_folder / "verified.json").read_text("utf-8"))
+    fields["faults"] = ["it computes something else"]
+    (tmp_path / "verified.json").write_text(json.dumps(fields), "utf-8")
+    assert "contradict" in refusals(tmp_path)["verified.json"]
 
 
 def test_words_of_any_length_are_cut(tmp_path: Path) -> None:

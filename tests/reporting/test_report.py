@@ -74,6 +74,7 @@ def test_every_model_is_there_with_its_size_and_hash(name, read: Reader, full_fo
         "Calibration",
         "Make it again",
         "Bundles",
+        "Golden vectors computed again",
     ],
 )
 def test_all_that_is_in_the_folder_has_its_place(title: str, read: Reader) -> None:
