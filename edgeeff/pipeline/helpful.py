@@ -39,7 +39,8 @@ class Helpful:
         sqnr_db: of the logits, with what is left.
         whole_db: with the whole recipe.
         plain_db: of plain rounding.
-        pictures: on how many this was measured. Each counts by its own signal.
+        pictures: on how many this was measured. Each counts by the mean of its own signal and
+            that of all.
     """
 
     left_out: tuple[str, ...]
@@ -74,7 +75,9 @@ def helpful(
 
     def measured(candidate: Recipe) -> float:
         errors = image_errors(truth, _logits(network, quantize(candidate), pictures))
-        share = (errors.noise / np.maximum(errors.signal, 1e-30)).mean()
+        # By its own signal alone a picture whose logits are nearly zero would own the mean.
+        usual = (errors.signal + errors.signal.mean()) / 2
+        share = (errors.noise / np.maximum(usual, 1e-30)).mean()
         return float(-10 * np.log10(share + 1e-12))
 
     parts = dict(_without_a_part(recipe))

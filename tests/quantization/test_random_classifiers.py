@@ -101,5 +101,6 @@ def _noise(network: FloatModel, made: bytes) -> float:
         np.concatenate([Classifier(it, network.preprocessing)(p[None]).logits for p in pictures])
         for it in (network.graph, made)
     )
-    each = ((truth - found) ** 2).sum(axis=1) / np.maximum((truth**2).sum(axis=1), 1e-12)
+    signal = (truth**2).sum(axis=1)
+    each = ((truth - found) ** 2).sum(axis=1) / np.maximum(signal + signal.mean(), 1e-12)
     return float(np.median(each))
