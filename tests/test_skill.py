@@ -35,7 +35,7 @@ def test_its_commands_run(
         photographs[name].save(f"photos/{name}.png")
     ran = [shlex.split(line)[1:] for line in lines()]
     assert [words[0] for words in ran] == [
-        *("convert", "inspect", "bundle", "verify", "evaluate", "benchmark"),
+        *("convert", "inspect", "bundle", "verify", "evaluate", "benchmark", "report"),
     ]
     for words in ran:
         with pytest.raises(SystemExit) as left:
