@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import PurePath
 
 from edgeeff.accelerators.plan import HARDWARE
@@ -14,7 +15,7 @@ from edgeeff.drawing.axes import Axis
 from edgeeff.drawing.charts import Chart, Point, Series, chart
 from edgeeff.drawing.svg import BLUE, INK, ORANGE, SERIES, Plot, shortened
 from edgeeff.evaluation.layers.report import LayerError
-from edgeeff.reporting.figures import Latency, Quality
+from edgeeff.reporting.figures import Quality
 from edgeeff.reporting.subjects import Subject
 
 IMAGENET = (1000, 1001)
@@ -26,7 +27,6 @@ MOST_NAMED = 24
 BYTES = Axis("bytes of the file", megabytes, log=True)
 PARAMETERS = Axis("parameters", counted, log=True)
 MACS = Axis("multiply-accumulates per picture", counted, log=True)
-LATENCY = Axis("median latency", milliseconds, log=True)
 TOP1 = Axis("top-1", percent, bounds=(0, 1))
 SQNR = Axis("SQNR of the median picture, dB")
 LAYERS_SHOWN = Axis("layer, from input to output")
@@ -45,118 +45,92 @@ BEST_DB = 100.0
 """Above, a layer is as good as without error."""
 
 
+Interval = tuple[float, float]
+
+
 @dataclass(frozen=True)
-class _Good:
-    """What stands on the vertical axis: top-1, or where nobody measured it, fidelity."""
+class _Judged:
+    """A model with what stands on the vertical axis.
 
-    axis: Axis
-    of: Callable[[Subject], Quality | None]
+    Attributes:
+        interval: of the value, if it has one.
+        pictures: that it was judged on, as a legend has room for them.
+    """
 
-    def value(self, subject: Subject) -> float | None:
-        found = self.of(subject)
-        if found is None:
-            return None
-        if self.axis is SQNR:
-            return found.median_sqnr_db
-        return found.top1.value if found.top1 else None
-
-    def interval(self, subject: Subject) -> tuple[float, float] | None:
-        found = self.of(subject)
-        top1 = found.top1 if found and self.axis is TOP1 else None
-        return (top1.low, top1.high) if top1 else None
+    subject: Subject
+    value: float
+    interval: Interval | None
+    pictures: str
 
 
-_Found = Sequence[tuple[Subject, float]]
-"""Models with what they cost."""
+_Spent = Sequence[tuple[_Judged, float, Interval | None]]
+"""Models with what they cost, and its interval."""
 
 
 def quality_plots(subjects: Sequence[Subject]) -> tuple[Plot, ...]:
-    """Quality against size, parameters, work and latency; none where nothing was measured."""
+    """Top-1 against size, parameters, work and latency; where nobody measured it, fidelity.
+
+    Models that were judged on other pictures have other colours: their figures are not to be mixed.
+    """
     labelled = any(one.accuracy for one in subjects)
-    good = _Good(TOP1, lambda one: one.accuracy) if labelled else _Good(SQNR, lambda o: o.fidelity)
-    shown = [one for one in subjects if good.value(one) is not None]
-    what = "Accuracy" if labelled else "Fidelity"
+    judged = [it for it in map(_by_labels if labelled else _by_fidelity, subjects) if it]
+    colours = dict(zip(dict.fromkeys(it.pictures for it in judged), cycle(SERIES), strict=False))
+    what, y = ("Accuracy", TOP1) if labelled else ("Fidelity", SQNR)
     plots = []
     for name, axis, published, cost in COSTS:
-        found = [(one, spent) for one in shown if (spent := cost(one))]
-        comparable = labelled and all(one.classes in IMAGENET for one, _ in found)
-        behind = published_series(published) if published and comparable else []
-        plots.append(_plot(f"{what} by {name}", axis, good, found, behind=behind))
-    for place, latencies in _by_place(shown).items():
-        spent_there = [(one, latency.figure.median) for one, latency in latencies]
-        spans = {one.sha256: latency.figure.ci95 for one, latency in latencies}
+        spent = [(it, value, None) for it in judged if (value := cost(it.subject))]
+        comparable = labelled and all(it.subject.classes in IMAGENET for it, *_ in spent)
+        behind = published_series(published) if published and comparable and spent else []
+        series = [*behind, *_series(spent, y, colours)]
+        plots.append(Chart(f"{what} by {name}", axis, y, series))
+    for place, took in _by_place(judged).items():
         axis = Axis(shortened(f"median latency, {place}", LONGEST_AXIS), milliseconds, log=True)
-        plots.append(_plot(f"{what} by latency", axis, good, spent_there, spans=spans))
-    return tuple(plot for plot in plots if plot is not None)
+        plots.append(Chart(f"{what} by latency", axis, y, _series(took, y, colours)))
+    return tuple(chart(plot) for plot in plots if plot.series)
 
 
-def _plot(
-    title: str,
-    axis: Axis,
-    good: _Good,
-    found: _Found,
-    *,
-    behind: Sequence[Series] = (),
-    spans: Mapping[str, tuple[float, float]] | None = None,
-) -> Plot | None:
-    """Models judged on other pictures have other colours: their figures are not to be mixed."""
-    if not found:
+def _by_labels(subject: Subject) -> _Judged | None:
+    found = subject.accuracy
+    if found is None or found.top1 is None:
         return None
-    groups: dict[str, list[tuple[Subject, float]]] = {}
-    for one, spent in found:
-        quality = good.of(one)
-        if quality is not None:
-            groups.setdefault(_judged(quality), []).append((one, spent))
-    series = [
-        Series(
-            f"measured: {pictures}",
-            SERIES[number % len(SERIES)],
-            _points(members, good, named=len(found), spans=spans or {}),
-        )
-        for number, (pictures, members) in enumerate(groups.items())
-    ]
-    return chart(Chart(title, axis, good.axis, [*behind, *series]))
+    return _Judged(subject, found.top1.value, (found.top1.low, found.top1.high), _pictures(found))
 
 
-def _judged(quality: Quality) -> str:
-    """The pictures of a figure, as a legend has room for them."""
+def _by_fidelity(subject: Subject) -> _Judged | None:
+    found = subject.fidelity
+    if found is None or found.median_sqnr_db is None:
+        return None
+    return _Judged(subject, found.median_sqnr_db, None, _pictures(found))
+
+
+def _pictures(quality: Quality) -> str:
     return f"{quality.images:,} pictures, {PurePath(quality.pictures).name}"
 
 
-def _by_place(subjects: Iterable[Subject]) -> dict[str, list[tuple[Subject, Latency]]]:
+def _by_place(judged: Iterable[_Judged]) -> dict[str, _Spent]:
     """Latencies measured on hardware by the place in words: each place is a plot of its own."""
-    found: dict[str, list[tuple[Subject, Latency]]] = {}
-    for one in subjects:
-        for latency in one.latencies:
-            if latency.figure.provenance == HARDWARE:
-                found.setdefault(latency.place, []).append((one, latency))
+    found: dict[str, list[tuple[_Judged, float, Interval | None]]] = {}
+    for it in judged:
+        for latency in it.subject.latencies:
+            figure = latency.figure
+            if figure.provenance == HARDWARE:
+                found.setdefault(latency.place, []).append((it, figure.median, figure.ci95))
     return dict(sorted(found.items()))
 
 
-def _points(
-    members: _Found,
-    good: _Good,
-    *,
-    named: int,
-    spans: Mapping[str, tuple[float, float]],
-) -> list[Point]:
-    points = []
-    for one, spent in members:
-        value = good.value(one)
-        if value is None:
-            continue
-        shown = f"{value:.1%}" if good.axis is TOP1 else f"{value:.1f} dB"
-        points.append(
-            Point(
-                spent,
-                value,
-                _short(one.name) if named <= MOST_NAMED else "",
-                f"{one.name}: {shown}",
-                spans.get(one.sha256),
-                good.interval(one),
-            )
-        )
-    return points
+def _series(spent: _Spent, y: Axis, colours: Mapping[str, str]) -> list[Series]:
+    """A series for the models of each set of pictures."""
+    groups: dict[str, list[Point]] = {}
+    for it, cost, span in spent:
+        name = it.subject.name
+        shown = f"{it.value:.1%}" if y is TOP1 else f"{it.value:.1f} dB"
+        short = _short(name) if len(spent) <= MOST_NAMED else ""
+        point = Point(cost, it.value, short, f"{name}: {shown}", span, it.interval)
+        groups.setdefault(it.pictures, []).append(point)
+    return [
+        Series(f"measured: {pictures}", colours[pictures], points)
+        for pictures, points in groups.items()
+    ]
 
 
 def _short(name: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgeeff import files
 from edgeeff.drawing.svg import Plot
+from edgeeff.errors import InputError
 from edgeeff.evaluation.layers.report import LayerError
 from edgeeff.progress import Progress
 from edgeeff.reporting import advice, marks, plots, rendering
@@ -104,11 +105,14 @@ def report(
         progress: told of every file.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: there is no such folder, or none of pictures.
         OutputError: the file exists already, or cannot be written.
     """
     if output is not None:
         files.refuse_existing(output, force=force)
+    for named in pictures:
+        if not named.is_dir():
+            raise InputError(f"{named} is not a folder", "--pictures DIR is one with pictures")
     found = find(folder, progress)
     gathered = gather(found)
     _leave_out_parts(found)

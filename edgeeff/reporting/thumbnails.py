@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from edgeeff import files
+from edgeeff import files, foreign
 from edgeeff.errors import EdgeeffError
 from edgeeff.pictures.images import SUFFIXES, open_rgb
 from edgeeff.reporting.figures import Changed
@@ -53,7 +53,7 @@ class Thumbnails:
     def _make(self, changed: Changed) -> str:
         for path in self._places(changed.path):
             try:
-                content = files.read_bytes(path)
+                content = files.read_bytes(path, foreign.MOST_PICTURE)
                 if hashlib.sha256(content).hexdigest() != changed.sha256:
                     continue
                 with open_rgb(path) as opened:

@@ -165,6 +165,11 @@ def test_no_folder_is_an_error(tmp_path: Path) -> None:
         edgeeff.report(tmp_path / "nowhere")
 
 
+def test_no_folder_of_pictures_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a folder"):
+        edgeeff.report(tmp_path, pictures=[tmp_path / "nowhere"])
+
+
 def test_the_command_writes_it_once(full_folder: Path, tmp_path: Path, capsys) -> None:
     page = tmp_path / "page.html"
     status, out, _ = said(capsys, "report", full_folder, "--output", page, "--json")
