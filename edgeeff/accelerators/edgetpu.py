@@ -19,7 +19,7 @@ import numpy as np
 from edgeeff.accelerators.delegates import delegation, load_delegate
 from edgeeff.accelerators.deviation import deviation
 from edgeeff.accelerators.plan import HARDWARE, Facts, Plan, TargetStatus
-from edgeeff.accelerators.session import Array
+from edgeeff.arrays import Array
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
 from edgeeff.prediction.edgetpu_model import CUSTOM_OPERATOR, require_compiled
 from edgeeff.tflite.reader import read_model

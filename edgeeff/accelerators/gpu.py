@@ -19,7 +19,7 @@ from edgeeff.accelerators.gpu_runtime import (
     tiny_model,
 )
 from edgeeff.accelerators.plan import HARDWARE, Facts, Plan, TargetStatus
-from edgeeff.accelerators.session import Array
+from edgeeff.arrays import Array
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable, unknown_name
 from edgeeff.tflite.model import Model, Tensor
 from edgeeff.tflite.reader import read_model

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeeff.accelerators.plan import Facts, Plan, TargetStatus
+from edgeeff.arrays import Array
 from edgeeff.tflite.runner import TensorInfo
-
-Array = NDArray[Any]
 
 
 class Session(Protocol):

@@ -15,7 +15,8 @@ import numpy as np
 
 from edgeeff.accelerators.deviation import deviation
 from edgeeff.accelerators.plan import Facts, Loaded, Plan, Profile, Samples, WarmedUp
-from edgeeff.accelerators.session import Array, random_inputs
+from edgeeff.accelerators.session import random_inputs
+from edgeeff.arrays import Array
 from edgeeff.devices import Progress
 from edgeeff.devices import benchmark_model as program
 from edgeeff.devices.adb import Adb

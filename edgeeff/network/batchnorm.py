@@ -22,14 +22,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tf_keras
 from scipy.special import erf
 
+from edgeeff.arrays import Vector
 from edgeeff.network.builder import ACTIVATIONS
 from edgeeff.network.graph import parents
-
-Vector = npt.NDArray[np.float64]
 
 QUADRATURE_POINTS = 64
 """Gauss-Hermite; 128 change swish's moments by less than 1e-6 of the deviation."""

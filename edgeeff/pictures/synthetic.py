@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeeff.arrays import FloatArray
 from edgeeff.errors import UsageError
 
-Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 SCENE = 1024
@@ -123,8 +123,8 @@ class _Scene:
     """
 
     top: Indices
-    centre: Floats
-    slope: Floats
+    centre: FloatArray
+    slope: FloatArray
 
 
 def synthetic_pictures(
@@ -156,24 +156,24 @@ class _Stream:
     def __init__(self, *key: int) -> None:
         self._words = np.random.PCG64(np.random.SeedSequence(key))
 
-    def uniform(self, *shape: int) -> Floats:
+    def uniform(self, *shape: int) -> FloatArray:
         """Uniform in 0..1."""
         words = self._words.random_raw(int(np.prod(shape, dtype=np.int64)))
-        values: Floats = (words >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+        values: FloatArray = (words >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
         return values.reshape(shape)
 
     def between(self, low: float, high: float) -> float:
         return low + (high - low) * float(self.uniform(1)[0])
 
-    def normal(self, *shape: int) -> Floats:
+    def normal(self, *shape: int) -> FloatArray:
         """Nearly normal: the sum of four uniforms, which needs no logarithm and has no far tail."""
         total = self.uniform(*shape)
         for _ in range(3):
             total = total + self.uniform(*shape)
-        values: Floats = (total - np.float32(2)) * np.sqrt(np.float32(3))
+        values: FloatArray = (total - np.float32(2)) * np.sqrt(np.float32(3))
         return values
 
-    def direction(self, count: int) -> tuple[Floats, Floats]:
+    def direction(self, count: int) -> tuple[FloatArray, FloatArray]:
         """Unit vectors of all directions: their two components."""
         corner = self.uniform(count, 2) - np.float32(0.5)
         across, down = corner[:, 0], corner[:, 1]
@@ -199,7 +199,7 @@ def _picture(stream: _Stream, resolution: int, nature: Nature) -> NDArray[np.uin
     passes = stream.between(0, nature.blur + 1) * (resolution / PICTURE) ** 2
     for _ in range(int(passes)):
         picture = _blurred(picture)
-    levels: Floats = np.clip(np.rint(picture * np.float32(255)), 0, 255)
+    levels: FloatArray = np.clip(np.rint(picture * np.float32(255)), 0, 255)
     return (levels[:, ::-1] if mirrored else levels).astype(np.uint8)
 
 
@@ -242,14 +242,14 @@ def _doubled(cells: Indices) -> Indices:
     return made
 
 
-def _colours(stream: _Stream, leaves: int, contrast: float, nature: Nature) -> Floats:
+def _colours(stream: _Stream, leaves: int, contrast: float, nature: Nature) -> FloatArray:
     """The colour of each leaf in one picture, float32 [leaves, 3] around 0..1."""
     colourful = stream.between(1 - nature.saturation, 1 + nature.saturation) * contrast
     spread = np.array(nature.leaf_spread, np.float32)
     spread *= np.array([contrast, colourful, colourful], np.float32)
     along = stream.normal(1, 3) * np.array(nature.picture_spread, np.float32)
     along = along + stream.normal(leaves, 3) * spread
-    colours: Floats = np.array(nature.mean, np.float32) + along[:, :1] * AXES[0]
+    colours: FloatArray = np.array(nature.mean, np.float32) + along[:, :1] * AXES[0]
     colours += along[:, 1:2] * AXES[1]
     colours += along[:, 2:] * AXES[2]
     return colours
@@ -257,7 +257,7 @@ def _colours(stream: _Stream, leaves: int, contrast: float, nature: Nature) -> F
 
 def _textured(
     stream: _Stream, leaf: Indices, leaves: int, contrast: float, nature: Nature
-) -> Floats:
+) -> FloatArray:
     """Each leaf's own piece of texture, turned, scaled and stretched, at its own strength."""
     drawn = stream.uniform(leaves)
     heavy = np.float32(nature.heavy)
@@ -277,13 +277,15 @@ def _textured(
     period = stream.uniform(leaves) * np.float32(28) + np.float32(4)
     striped = stream.uniform(leaves) < nature.stripes
     texture = np.where(striped[leaf], _stripes(along / period[leaf]) + texture / 2, texture)
-    textured: Floats = texture * strength[leaf]
+    textured: FloatArray = texture * strength[leaf]
     return textured
 
 
-def _stripes(phase: Floats) -> Floats:
+def _stripes(phase: FloatArray) -> FloatArray:
     """A triangle wave of deviation 0.87 and period 1."""
-    wave: Floats = abs(phase - np.floor(phase) - np.float32(0.5)) * np.float32(6) - np.float32(1.5)
+    wave: FloatArray = abs(phase - np.floor(phase) - np.float32(0.5)) * np.float32(6) - np.float32(
+        1.5
+    )
     return wave
 
 
@@ -294,7 +296,7 @@ def _shading(
     corner: tuple[int, int],
     span: int,
     nature: Nature,
-) -> Floats:
+) -> FloatArray:
     """Leaves brighten from one end to the other."""
     change = stream.normal(len(scene.centre)) * np.float32(nature.shading)
     size = len(leaf)
@@ -302,7 +304,7 @@ def _shading(
     down = (steps + np.float32(corner[0]))[:, None] - scene.centre[leaf, 0]
     across = (steps + np.float32(corner[1]))[None, :] - scene.centre[leaf, 1]
     along = down * scene.slope[leaf, 0] + across * scene.slope[leaf, 1]
-    shaded: Floats = np.clip(along, -1, 1) * change[leaf]
+    shaded: FloatArray = np.clip(along, -1, 1) * change[leaf]
     return shaded
 
 
@@ -334,18 +336,18 @@ def _scene(number: int, nature: Nature) -> _Scene:
     return _Scene(top, centre, frames[:, :2])
 
 
-def _radii(share: Floats, kind: Foliage, largest: float = 220.0) -> Floats:
+def _radii(share: FloatArray, kind: Foliage, largest: float = 220.0) -> FloatArray:
     """Radii in cells, given where each lies in the distribution, 0..1."""
     ends = np.array([largest, kind.smallest], np.float32)
     # The inverse of the distribution function of radius^-3 or radius^-1.5 between the ends.
     few, many = 1 / (ends * ends) if kind.steep else 1 / np.sqrt(ends)
     drawn = few + share * (many - few)
-    radii: Floats = 1 / np.sqrt(drawn) if kind.steep else 1 / (drawn * drawn)
+    radii: FloatArray = 1 / np.sqrt(drawn) if kind.steep else 1 / (drawn * drawn)
     return radii
 
 
 @functools.lru_cache(maxsize=4)
-def _texture(gain: float) -> Floats:
+def _texture(gain: float) -> FloatArray:
     """Periodic noise whose octaves grow by ``gain`` as they get longer; flat, deviation 1."""
     stream = _Stream(0x7E87)
     total = np.zeros((TEXTURE, TEXTURE), np.float32)
@@ -356,11 +358,11 @@ def _texture(gain: float) -> Floats:
         strength *= gain
     # Rounded: the order in which a sum is taken differs between processors.
     spread = round(float(np.sqrt(np.mean(total.astype(np.float64) ** 2))), 3)
-    flat: Floats = (total / np.float32(spread)).ravel()
+    flat: FloatArray = (total / np.float32(spread)).ravel()
     return flat
 
 
-def _enlarged(lattice: Floats, size: int, *, periodic: bool) -> Floats:
+def _enlarged(lattice: FloatArray, size: int, *, periodic: bool) -> FloatArray:
     """A square lattice interpolated linearly to [size, size]."""
     cells = len(lattice)
     spacing = np.float32((cells if periodic else cells - 1) / size)
@@ -369,20 +371,20 @@ def _enlarged(lattice: Floats, size: int, *, periodic: bool) -> Floats:
     share = position - before.astype(np.float32)
     after = (before + 1) % cells
     rows = lattice[before] * (1 - share)[:, None] + lattice[after] * share[:, None]
-    enlarged: Floats = rows[:, before] * (1 - share) + rows[:, after] * share
+    enlarged: FloatArray = rows[:, before] * (1 - share) + rows[:, after] * share
     return enlarged
 
 
-def _halved(picture: Floats) -> Floats:
+def _halved(picture: FloatArray) -> FloatArray:
     pairs = picture[::2] + picture[1::2]
-    halved: Floats = (pairs[:, ::2] + pairs[:, 1::2]) * np.float32(0.25)
+    halved: FloatArray = (pairs[:, ::2] + pairs[:, 1::2]) * np.float32(0.25)
     return halved
 
 
-def _blurred(picture: Floats) -> Floats:
+def _blurred(picture: FloatArray) -> FloatArray:
     """One pass of a 1-2-1 filter down and across; the border repeats."""
     tall: NDArray[Any] = np.concatenate([picture[:1], picture, picture[-1:]], axis=0)
     down = (tall[:-2] + tall[1:-1] * 2 + tall[2:]) * np.float32(0.25)
     wide = np.concatenate([down[:, :1], down, down[:, -1:]], axis=1)
-    across: Floats = (wide[:, :-2] + wide[:, 1:-1] * 2 + wide[:, 2:]) * np.float32(0.25)
+    across: FloatArray = (wide[:, :-2] + wide[:, 1:-1] * 2 + wide[:, 2:]) * np.float32(0.25)
     return across

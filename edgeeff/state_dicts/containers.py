@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeeff import files
+from edgeeff.arrays import Array
 from edgeeff.errors import InputError
 from edgeeff.state_dicts.pickles import Storage, Tensor, load
 
@@ -31,7 +31,6 @@ PROTOCOL = 1001
 PICKLE_LIMIT = 64 << 20
 """Bytes of the pickle in an archive; that of B7 has a quarter of a million."""
 
-Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 
 MALFORMED = (

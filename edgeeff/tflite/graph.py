@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff.arrays import FloatArray
 from edgeeff.errors import InputError
 from edgeeff.tflite.model import Attachment, Model, Operator, Signature, Subgraph, Tensor
 from edgeeff.tflite.packing import default_options, pack
 from edgeeff.tflite.reader import parse_model
-
-FloatArray = npt.NDArray[np.float32]
 
 
 class Graph:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff.arrays import Array
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 
@@ -19,9 +19,6 @@ WIDEST, NARROWEST = 8.0, 0.4
 
 FARTHEST = 4.0
 """No normalised value lies farther from zero; ImageNet's reach 2.7."""
-
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff.arrays import FloatArray
 from edgeeff.errors import InputError
 from edgeeff.tflite.graph import Graph
 
@@ -22,8 +23,6 @@ METADATA_NAME = "edgeeff.statistics/1"
 
 WEIGHTS_NAME = "edgeeff.statistics.weights/1"
 """Likewise: the sha256 of the weights that they describe, hex."""
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from edgeeff.arrays import FloatArray
 from edgeeff.tflite.model import Operator
-
-FloatArray = npt.NDArray[np.float32]
 
 
 def per_channel(operator: Operator, weights: FloatArray) -> FloatArray:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from edgeeff.arrays import FloatArray
 
 SILENT = 1e-4
 """A channel of less than this share of the usual power carries nothing that could be lost."""

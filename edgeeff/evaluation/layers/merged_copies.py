@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff.arrays import FloatArray
 from edgeeff.quantization.corrections.splitting import Chain, first_chain
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
-
-FloatArray = npt.NDArray[np.float32]
 
 ALIKE = 0.9
 """Cosine between two kernels from which one can be a copy of the other."""

@@ -36,8 +36,6 @@ from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.messages import quiet_runtime
 from edgeeff.tflite.model import Operator, Tensor
 
-FloatArray = npt.NDArray[np.float32]
-
 CLIPPED = 0.001
 """Share of values outside of the range from which clipping is named as a cause."""
 

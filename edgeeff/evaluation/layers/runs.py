@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff.arrays import FloatArray
 from edgeeff.evaluation.layers.merged_copies import merged_copies
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.quantization.corrections.equalization import scalable
@@ -16,8 +17,6 @@ from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator, Tensor
 from edgeeff.tflite.runner import Runner, TensorInfo
 from edgeeff.tflite.weights import per_channel
-
-FloatArray = npt.NDArray[np.float32]
 
 SMALLEST_FACTOR = 1e-5
 """A channel that seems to be scaled further down than this is dead or broken."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from edgeeff.arrays import FloatArray, Pixels
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
@@ -43,9 +43,6 @@ from edgeeff.tflite import statistics
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.statistics import TensorStatistics, rescaled, selected
-
-FloatArray = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8]
 
 Trust = Callable[[Mapping[int, TensorStatistics]], Mapping[int, TensorStatistics]]
 """Those BatchNorm statistics that count above pictures."""

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from edgeeff.arrays import FloatArray
 from edgeeff.progress import Advance
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.corrections import rounding
@@ -30,8 +31,6 @@ from edgeeff.tflite.messages import quiet_runtime
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.statistics import TensorStatistics
 from edgeeff.tflite.weights import from_per_channel, per_channel
-
-FloatArray = npt.NDArray[np.float32]
 
 MOST_TAPS = 8192
 """Of a layer whose inputs' second moments are made: they and their inverse take 1 GB."""

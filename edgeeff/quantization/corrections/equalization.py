@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from edgeeff.arrays import Vector
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.grid import RESCALING_END, rescaling
 from edgeeff.quantization.recipes.recipe import Equalize
@@ -23,7 +23,6 @@ from edgeeff.tflite.model import Operator
 from edgeeff.tflite.statistics import TensorStatistics, rescaled
 from edgeeff.tflite.weights import from_per_channel, per_channel
 
-Vector = npt.NDArray[np.float64]
 LARGEST_RESCALING = RESCALING_END / 8
 """Of a layer whose output is scaled: ranges are chosen afterwards and may be narrower than what
 was seen."""

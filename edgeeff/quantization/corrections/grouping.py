@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from edgeeff.arrays import Vector
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.calibration.ranges import is_swish, told_apart
 from edgeeff.quantization.corrections.channel_groups import Members, spatial, take_apart
@@ -32,7 +32,6 @@ from edgeeff.tflite.model import Operator
 from edgeeff.tflite.statistics import TensorStatistics
 from edgeeff.tflite.weights import per_channel
 
-Vector = npt.NDArray[np.float64]
 STEPS = HIGHEST - LOWEST
 SWISH_LEAST = -0.2784646
 """The smallest value of x · sigmoid(x)."""

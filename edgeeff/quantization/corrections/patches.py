@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff.arrays import FloatArray
 from edgeeff.quantization.grid import Grid
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
-
-FloatArray = npt.NDArray[np.float32]
 
 POSITIONS = {"CONV_2D": 6144, "DEPTHWISE_CONV_2D": 768, "FULLY_CONNECTED": 6144}
 """Output positions sampled per layer. A depthwise kernel has few taps and needs few."""

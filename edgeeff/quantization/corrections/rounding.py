@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from edgeeff.arrays import FloatArray
+
 RealArray = npt.NDArray[np.floating]
 
 LEVELS = 127

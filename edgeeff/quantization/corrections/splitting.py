@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff.arrays import FloatArray, Vector
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Split
@@ -28,9 +29,6 @@ from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.runner import Runner
 from edgeeff.tflite.statistics import TensorStatistics
-
-FloatArray = npt.NDArray[np.float32]
-Vector = npt.NDArray[np.float64]
 
 LIMITS = {"NONE": (-np.inf, np.inf), "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0)}
 """Between which values a fused activation keeps its results."""

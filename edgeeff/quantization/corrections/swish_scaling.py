@@ -12,14 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from edgeeff.arrays import Vector
 from edgeeff.quantization.corrections.regions import Region
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.weights import from_per_channel, per_channel
-
-Vector = npt.NDArray[np.float64]
 
 PASSING = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "MUL", "PAD", "RELU"})
 """Operators through which a factor above zero passes unchanged."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from edgeeff.arrays import FloatArray
 from edgeeff.errors import InputError
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 from edgeeff.training.aware.network import FakeQuantized
 from edgeeff.training.aware.teacher import integer_values
-
-FloatArray = npt.NDArray[np.float32]
 
 MOST_APART = 0.01
 """Share of an operator's values that may lie on another step: ties are rounded either way."""

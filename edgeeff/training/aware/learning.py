@@ -14,16 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 from PIL import Image
 
+from edgeeff.arrays import FloatArray, Pixels
 from edgeeff.training.aware.network import FakeQuantized
 from edgeeff.training.aware.segments import Segment
-
-FloatArray = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8]
 
 WARM_UP = 10
 """Steps over which the learning rate rises."""

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from edgeeff.arrays import FloatArray
 from edgeeff.quantization.corrections.corrected import Corrected
 from edgeeff.quantization.corrections.rounding import LEVELS, channel_scales
 from edgeeff.quantization.grid import FIXED, HIGHEST, LOWEST, Grid
@@ -26,7 +26,6 @@ from edgeeff.tflite.weights import from_per_channel, per_channel
 from edgeeff.training.aware.operators import apply
 from edgeeff.training.aware.shared_grids import MOVING, ROUNDING, shared_grids
 
-FloatArray = npt.NDArray[np.float32]
 STEPS = HIGHEST - LOWEST
 
 Span = tuple[Any, Any]

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff.arrays import FloatArray
 from edgeeff.quantization.corrections.corrected import Corrected
 from edgeeff.quantization.grid import Grid
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
-
-FloatArray = npt.NDArray[np.float32]
 
 Values = Callable[[FloatArray], list[FloatArray]]
 """Gives the values of some tensors, float32 [count, ...], for pictures as a network takes them,

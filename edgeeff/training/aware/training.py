@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from edgeeff.arrays import FloatArray, Pixels
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
@@ -27,9 +27,6 @@ from edgeeff.training.aware.network import FakeQuantized
 from edgeeff.training.aware.operators import refuse_untrainable
 from edgeeff.training.aware.segments import Segment, segments
 from edgeeff.training.aware.teacher import float_values, integer_values
-
-Pixels = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float32]
 
 MOST_VALUES = 4_000_000
 """Of activations of one picture in the blocks that are trained: these cost the time of a step.
