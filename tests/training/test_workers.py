@@ -41,6 +41,7 @@ def free_ports(count):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_workers_have_the_loss_curve_of_one(settings, tmp_path):
     alone = train(settings(**STILL), tmp_path / "alone")
     config = tmp_path / "settings.toml"
@@ -52,7 +53,11 @@ def test_two_workers_have_the_loss_curve_of_one(settings, tmp_path):
         words = [sys.executable, "-c", PROGRAM, str(config), str(tmp_path / "together")]
         environment = {**os.environ, "TF_CONFIG": json.dumps(task)}
         started.append(subprocess.Popen(words, env=environment))
-    assert [one.wait(timeout=280) for one in started] == [0, 0]
+    try:
+        assert [one.wait(timeout=800) for one in started] == [0, 0]
+    finally:
+        for one in started:
+            one.kill()
     together = read_run(tmp_path / "together")
     assert together.environment["devices"] == 2
     for one, two in zip(alone.epochs, together.epochs, strict=True):
