@@ -65,7 +65,8 @@ def command(
     said = normalisation(mean, std, resize)
     for file in filter(None, (model, reference)):
         probe(file)
-    images = read_images(data, labels=labels, strict=strict)
+    own = find_labels(model)
+    images = read_images(data, labels=labels, strict=strict).labelled_as(own)
     if ignore_labels:
         images = images.without_labels()
     evaluation = evaluate(
@@ -80,8 +81,7 @@ def command(
     terminal.document(evaluation.document())
     for note in images.notes:
         terminal.warn(f"note: {note}")
-    names = images.classes or (terminal.verbose and find_labels(model)) or ()
-    _show(terminal, evaluation, names)
+    _show(terminal, evaluation, images.classes or own or ())
 
 
 def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from edgeeff.evaluation.accuracy import Accuracy, accuracy, ranks
 from edgeeff.evaluation.changes import Change, changes, surest
 from edgeeff.evaluation.classifier import Answers, Classifier, batches
 from edgeeff.evaluation.fidelity import Fidelity, ImageErrors, image_errors, summary
-from edgeeff.evaluation.inputs import find_preprocessing, find_weights
+from edgeeff.evaluation.inputs import find_labels, find_preprocessing, find_weights
 from edgeeff.evaluation.paired import Drop, drop
 from edgeeff.pictures.images import ImageSet, Picture, Skipped, check_classes, pixels
 from edgeeff.pictures.preprocessing import Preprocessing
@@ -158,7 +158,8 @@ def evaluate(
 
     Args:
         model: a ``.tflite`` classifier.
-        images: pictures, with labels for accuracy.
+        images: pictures, with labels for accuracy; classes in the order of their names get the
+            order of the model's own labels, where it knows these names.
         reference: the float ``.tflite`` that fidelity is measured against.
         preprocessing: of the pictures; ``None``: as the model's manifest or metadata says.
         threads: as of ``tflite.runner.Runner``.
@@ -172,6 +173,7 @@ def evaluate(
     if not images.labelled and reference is None and not top:
         hint = "sort the pictures into one folder per class, or give --reference FLOAT.tflite"
         raise UsageError("the pictures have no labels and there is no reference", hint)
+    images = images.labelled_as(find_labels(model))
     tested, compared = _load(model, reference, preprocessing, threads)
     _check_labels(images, tested)
     exclusive = tested.exclusive and (compared is None or compared.exclusive)

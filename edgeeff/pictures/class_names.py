@@ -50,10 +50,16 @@ def of_list(found: Sequence[str], names: Sequence[str], source: str) -> Classes:
         wanted = unicodedata.normalize("NFC", name)
         if composed.count(wanted) != 1:
             times = "more than once" if wanted in composed else "not"
-            hint = "class names must match the labels file letter by letter"
+            hint = "class names must match the labels letter by letter: --labels FILE gives others"
             raise InputError(f"{source}: class {name!r} is {times} in the labels", hint)
         indices[name] = composed.index(wanted)
     return Classes(indices, tuple(names))
+
+
+def shared(found: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether any name of the one list stands in the other."""
+    composed = {unicodedata.normalize("NFC", name) for name in names}
+    return any(unicodedata.normalize("NFC", name) in composed for name in found)
 
 
 def of_folders(found: Sequence[str], names: Sequence[str], source: str) -> Classes:

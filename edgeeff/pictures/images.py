@@ -67,6 +67,8 @@ class ImageSet:
         source: the folder, list or file they come from.
         pictures: in the order they are read.
         classes: the name of each class index; empty if no names are known.
+        by_name: whether the index of a class is its place among the sorted names, since nothing
+            said another order.
         skipped: files that were left out when the set was listed.
         strict: whether a picture that cannot be read ends the job.
         notes: what the user must be told of them, a sentence each.
@@ -77,6 +79,7 @@ class ImageSet:
     classes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     strict: bool = False
+    by_name: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -93,10 +96,33 @@ class ImageSet:
         chosen = (i * len(self.pictures) // count for i in range(count))
         return replace(self, pictures=tuple(self.pictures[i] for i in chosen))
 
+    def labelled_as(self, labels: Sequence[str] | None) -> ImageSet:
+        """With the class indices of a model that knows the names of its classes.
+
+        What a labels file said counts more; and where no name is one of the model's, classes stay
+        in the order of their names.
+
+        Args:
+            labels: the model's; ``None``: not known.
+
+        Raises:
+            InputError: some names are the model's and others are not.
+        """
+        if not self.by_name or not class_names.shared(self.classes, labels or ()):
+            return self
+        found = class_names.of_list(self.classes, labels or (), str(self.source))
+        pictures = tuple(
+            replace(
+                one, label=None if one.label is None else found.indices[self.classes[one.label]]
+            )
+            for one in self.pictures
+        )
+        return replace(self, pictures=pictures, classes=found.names, by_name=False)
+
     def without_labels(self) -> ImageSet:
         """The same pictures, their classes not known."""
         pictures = tuple(Picture(picture.path) for picture in self.pictures)
-        return replace(self, pictures=pictures, classes=())
+        return replace(self, pictures=pictures, classes=(), by_name=False)
 
     def sha256(self) -> str:
         """A digest of the files' contents and labels in order, whatever they are called."""
@@ -323,7 +349,13 @@ def _read_folder(root: Path, names: Sequence[str]) -> ImageSet:
     pictures = [
         Picture(path, classes.indices[name]) for name in sorted(groups) for path in groups[name]
     ]
-    return ImageSet(root, tuple(pictures), classes.names, tuple(skipped), notes=classes.notes)
+    return _classed(ImageSet(root, tuple(pictures), skipped=tuple(skipped)), classes, names)
+
+
+def _classed(images: ImageSet, classes: class_names.Classes, names: Sequence[str]) -> ImageSet:
+    """With the names that the indices stand for, in the order of a labels file or their own."""
+    by_name = bool(classes.names) and not names
+    return replace(images, classes=classes.names, by_name=by_name, notes=classes.notes)
 
 
 def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
@@ -347,7 +379,7 @@ def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
             pictures.append(picture)
         else:
             skipped.append(Skipped(picture.path, "no such file"))
-    return ImageSet(path, tuple(pictures), classes.names, tuple(skipped), notes=classes.notes)
+    return _classed(ImageSet(path, tuple(pictures), skipped=tuple(skipped)), classes, names)
 
 
 def _place(folder: Path, written: str) -> Path:

@@ -95,7 +95,7 @@ def prepare(name: str | None, settings: Settings) -> Prepared:
     labels = _labels(settings, weighted.variant)
     if run is not None and labels is None:
         labels = run.labels
-    told = _check_eval_data(settings)
+    told = _check_eval_data(settings, labels)
     if settings.calibration is not None and str(settings.calibration) != SYNTHETIC:
         read_images(settings.calibration)
     for trained in (True, False):
@@ -209,7 +209,7 @@ def convert_model(
         settings.output / f"{stem}-{precision}.tflite" for precision in (scheme, "float32")
     )
     labels = tuple(read_labels(settings.labels)) if settings.labels else None
-    told = _check_eval_data(settings)
+    told = _check_eval_data(settings, labels)
     _refuse(settings, target)
     refuse_foreign(reference, force=settings.force)
     _refuse_full(settings.output)
@@ -281,7 +281,7 @@ def quantize(
     model = settings.output / f"{stem}-{recipe.scheme}.tflite"
     if model.resolve() == source.resolve():
         raise UsageError(f"{source} would be overwritten", "choose another --output DIR")
-    told = _check_eval_data(settings)
+    told = _check_eval_data(settings, network.labels)
     _refuse(settings, model)
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
@@ -347,9 +347,11 @@ def _pictures(
     )
 
 
-def _check_eval_data(settings: Settings) -> tuple[str, ...]:
+def _check_eval_data(settings: Settings, labels: tuple[str, ...] | None) -> tuple[str, ...]:
     """Miss pictures or labels that will judge the model before it is made; what to say of them."""
-    images = read_images(settings.eval_data, labels=settings.labels) if settings.eval_data else None
+    images = None
+    if settings.eval_data:
+        images = read_images(settings.eval_data, labels=settings.labels).labelled_as(labels)
     if settings.limits.max_drop is not None and not (images and images.labelled):
         raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
     return images.notes if images else ()

@@ -15,6 +15,7 @@ from edgeeff.evaluation.evaluate import evaluate
 from edgeeff.evaluation.fidelity import fidelity
 from edgeeff.pictures.images import ImageSet, read_images
 from edgeeff.pictures.preprocessing import of_family
+from edgeeff.tflite.metadata_writer import write_metadata
 from tests.recorded import Recorded
 from tests.tflite import tiny
 
@@ -94,6 +95,18 @@ def test_labels_are_judged(folder, answers, tmp_path):
     assert document["top1"]["value"] == found.accuracy.top1.value
     low, high = document["top1"]["ci95"]
     assert low < document["top1"]["value"] < high
+
+
+def test_class_names_are_those_that_the_model_knows(folder, answers, tmp_path):
+    """Sorted they would have other indices: the labels of a model are in any order."""
+    own = tuple(f"class {(7 * index) % 10}" for index in range(10))
+    model, listed = tmp_path / "named.tflite", tmp_path / "list.csv"
+    model.write_bytes(write_metadata(tiny.FLOAT32.read_bytes(), LITE, labels=own))
+    listed.write_text("".join(f"{folder}/{n:02}.png,{own[a]}\n" for n, a in enumerate(answers)))
+    found = evaluate(model, read_images(listed))
+    assert found.accuracy is not None
+    assert found.accuracy.top1.value == 1
+    assert found.classes == own
 
 
 def test_reference_is_judged_on_the_same_labels(folder, answers, tmp_path):

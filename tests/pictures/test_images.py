@@ -202,6 +202,32 @@ class TestLabels:
         assert labels(found) == [2, 0]
         assert found.classes == ("dog", "cat", "ant")
 
+    def test_sorted_names_get_the_indices_of_a_model_that_knows_them(self, tmp_path):
+        for name in ("ant", "dog"):
+            save(tmp_path / name / "a.png")
+        found = read_images(tmp_path)
+        assert labels(found) == [0, 1]
+        known = found.labelled_as(("dog", "cat", "ant"))
+        assert (labels(known), known.classes) == ([2, 0], ("dog", "cat", "ant"))
+
+    def test_names_that_a_model_does_not_know_stay_sorted(self, tmp_path):
+        for name in ("n01440764", "n01443537"):
+            save(tmp_path / name / "a.png")
+        assert labels(read_images(tmp_path).labelled_as(("tench", "goldfish"))) == [0, 1]
+
+    def test_names_of_which_a_model_knows_some_are_an_error(self, tmp_path):
+        for name in ("ant", "wasp"):
+            save(tmp_path / name / "a.png")
+        with pytest.raises(InputError, match="'wasp' is not in the labels"):
+            read_images(tmp_path).labelled_as(("dog", "ant"))
+
+    def test_a_labels_file_counts_more_than_the_model(self, tmp_path):
+        save(tmp_path / "data" / "dog" / "a.png")
+        file = tmp_path / "labels.txt"
+        file.write_text("ant\ndog\n")
+        found = read_images(tmp_path / "data", labels=file)
+        assert labels(found.labelled_as(("dog", "ant"))) == [1]
+
     @pytest.mark.parametrize(
         ("content", "words"),
         [("cat\n", "not in the labels"), ("dog\ndog\n", "more than once")],
