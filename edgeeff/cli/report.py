@@ -34,8 +34,8 @@ def command(
 
     \b
     Example:
-      edgeeff evaluate int8.tflite --data photos/ --json > artifacts/evaluation.json
-      edgeeff report artifacts/ --pictures photos/
+      edgeeff evaluate int8.tflite --data photos/ --json > out/evaluation.json
+      edgeeff report out/ --pictures photos/
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.reporting.report import NAME, report
 

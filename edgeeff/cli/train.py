@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.numbers import FINITE
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
@@ -30,7 +31,7 @@ A_PATH = click.Path(path_type=Path)
 @click.option("--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875.")
 @click.option("--epochs", type=click.IntRange(1), help="Default: as the pictures' count asks.")
 @click.option("--batch", type=click.IntRange(1), help="Pictures of a step (32).")
-@click.option("--learning-rate", type=float, help="At its highest.")
+@click.option("--learning-rate", type=FINITE, help="At its highest.")
 @click.option("--strategy", type=STRATEGIES, help="Which devices: auto takes what is there.")
 @click.option("--seed", type=int, help="Of all that is random (0).")
 @click.option("--config", type=A_PATH, help="All settings as TOML; options come before it.")

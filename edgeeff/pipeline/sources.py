@@ -145,8 +145,17 @@ def from_variant(
         labels = imagenet_labels(network.outputs[0].shape[-1])
     described = write_metadata(made.content, preprocessing, labels=labels, texts=_texts(variant))
     called = loaded.source if source.run is None else str(source.run.folder / BEST)
+    notes = (*notes, *_unfinished(source.run))
     weights = Provenance(called, loaded.sha256, loaded.trained, notes, apart)
     return FloatModel(described, preprocessing, variant.name, weights, labels)
+
+
+def _unfinished(run: Run | None) -> tuple[str, ...]:
+    """A note if a training was stopped before its end."""
+    if run is None or run.finished:
+        return ()
+    done = f"{len(run.epochs)} of {run.plan['epochs']} epochs"
+    return (f"the training {run.folder} was stopped after {done}: edgeeff train --resume goes on",)
 
 
 def _texts(variant: Variant) -> Texts:

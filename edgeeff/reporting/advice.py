@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgeeff.reporting.finding import Found
 from edgeeff.reporting.subjects import Gathered, Subject
@@ -24,8 +26,8 @@ class Missing:
 
 def missing(found: Found, gathered: Gathered) -> tuple[Missing, ...]:
     """What is not there, the first thing to do first."""
-    subjects, folder = gathered.subjects, str(found.folder)
-    example = _example(subjects)
+    subjects, folder = gathered.subjects, shlex.quote(str(found.folder))
+    example = _example(subjects, found.folder)
     lacks = (
         (not subjects, "There is no model.", f"edgeeff convert --variant lite0 --output {folder}"),
         (
@@ -66,8 +68,9 @@ def missing(found: Found, gathered: Gathered) -> tuple[Missing, ...]:
     return tuple(Missing(what, command) for lacking, what, command in lacks if lacking)
 
 
-def _example(subjects: Sequence[Subject]) -> str:
-    """A model to name in a command: a quantized one of the folder, if there is any."""
+def _example(subjects: Sequence[Subject], folder: Path) -> str:
+    """A model as a command names it: a quantized one of the folder, if there is any."""
     here = [one for one in subjects if one.paths]
     quantized = [one for one in here if one.manifest and one.manifest.precision != "float32"]
-    return next((one.paths[0] for one in (*quantized, *here)), "MODEL.tflite")
+    chosen = next((folder / one.paths[0] for one in (*quantized, *here)), Path("MODEL.tflite"))
+    return shlex.quote(str(chosen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -174,7 +175,8 @@ def _beside(path: str) -> str:
 def _guard(found: Found, path: str, add: Callable[..., None], *words: object) -> bool:
     """Add what a file says; whether it could be used."""
     try:
-        add(*words)
+        with foreign.parsing(f"{path} is malformed", reading.EDITED):
+            add(*words)
     except EdgeeffError as error:
         found.refused.append(Refused(path, error.message))
         return False
@@ -230,7 +232,9 @@ def _add_inspection(gathered: Gathered, document: Document) -> None:
     subject = gathered.subject(PurePath(where).name, sha256)
     subject.size = subject.size or size
     subject.layers = layers
-    command = f"edgeeff inspect {subject.name} --layers --reference FLOAT.tflite --json"
+    command = (
+        f"edgeeff inspect {shlex.quote(subject.name)} --layers --reference FLOAT.tflite --json"
+    )
     subject.layers_source = Source(where, document.sha256, command)
 
 

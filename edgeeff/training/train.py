@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -59,7 +60,8 @@ def train(
     if runs.is_run(output) and not force:
         raise OutputError(
             f"{output} holds a run already",
-            f"--resume {output} goes on with it, --force begins anew, --output DIR goes elsewhere",
+            f"--resume {shlex.quote(str(output))} goes on with it, --force begins anew, "
+            "--output DIR goes elsewhere",
         )
     extras.require("convert", "train")
     variant = find_variant(settings.variant)
@@ -87,7 +89,7 @@ def resume_training(
     if run.finished:
         raise InputError(
             f"{output} is finished: {len(run.epochs)} of {run.plan['epochs']} epochs are done",
-            f"edgeeff convert --variant {run.settings.variant} --weights {output} goes on from it",
+            f"edgeeff convert --weights {shlex.quote(str(output))} goes on from it",
         )
     extras.require("convert", "train")
     variant = find_variant(run.settings.variant)

@@ -66,6 +66,9 @@ def refusals(folder: Path) -> dict[str, str]:
         ("no.zip", b"PK\x03\x04 and no more", "not a whole zip"),
         ("run.json", b'{"schema": "edgeeff.run/1"}', "malformed"),
         ("bundle.json", b'{"schema": "edgeeff.bundle/1"}', "SHA256SUMS"),
+        ("a.json", b'{"schema": "edgeeff.benchmark/1", "measurements": null}', "malformed"),
+        ("b.json", b'{"schema": "edgeeff.benchmark/1", "failures": 3}', "malformed"),
+        ("c.json", b'{"schema": "edgeeff.comparison/1", "comparisons": null}', "malformed"),
     ],
 )
 def test_a_broken_file_is_named_with_the_reason(

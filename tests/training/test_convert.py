@@ -1,6 +1,7 @@
 """A training's folder is a source like any other: its classes and pictures come with it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -49,6 +50,19 @@ def test_the_file_names_as_many_right_as_the_run_says(finished, converted, tmp_p
     found = edgeeff.evaluate(converted.model, edgeeff.read_images(tmp_path))
     assert found.weights == str(finished.folder / "best.safetensors")
     assert found.accuracy.top1.value == pytest.approx(finished.test_top1, abs=1e-9)
+
+
+def test_a_training_that_was_stopped_is_said_to_be(finished, converted, tmp_path):
+    assert "was stopped" not in " ".join(converted.notes)
+    folder = tmp_path / "stopped"
+    shutil.copytree(finished.folder, folder)
+    document = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(document | {"finished": False}))
+    made = convert(
+        None, edgeeff.Settings(weights=str(folder), output=tmp_path, precision="float32")
+    )
+    assert "was stopped after" in " ".join(made.notes)
+    assert "was stopped after" in " ".join(made.manifest.weights.notes)
 
 
 def test_another_variant_than_the_run_s_is_refused(finished, tmp_path):

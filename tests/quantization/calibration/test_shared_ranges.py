@@ -25,6 +25,15 @@ def test_a_concatenation_and_what_it_joins_share_the_range_that_holds_all():
     assert found == dict.fromkeys((first, second, joined), (-3.0, 2.0))
 
 
+def test_joined_vectors_keep_ranges_of_their_own():
+    net = SmallClassifier(SIDE)
+    first, second = (net.mean(net.convolution(net.image, 4)) for _ in range(2))
+    joined = net.concatenated(first, second)
+    graph = Graph.of(net.content(net.dense(joined, 5)))
+    apart = {first: (0.0, 2.0), second: (0.0, 90.0), joined: (0.0, 90.0)}
+    assert shared(graph, apart) == apart
+
+
 def test_a_pooling_has_the_range_of_its_input():
     net = SmallClassifier(SIDE)
     layer = net.convolution(net.image, 4)
