@@ -143,7 +143,10 @@ def verify(
             *(fault for answer in answers.values() for fault in answer.faults),
             *(package.faults if package else ()),
         ),
-        tuple(dict.fromkeys(note for answer in answers.values() for note in answer.notes)),
+        (
+            *(note for check in checks for note in check.ruined()),
+            *dict.fromkeys(note for answer in answers.values() for note in answer.notes),
+        ),
         where.device,
         where.target,
         next((answer.runtime for answer in answers.values() if answer.runtime), ""),
@@ -232,6 +235,15 @@ class _Check:
             yield f"{name} is of another file than {self.model.file}"
         if how != preprocessing:
             yield f"{name}: bundle.json says {_differing(preprocessing, how)}"
+
+    def ruined(self) -> Iterator[str]:
+        """That a model was measured to answer otherwise than its float network."""
+        said = json.loads(self.read(self.model.manifest)) if self.model.manifest else {}
+        verdict = said.get("verdict")
+        if isinstance(verdict, dict) and verdict.get("good") is False:
+            listed = verdict.get("faults")
+            faults = "; ".join(map(str, listed if isinstance(listed, list) else ()))
+            yield f"{self.model.file} WAS MEASURED AS RUINED BY QUANTIZATION: {faults}"
 
     def _labels(self) -> Iterator[str]:
         own = find_labels(self.copy)

@@ -49,7 +49,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         *_corrections(manifest.corrections),
         ("calibration", _calibration(manifest.calibration)),
         *_coverage(manifest.calibration),
-        *_learned(manifest.qat),
+        *learned_rows(manifest.qat),
         ("input", _end(manifest.input)),
         ("output", _end(manifest.output)),
         ("operators", _operators(manifest.operators, every=terminal.verbose)),
@@ -77,12 +77,18 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     )
 
 
-def _learned(qat: dict[str, Any] | None) -> Rows:
+NO_GAIN_DB = 0.1
+"""Less than this is no gain of quantization-aware training."""
+
+
+def learned_rows(qat: dict[str, Any] | None) -> Rows:
     """What quantization-aware training did."""
     if qat is None:
         return []
     pictures = f"{qat['steps']} steps of {qat['batch']} of {qat['count']:,} pictures"
     gained = f"{qat['start_db']:.1f} to {qat['end_db']:.1f} dB of their features"
+    if qat["end_db"] - qat["start_db"] < NO_GAIN_DB:
+        gained += ": NO GAIN, the model without --qat is as good"
     return [("trained", f"{pictures} ({qat['source']}), {gained}")]
 
 

@@ -116,6 +116,15 @@ CHANGES: dict[Change, tuple[str, str]] = {
 changed with it."""
 
 
+@pytest.mark.parametrize("faults", [["SQNR 3 dB"], 7], ids=["list", "malformed"])
+def test_a_model_that_was_measured_as_ruined_is_said_to_be(copy: Path, faults: object) -> None:
+    name = json.loads((copy / "bundle.json").read_text())["models"][0]["manifest"]
+    verdict = {"good": False, "faults": faults, "try": None}
+    edit(copy, lambda it: it.__setitem__("verdict", verdict), name)
+    found = edgeeff.verify(resealed(copy))
+    assert any("models/int8.tflite WAS MEASURED AS RUINED" in note for note in found.notes)
+
+
 def test_a_whole_bundle_is_good_and_equal(bundled: Bundled) -> None:
     found = edgeeff.verify(bundled.path)
     assert found.good
