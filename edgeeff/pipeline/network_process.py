@@ -165,14 +165,15 @@ def main() -> None:
             order: Order = pickle.load(sys.stdin.buffer)  # noqa: S301 - of our own process
             say(order.make(_Told(say)))
         except Exception as error:
-            say(_Failed(_portable(error), traceback.format_exc()))
+            say(_Failed(portable(error), traceback.format_exc()))
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """The error, or its words if it holds what cannot go to another process."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - of this process
-    except Exception:
+    except (pickle.PickleError, AttributeError, RecursionError, TypeError, ValueError):
+        # What pickle raises for what it cannot take, or cannot make again of its arguments.
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 

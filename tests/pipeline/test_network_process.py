@@ -72,3 +72,17 @@ def test_nobody_works_on_when_the_block_is_left(
         (child,) = set(psutil.Process().children()) - before
         raise KeyboardInterrupt
     assert not child.is_running()
+
+
+class Unportable(Exception):  # noqa: N818 - stands for those of TensorFlow
+    """Made of other arguments than it keeps, and holds what no pickle takes."""
+
+    def __init__(self, message: str, operator: object) -> None:
+        super().__init__(message)
+        self.operator = operator
+
+
+@pytest.mark.parametrize("operator", [None, lambda: None], ids=["arguments", "unpicklable"])
+def test_an_error_that_cannot_travel_arrives_by_its_words(operator: object) -> None:
+    found = network_process.portable(Unportable("no such operator", operator))
+    assert (type(found), str(found)) == (RuntimeError, "Unportable: no such operator")
