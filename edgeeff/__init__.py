@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from edgeeff.evaluation.evaluate import evaluate as evaluate
     from edgeeff.evaluation.gate import AccuracyGateFailed as AccuracyGateFailed
     from edgeeff.evaluation.gate import Limits as Limits
+    from edgeeff.fitting.fit import fit as fit
+    from edgeeff.fitting.fitted import Fitted as Fitted
+    from edgeeff.fitting.fitted import read_fitted as read_fitted
+    from edgeeff.fitting.settings import FitSettings as FitSettings
     from edgeeff.pictures.images import read_images as read_images
     from edgeeff.pictures.preprocessing import Preprocessing as Preprocessing
     from edgeeff.pipeline.conversion import convert as convert
@@ -64,6 +68,8 @@ __all__ = [
     "Budget",
     "EdgeeffError",
     "ExtraMissing",
+    "FitSettings",
+    "Fitted",
     "GateFailed",
     "InputError",
     "Limits",
@@ -89,10 +95,12 @@ __all__ = [
     "evaluate",
     "find_recipe",
     "find_variant",
+    "fit",
     "inspect",
     "preset",
     "quantize",
     "read_benchmark",
+    "read_fitted",
     "read_images",
     "read_run",
     "report",
@@ -118,6 +126,9 @@ _MODULES = {
     ),
     "evaluation.evaluate": ("evaluate",),
     "evaluation.gate": ("AccuracyGateFailed", "Limits"),
+    "fitting.fit": ("fit",),
+    "fitting.fitted": ("Fitted", "read_fitted"),
+    "fitting.settings": ("FitSettings",),
     "pictures.images": ("read_images",),
     "pictures.preprocessing": ("Preprocessing",),
     "pipeline.conversion": ("convert", "convert_model", "quantize"),

@@ -59,6 +59,7 @@ ROOMS = (
     "reporting",
     "doctor",
     "pipeline",
+    "fitting",
     "cli",
     "__main__",
 )

@@ -24,6 +24,7 @@ from edgeeff.errors import EdgeeffError, OutputError, unknown_name
 COMMANDS = {
     "variants": "edgeeff.cli.variants",
     "train": "edgeeff.cli.train",
+    "fit": "edgeeff.cli.fit",
     "convert": "edgeeff.cli.convert",
     "quantize": "edgeeff.cli.quantize",
     "recipes": "edgeeff.cli.recipes",

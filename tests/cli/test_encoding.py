@@ -18,6 +18,7 @@ NAME = "modèle→中"
 WORDS: dict[str, list[str]] = {
     "variants": ["--phi", "0.5"],
     "train": ["--data", NAME],
+    "fit": ["--max-latency", "10", "--device", NAME],
     "convert": ["--variant", "b0", "--dry-run", "--weights", NAME],
     "quantize": ["FLOAT", "--mean", "0", "--std", "1", "--calibration-count", "2", "-v"],
     "recipes": ["int8"],

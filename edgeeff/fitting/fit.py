@@ -1,0 +1,194 @@
+"""``fit``: build networks, time them on the device, and choose the best inside a budget."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgeeff import extras, files
+from edgeeff.accelerators.plan import Plan
+from edgeeff.benchmarking.environment import differences
+from edgeeff.benchmarking.session import Subject, measure
+from edgeeff.devices import Device, connect
+from edgeeff.errors import EdgeeffError, GateFailed, OutputError, UsageError
+from edgeeff.fitting.building import Builder, Order
+from edgeeff.fitting.candidates import candidates
+from edgeeff.fitting.choosing import Next, next_candidate
+from edgeeff.fitting.fitted import DOCUMENT, Fitted, changed_place, is_fit, read_fitted
+from edgeeff.fitting.measured import Measured, Timing, timing_of
+from edgeeff.fitting.settings import FitSettings
+from edgeeff.fitting.winning import win
+from edgeeff.progress import Progress
+
+Told = Callable[[Measured, Fitted], None]
+"""Is told of a candidate that was measured, and of the search with it."""
+
+ELSEWHERE = "--force begins anew, --output DIR goes elsewhere"
+
+
+def fit(
+    settings: FitSettings,
+    output: Path,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+    on_measured: Told | None = None,
+) -> Fitted:
+    """Find the network of the highest predicted accuracy inside a budget, without any training.
+
+    Files of candidates are built with random weights and measured on the device; what lies between
+    is predicted by a monotone model. The best one is converted for good, measured again in
+    processes of its own, and kept if it is inside; else the next one is. After every measurement
+    the folder holds all that is needed to go on: the same call does.
+
+    Args:
+        settings: the budget, the device, and what may win.
+        output: folder of the document, the plot and the winner's files.
+        force: forget what was measured for another device.
+        progress: told of every stage.
+        on_measured: told of every measurement.
+
+    Raises:
+        UsageError: names or numbers that cannot be meant, or several devices.
+        ExtraMissing: TensorFlow or the quantizer is not installed.
+        TargetUnavailable: the device or the target cannot be used.
+        OutputError: the folder holds a search on another device, or cannot be written.
+        GateFailed: no network is inside the budget; names the cheapest.
+    """
+    extras.require("convert", "fit")
+    progress = progress or Progress()
+    pool = candidates(settings)
+    files.refuse_unwritable(output)
+    found = _begun(settings, output, force=force)
+    if found.finished and found.winner is not None:
+        return found
+    with _device(settings) as device, files.scratch_folder(output) as scratch:
+        found = _on(found, device, output, force=force)
+        place = _Place(device, settings, scratch, progress)
+        with Builder() as builder:
+            while (following := next_candidate(pool, found.limits)) is not None:
+                one = place.measured(following, builder)
+                _refuse_first(one, found)
+                found = replace(found, measured=(*found.measured, one.measured))
+                found.write()
+                if on_measured is not None:
+                    on_measured(one.measured, found)
+        found = replace(win(found, place.again, scratch, progress), finished=True)
+        found.write()
+    if found.winner is None:
+        raise _nothing_inside(found)
+    return found
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A measurement, and the error that it ended in."""
+
+    measured: Measured
+    error: EdgeeffError | None = None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where candidates are built and timed; without a device, they are only built."""
+
+    device: Device | None
+    settings: FitSettings
+    scratch: Path
+    progress: Progress
+
+    def measured(self, following: Next, builder: Builder) -> _Attempt:
+        """Build a candidate and time it. What goes wrong with it is noted."""
+        candidate, role = following.candidate, following.role
+        path = self.scratch / "candidate.tflite"
+        order = Order(
+            candidate.variant,
+            candidate.resolution,
+            self.settings.classes,
+            {candidate.precision: path},
+        )
+        try:
+            with self.progress.stage(f"build {candidate}"):
+                builder.build(order)
+            size = path.stat().st_size
+            timing = self._timing(path, self.settings.plan)
+        except EdgeeffError as error:
+            return _Attempt(Measured(candidate, role, error=error.message), error)
+        return _Attempt(Measured(candidate, role, size, timing))
+
+    def again(self, model: Path) -> Timing | None:
+        """Time a file at length."""
+        return self._timing(model, self.settings.winners_plan)
+
+    def _timing(self, model: Path, plan: Plan) -> Timing | None:
+        if self.device is None:
+            return None
+        subject = Subject(model, self.settings.target)
+        outcome = measure(self.device, [subject], plan, progress=self.progress)
+        for failure in outcome.failures:
+            raise failure.error
+        return timing_of(outcome.measurements[0])
+
+
+def _begun(settings: FitSettings, output: Path, *, force: bool) -> Fitted:
+    """The search that a folder holds, or a new one. Raises ``OutputError`` for one elsewhere."""
+    if force or not is_fit(output):
+        return Fitted(output, settings)
+    found = read_fitted(output)
+    changed = changed_place(found.settings, settings)
+    if changed:
+        raise OutputError(f"{output} holds a search of {'; '.join(changed)}", ELSEWHERE)
+    return found.with_settings(settings)
+
+
+@contextlib.contextmanager
+def _device(settings: FitSettings) -> Iterator[Device | None]:
+    """The device that networks are timed on; none where no latency is limited."""
+    if settings.max_latency is None:
+        yield None
+        return
+    devices = connect(settings.device)
+    with contextlib.ExitStack() as opened:
+        for device in devices:
+            opened.callback(device.close)
+        if len(devices) != 1:
+            raise UsageError(
+                f"{settings.device} is {len(devices)} devices", "a budget is of one: name it"
+            )
+        yield devices[0]
+
+
+def _on(found: Fitted, device: Device | None, output: Path, *, force: bool) -> Fitted:
+    """The search with the machine that it goes on with, if that is the one it began with."""
+    if device is None:
+        return found
+    machine = device.machine()
+    apart = differences(found.machine, machine) if found.measured and not force else []
+    if apart:
+        raise OutputError(
+            f"{output / DOCUMENT} is of another machine ({'; '.join(apart)})", ELSEWHERE
+        )
+    return replace(found, machine=machine)
+
+
+def _refuse_first(attempt: _Attempt, found: Fitted) -> None:
+    """Raise what the first candidate failed with: nothing says that any will do better."""
+    if attempt.error is not None and not any(one.bytes for one in found.measured):
+        raise attempt.error
+
+
+def _nothing_inside(found: Fitted) -> GateFailed:
+    limits = found.limits
+    costs = [(cost, one) for one in found.measured if (cost := limits.cost(one)) is not None]
+    budget = f"{limits.limit:g} ms" if limits.by_time else f"{limits.limit:,.0f} bytes"
+    if not costs:
+        return GateFailed(f"no network could be measured for a budget of {budget}")
+    cost, least = min(costs, key=lambda pair: pair[0])
+    shown = f"takes {cost:.3g} ms" if limits.by_time else f"has {cost:,.0f} bytes"
+    size = f" and {least.bytes:,} bytes" if limits.by_time and limits.settings.max_bytes else ""
+    return GateFailed(
+        f"no network is inside {budget}: the cheapest measured, {least.candidate}, {shown}{size}",
+        "raise the budget, or lower --resolution or --classes",
+    )

@@ -1,0 +1,100 @@
+"""The best candidate is converted for good and measured again; if that is outside, the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgeeff import files
+from edgeeff.errors import OutputError
+from edgeeff.fitting.candidates import Candidate
+from edgeeff.fitting.fitted import Fitted, Winner
+from edgeeff.fitting.measured import Timing
+from edgeeff.fitting.settings import FitSettings
+from edgeeff.pipeline.conversion import Conversion, Settings, convert
+from edgeeff.progress import Progress
+from edgeeff.tflite.manifest import path_of
+
+TimeAgain = Callable[[Path], Timing | None]
+"""Times a file at length; ``None`` where latency is not limited."""
+
+
+def win(found: Fitted, time_again: TimeAgain, scratch: Path, progress: Progress) -> Fitted:
+    """Convert and measure candidates inside the budget, the best first, until one is inside.
+
+    Args:
+        found: with all measurements.
+        time_again: times a file at length.
+        scratch: a folder inside the search's, for files that may be left out.
+        progress: told of every stage.
+
+    Returns:
+        The search with its winner, whose files are in its folder, and with those that were
+        outside; without one, none was inside.
+    """
+    tried = {one.candidate for one in found.rejected}
+    for measured in found.limits.best():
+        if measured.candidate in tried:
+            continue
+        folder = scratch / f"winner-{len(found.rejected)}"
+        made = _converted(measured.candidate, found.settings, folder, progress)
+        winner = _winner(measured.candidate, made, time_again(made.model))
+        if _inside(winner, found.settings):
+            _kept(found, folder, winner.files)
+            return replace(found, winner=winner)
+        found = replace(found, rejected=(*found.rejected, winner))
+        found.write()
+    return found
+
+
+def _converted(
+    candidate: Candidate, settings: FitSettings, folder: Path, progress: Progress
+) -> Conversion:
+    beside = candidate.resolution != candidate.network.resolution
+    return convert(
+        candidate.variant,
+        Settings(
+            precision=candidate.precision,
+            weights=settings.weights,
+            classes=settings.classes,
+            resolution=candidate.resolution if beside else None,
+            output=folder,
+        ),
+        progress,
+    )
+
+
+def _winner(candidate: Candidate, made: Conversion, timing: Timing | None) -> Winner:
+    manifest, models = made.manifest, dict.fromkeys((made.model, made.reference))
+    weights = manifest.weights
+    return Winner(
+        candidate,
+        tuple(path.name for model in models for path in (model, path_of(model))),
+        manifest.sha256,
+        manifest.bytes,
+        timing,
+        weights is not None and weights.trained,
+        manifest.command or "",
+    )
+
+
+def _inside(winner: Winner, settings: FitSettings) -> bool:
+    small = settings.max_bytes is None or winner.bytes <= settings.max_bytes
+    return small and (
+        winner.timing is None
+        or settings.max_latency is None
+        or winner.timing.median <= settings.max_latency
+    )
+
+
+def _kept(found: Fitted, folder: Path, names: Sequence[str]) -> None:
+    """Bring the winner's files into the search's folder; those of others stay. ``OutputError``."""
+    contents = {found.folder / name: files.read_bytes(folder / name) for name in names}
+    for path, content in contents.items():
+        if path.exists() and files.read_bytes(path) != content and path.suffix == ".tflite":
+            raise OutputError(
+                f"{path} exists already and is another network",
+                "move it away: the search then goes on where it is",
+            )
+    files.write_together(contents)
