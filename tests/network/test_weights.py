@@ -237,6 +237,13 @@ def test_a_checkpoint_cut_short_is_an_input_error(
         weights.load(fresh, TINY, tmp_path / "checkpoint")
 
 
+def test_a_saved_model_is_referred_to_the_command_that_reads_it(fresh, tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(InputError, match="a whole network") as refused:
+        weights.load(fresh, TINY, tmp_path)
+    assert "convert --model" in str(refused.value.hint)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
