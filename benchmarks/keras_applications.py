@@ -9,11 +9,12 @@ ones cannot be had offline; BatchNorm gets random gammas and betas, and means an
 photographs, so that no activation dies. Trained ones come from packages, as NAME=ARCHIVE
 (``packaged_networks.py``). The ``.keras`` file or SavedModel goes three ways: through ``edgeeff
 convert --model``; through ``TFLiteConverter`` in full integer (per channel, uint8 at both ends);
-and through ``TFLiteConverter`` in float and ``edgeeff quantize``. All calibrate on the same
-photographs. Crops of other photographs judge them at the logits, against the float network. Each
-way runs in a process of its own: seconds and peak memory are of the whole process, those of
-``quantize`` without the export before it. Latency is a ratio to TFLiteConverter's file, measured in
-turn on one thread: run it on a quiet processor, or with ``taskset -c 0 chrt -r 1`` before it.
+and with ``--quantize`` through ``TFLiteConverter`` in float and ``edgeeff quantize``. All calibrate
+on the same photographs. Crops of other photographs judge them at the logits, against the float
+network. Each way runs in a process of its own: peak memory and processor seconds are of the whole
+process, those of ``quantize`` without the export before it. Latency is a ratio to TFLiteConverter's
+file, measured in turn on one thread: run it on a quiet processor, or with ``taskset -c 0 chrt -r 1``
+before it.
 
 With ``--keep DIR`` a second run makes no file again: it judges and times those that are there.
 """
@@ -23,12 +24,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -230,12 +231,14 @@ class Made:
 
 
 def alone(*arguments: str) -> tuple[str, float]:
-    """What a fresh Python process prints, and the seconds it takes."""
-    start = time.perf_counter()
+    """What a fresh Python process prints, and the processor's seconds that it and its own take."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         sys.exit(f"{' '.join(arguments)}\n{done.stderr[-4000:]}{done.stdout[-4000:]}")
-    return done.stdout, time.perf_counter() - start
+    took = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return done.stdout, took
 
 
 def step(name: str, files: Files) -> tuple[str, float]:
@@ -273,6 +276,7 @@ def _command(made: Path, files: Files, *command: str) -> Made:
 
 
 WAYS = {STOCK: by_tensorflow, OWN: by_edgeeff, QUANTIZE: by_quantize}
+USUAL = (STOCK, OWN)
 
 
 def kept(files: Files, method: str) -> Made:
@@ -285,13 +289,13 @@ def kept(files: Files, method: str) -> Made:
     return Made(Path(found.pop("path")), **found)
 
 
-def rows(files: Files, count: int) -> Iterator[dict[str, Any]]:
-    """All files of one network."""
+def rows(files: Files, ways: Iterable[str], count: int) -> Iterator[dict[str, Any]]:
+    """All files of one network, judged by this many crops of each photograph."""
     name, network = _of(files.word)
     write_pictures(network.side, files.folder, count)
     if not files.source.exists():
         step("build", files)
-    made = {method: kept(files, method) for method in WAYS}
+    made = {method: kept(files, method) for method in ways}
     pictures = [np.asarray(Image.open(it)) for it in sorted((files.folder / "judged").iterdir())]
 
     def logits(model: Path) -> Any:
@@ -327,6 +331,9 @@ def main() -> None:
         "--keep", type=Path, metavar="DIR", help="leave the files there, and make none again"
     )
     parser.add_argument(
+        "--quantize", action="store_true", help="go the way through edgeeff quantize, too"
+    )
+    parser.add_argument(
         "--crops",
         type=int,
         default=JUDGED_CROPS,
@@ -354,7 +361,7 @@ def compare(given: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = (given.keep or Path(scratch)) / _of(word)[0].replace(" ", "-")
             found = []
-            for row in rows(Files(folder, word), given.crops):
+            for row in rows(Files(folder, word), WAYS if given.quantize else USUAL, given.crops):
                 say(json.dumps(row))
                 found.append(row)
         if given.save:
