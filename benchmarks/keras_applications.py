@@ -13,8 +13,8 @@ and with ``--quantize`` through ``TFLiteConverter`` in float and ``edgeeff quant
 on the same photographs. Crops of other photographs judge them at the logits, against the float
 network. Each way runs in a process of its own: peak memory and processor seconds are of the whole
 process, those of ``quantize`` without the export before it. Latency is a ratio to TFLiteConverter's
-file, measured in turn on one thread: run it on a quiet processor, or with ``taskset -c 0 chrt -r 1``
-before it.
+file, measured in turn on one thread: run it on a quiet processor, or with
+``taskset -c 0 chrt -r 1`` before it.
 
 With ``--keep DIR`` a second run makes no file again: it judges and times those that are there.
 """

@@ -20,8 +20,9 @@ import tf_keras
 
 from edgeeff import files
 from edgeeff.errors import UsageError
-from edgeeff.network.batchnorm import Moments, moments
+from edgeeff.network.batchnorm import moments
 from edgeeff.network.export_names import name_tensors
+from edgeeff.network.normal_moments import Moments
 from edgeeff.pictures.preprocessing import FAMILIES, Preprocessing
 from edgeeff.tflite import statistics
 from edgeeff.tflite.graph import Graph
@@ -130,11 +131,12 @@ def batchnorm_statistics(model: tf_keras.Model, preprocessing: Preprocessing) ->
     mean, std = (np.asarray(values, np.float64) for values in FAMILIES["imagenet"][:2])
     offset, scale = np.asarray(preprocessing.mean), np.asarray(preprocessing.std)
     image = Moments((mean - offset) / scale, std / scale)
-    tensors = {name: _as_statistics(found) for name, found in moments(model, image).items()}
+    tensors = {name: as_statistics(found) for name, found in moments(model, image).items()}
     return Statistics("batchnorm", 0, tensors)
 
 
-def _as_statistics(found: Moments) -> TensorStatistics:
+def as_statistics(found: Moments) -> TensorStatistics:
+    """The same as a float model holds it."""
     deviation = None if found.deviation is None else found.deviation.astype(np.float32)
     return TensorStatistics(found.mean.astype(np.float32), deviation)
 

@@ -56,17 +56,17 @@ def _scaled(operator: Any, tensor: Any, before: Scaling) -> Scaling | None:
     if operator.type not in KINDS:
         return None
     first = operator.inputs[0] is tensor
-    values = _constant(operator.inputs[1 if first else 0].op)
+    values = constant(operator.inputs[1 if first else 0].op)
     if values is None or values.size not in (1, CHANNELS):
         return None
     return before.then(KINDS[operator.type], values, first=first)
 
 
-def _constant(operator: Any) -> Any:
-    """What an operator gives if it depends on constants alone; else ``None``."""
+def constant(operator: Any) -> Any:
+    """What an operator of a frozen function gives if it takes constants alone; else ``None``."""
     if operator.type == "Const":
         return np.asarray(tf.make_ndarray(operator.get_attr("value")))
-    values = [_constant(parent.op) for parent in operator.inputs]
+    values = [constant(parent.op) for parent in operator.inputs]
     if not values or any(value is None for value in values):
         return None
     compute = FOLDED.get(operator.type)

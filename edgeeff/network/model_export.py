@@ -10,12 +10,23 @@ from typing import Any
 from tensorflow.lite.python.convert import ConverterError
 
 from edgeeff.errors import InputError, UsageError
-from edgeeff.network.export import INPUT, LOGITS, PROBABILITIES, SIGNATURE, converted, traced
+from edgeeff.network.export import (
+    INPUT,
+    LOGITS,
+    PROBABILITIES,
+    SIGNATURE,
+    as_statistics,
+    converted,
+    traced,
+)
+from edgeeff.network.graph_moments import graph_moments
 from edgeeff.network.leading_layers import leading_scaling
 from edgeeff.network.model_files import Classifier
+from edgeeff.tflite import statistics
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_scaling import Scaling
 from edgeeff.tflite.logits import cut_at_logits, final_activation
+from edgeeff.tflite.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class ExportedClassifier:
     """A network in TFLite's operators.
 
     Attributes:
-        graph: the float network.
+        graph: the float network, with what its BatchNorm layers know of its activations.
         scaling: what it does to its pictures first; ``None``: nothing.
     """
 
@@ -54,10 +65,14 @@ def exported(model: Classifier, resolution: int, batch: int) -> ExportedClassifi
             f"{model.name} does what TFLite has no operators for: {lacking or 'unnamed'}",
             "take that layer out, or put one of other operators in its place",
         ) from error
+    moments = graph_moments(graph, function)
     _name(graph)
     output = PROBABILITIES if final_activation(graph) else LOGITS
     graph.rename(graph.output, output)
     graph.sign(SIGNATURE, {INPUT: graph.input}, {output: graph.output})
+    known = {graph.name(tensor): as_statistics(found) for tensor, found in moments.items()}
+    if known:
+        statistics.attach(graph, Statistics("batchnorm", 0, known))
     return ExportedClassifier(graph, leading_scaling(function))
 
 

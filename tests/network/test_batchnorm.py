@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeeff.network.batchnorm import Moments, clipped_normal, moments
+from edgeeff.network.batchnorm import moments
 from edgeeff.network.builder import ACTIVATIONS, build
+from edgeeff.network.normal_moments import Moments, clipped_normal
 from tests import networks
 
 means = st.floats(-20, 20)
