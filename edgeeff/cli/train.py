@@ -130,7 +130,10 @@ def _summary(terminal: Terminal, run: Run, *, qat: bool) -> None:
         terminal.warn(f"note: {note}")
     best = run.best
     rows = [
-        ("classes", f"{len(run.labels)}: {', '.join(run.labels[:6])}"),
+        (
+            "classes",
+            f"{len(run.labels)}: {', '.join(run.labels[:6])}{', …' * (len(run.labels) > 6)}",
+        ),
         ("pictures", ", ".join(f"{count} {part}" for part, count in run.pictures.items() if count)),
         ("weights", f"began with {run.weights.source}"),
         ("best", f"epoch {best.epoch}: {best.val_top1:.2%} of val" if best else "none"),

@@ -42,11 +42,13 @@ class Accuracy:
         images: how many were judged.
         top1: share of images whose class is the first.
         top5: among the first five; ``None`` for a network of five classes or fewer.
+        classes: of the network.
     """
 
     images: int
     top1: Share
     top5: Share | None
+    classes: int
 
 
 def ranks(outputs: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -76,7 +78,7 @@ def ranks(outputs: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.int64]
 def accuracy(found: NDArray[np.int64], classes: int) -> Accuracy:
     """The accuracy that ``ranks`` amount to. Raises ``InputError`` if there are none."""
     top5 = wilson(int((found < 5).sum()), len(found)) if classes > 5 else None
-    return Accuracy(len(found), wilson(int((found == 0).sum()), len(found)), top5)
+    return Accuracy(len(found), wilson(int((found == 0).sum()), len(found)), top5, classes)
 
 
 def wilson(hits: int, images: int) -> Share:

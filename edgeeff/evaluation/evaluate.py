@@ -15,6 +15,7 @@ from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.accuracy import Accuracy, accuracy, ranks
 from edgeeff.evaluation.changes import Change, changes, surest
 from edgeeff.evaluation.classifier import Answers, Classifier, batches
+from edgeeff.evaluation.doubts import another_network, near_chance
 from edgeeff.evaluation.fidelity import Fidelity, ImageErrors, image_errors, summary
 from edgeeff.evaluation.inputs import find_labels, find_preprocessing, find_weights
 from edgeeff.evaluation.paired import Drop, drop
@@ -81,6 +82,16 @@ class Evaluation:
     changes: tuple[Change, ...] = ()
     weights: str | None = None
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What these figures make doubtful, a sentence each."""
+        if self.reference is None:
+            whose, judged = "of the model", self.accuracy
+        else:
+            whose, judged = "of the reference", self.reference_accuracy
+        found = (near_chance(whose, judged), another_network(self.reference, self.fidelity))
+        return tuple(doubt for doubt in found if doubt is not None)
+
     def to_json(self) -> dict[str, Any]:
         """The fields of ``edgeeff.evaluation/1``; what was not measured is null."""
         return {
@@ -99,6 +110,7 @@ class Evaluation:
             else _accuracy_json(self.reference_accuracy),
             "top1_drop": None if self.drop is None else self.drop.to_json(),
             "changed": None if self.changed is None else self._changed(self.changed),
+            "doubts": list(self.doubts),
         }
 
     def _changed(self, count: int) -> dict[str, Any]:

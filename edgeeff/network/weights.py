@@ -6,6 +6,7 @@ knows tensors only, and a Keras configuration is looked through, never built.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,7 +117,7 @@ def _load_file(model: tf_keras.Model, variant: Variant, path: Path) -> Weights:
     if (path / "saved_model.pb").exists():
         raise InputError(
             f"{path} is a SavedModel: a whole network, not weights of {variant.name}",
-            f"edgeeff convert --model {path}",
+            f"edgeeff convert --model {shlex.quote(str(path))}",
         )
     if path.suffix not in READERS:
         raise InputError(

@@ -27,6 +27,7 @@ from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
 from edgeeff.quantization.calibration.pictures import CalibrationPair, CalibrationSet
+from edgeeff.quantization.calibration.training_scale import unlike_training
 from edgeeff.quantization.quantize import WHOLE, Ends, default_ends, quantize_model
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
@@ -101,7 +102,10 @@ def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
     if trials and all(trial.failed for trial in trials):
         raise AccuracyGateFailed(trials)
     rival = _rival_notes(job, best)
-    notes = (*_coverage_notes(manifest), *_float_notes(model, best.recipe), *rival)
+    doubts = (manifest.accuracy or {}).get("doubts", ())
+    normalised = unlike_training(job.network, job.calibration.used.pictures)
+    told = (*_coverage_notes(manifest), *_float_notes(model, best.recipe))
+    notes = (*doubts, *normalised, *told, *rival)
     return Conversion(model, manifest, job.reference, notes)
 
 

@@ -1,0 +1,60 @@
+"""Pictures that are normalised otherwise than in training are noticed where BatchNorm tells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgeeff.pictures.preprocessing import from_options
+from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.quantization.calibration.training_scale import unlike_training
+from edgeeff.tflite import statistics
+from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.runner import Runner
+from edgeeff.tflite.statistics import Statistics, TensorStatistics
+from tests.small_classifiers import SmallClassifier
+
+SIDE = 16
+PICTURES = np.stack(list(synthetic_pictures(8, SIDE, seed=0)))
+
+
+def trained(mean: str, std: str) -> Graph:
+    """A network whose first layer's statistics are those of pictures normalised like this."""
+    net = SmallClassifier(SIDE)
+    first = net.convolution(net.image, 8)
+    graph = Graph.of(net.content(net.dense(net.mean(net.alone(first, "RELU")), 3)))
+    graph.rename(first, "first")
+    front = graph.copy()
+    front.cut(outputs=[first])
+    runner = Runner(front.content())
+    images = from_options(SIDE, mean, std, "bilinear:1").normalised(PICTURES)
+    seen = np.concatenate([runner.run(image[None])[0].reshape(-1, 8) for image in images])
+    known = TensorStatistics(seen.mean(axis=0), seen.std(axis=0))
+    statistics.attach(graph, Statistics("batchnorm", 0, {"first": known}))
+    return graph
+
+
+def noted(graph: Graph, mean: str, std: str) -> tuple[str, ...]:
+    how = from_options(SIDE, mean, std, "bilinear:1")
+    return unlike_training(FloatModel(graph.content(), how), PICTURES)
+
+
+@pytest.mark.parametrize("normalised", [("127.5", "127.5"), ("127", "128"), ("118", "60")])
+def test_pictures_as_in_training_are_not_remarked(normalised):
+    assert noted(trained("127.5", "127.5"), *normalised) == ()
+
+
+@pytest.mark.parametrize(
+    ("training", "now"), [(("0", "255"), ("0", "1")), (("0", "1"), ("127.5", "127.5"))]
+)
+def test_pixels_of_another_scale_are_remarked(training, now):
+    (note,) = noted(trained(*training), *now)
+    assert "times as far" in note
+    assert f"std {now[1]}" in note
+
+
+def test_a_network_without_batchnorm_is_not_judged():
+    net = SmallClassifier(SIDE)
+    graph = Graph.of(net.content(net.dense(net.mean(net.convolution(net.image, 8)), 3)))
+    assert noted(graph, "0", "1") == ()
