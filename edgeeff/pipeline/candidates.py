@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from edgeeff.pipeline.policy import RIVALS, is_checked, safer
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
+from edgeeff.quantization.calibration.observation import Observations
 from edgeeff.quantization.calibration.pictures import CalibrationPair, CalibrationSet
 from edgeeff.quantization.calibration.training_scale import unlike_training
 from edgeeff.quantization.quantize import WHOLE, Ends, default_ends, quantize_model
@@ -65,6 +66,7 @@ class Job:
         progress: told of every stage.
         training: of the corrected network before it is written; ``None``: it is not trained.
         command: the line that makes the result again; ``None``: no line does.
+        observations: of the float model on these pictures.
     """
 
     network: FloatModel
@@ -74,6 +76,7 @@ class Job:
     progress: Progress
     training: Training | None = None
     command: str | None = None
+    observations: Observations = field(default_factory=Observations)
 
 
 def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
@@ -245,6 +248,7 @@ def _quantized(job: Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:
         progress=job.progress,
         covered=None if job.calibration.used.synthetic else found.append,
         trained=training.of(recipe, job.network.preprocessing, ends) if training else None,
+        observations=job.observations,
     )
     return _described(job, content), found[0] if found else None
 

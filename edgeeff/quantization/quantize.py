@@ -9,6 +9,7 @@ from edgeeff.errors import UsageError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import coverage
+from edgeeff.quantization.calibration.observation import Observations
 from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.corrections.corrected import Corrected, correct_network
 from edgeeff.quantization.float_graph import correctable, refuse_unfit
@@ -47,6 +48,7 @@ def quantize_model(
     progress: Progress | None = None,
     covered: Callable[[coverage.Coverage | None], None] | None = None,
     trained: Callable[[Corrected], Corrected] | None = None,
+    observations: Observations | None = None,
 ) -> bytes:
     """Quantize a float32 .tflite classifier.
 
@@ -61,6 +63,7 @@ def quantize_model(
         covered: told how ranges grew with the pictures; ``None`` if none depends on them.
         trained: gives the corrected network as quantization-aware training leaves it, its input
             as the file will have it; ``None``: nothing is trained.
+        observations: of this model and these pictures, kept from one recipe to the next.
 
     Returns:
         The quantized .tflite, its signature kept. A byte input takes raw RGB bytes.
@@ -92,6 +95,7 @@ def quantize_model(
         threads=threads,
         progress=progress,
         covered=covered,
+        observations=observations,
     )
     if trained is not None:
         network = trained(fed_by(network, model.preprocessing, ends))

@@ -8,6 +8,7 @@ import pytest
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.fidelity import Fidelity, fidelity
 from edgeeff.pictures.preprocessing import Preprocessing, of_family
+from edgeeff.quantization.calibration.observation import Observations
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.quantize import Ends, quantize_model
 from edgeeff.quantization.recipes.recipe import Split, find_recipe, named_recipes, parse
@@ -69,6 +70,13 @@ def test_recipes_that_compute_in_float_take_float(tiny_float: Path, recipe: str)
 def test_the_same_arguments_give_the_same_bytes(tiny_float: Path):
     content = tiny_float.read_bytes()
     assert made(content, "int8", seed=3) == made(content, "int8", seed=3)
+
+
+def test_observations_of_an_earlier_recipe_give_the_same_bytes(tiny_float: Path):
+    content, kept = tiny_float.read_bytes(), Observations()
+    recipes = ("int8", "int8-plain", "int8-swish")
+    together = [made(content, recipe, observations=kept) for recipe in recipes]
+    assert together == [made(content, recipe) for recipe in recipes]
 
 
 @pytest.mark.parametrize("threads", [2, pytest.param(3, marks=pytest.mark.slow)])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -77,6 +77,27 @@ class Observed:
         return TensorStatistics(
             self.mean.astype(np.float32), spread.astype(np.float32), self.minimum, self.maximum
         )
+
+
+class Observations:
+    """What calibration pictures did in one network as it came, for one recipe after another."""
+
+    def __init__(self) -> None:
+        self._kept: Mapping[int, Observed] = {}
+        self._histograms = False
+
+    def take(
+        self, look: Callable[[], dict[int, Observed]], *, histograms: bool
+    ) -> dict[int, Observed]:
+        """What is known from an earlier recipe, or what a look gives, which is kept.
+
+        Args:
+            look: ``observe`` of the network and its pictures.
+            histograms: whether the look notes them, and the recipe reads them.
+        """
+        if not self._kept or (histograms and not self._histograms):
+            self._kept, self._histograms = look(), histograms
+        return dict(self._kept)
 
 
 def observe(

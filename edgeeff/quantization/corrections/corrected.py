@@ -13,7 +13,7 @@ from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import coverage, ranges
-from edgeeff.quantization.calibration.observation import Observed, observe
+from edgeeff.quantization.calibration.observation import Observations, Observed, observe
 from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set
 from edgeeff.quantization.corrections.bias_room import make_room, widen_for_biases
 from edgeeff.quantization.corrections.correction import Corrections, Known, correct
@@ -89,6 +89,7 @@ def correct_network(
     threads: int | None = None,
     progress: Progress | None = None,
     covered: Callable[[coverage.Coverage | None], None] | None = None,
+    observations: Observations | None = None,
 ) -> Corrected:
     """Calibrate a float network and correct its weights.
 
@@ -100,6 +101,7 @@ def correct_network(
         threads: kernel threads.
         progress: told of every stage.
         covered: as ``quantize.quantize_model`` takes it.
+        observations: likewise.
 
     Raises:
         InputError: pictures that do not fit the network, or break it.
@@ -120,7 +122,7 @@ def correct_network(
                 graph, batches(None), histograms=histograms, threads=threads, advance=advance
             )
 
-    observed = look()
+    observed = (observations or Observations()).take(look, histograms=histograms)
     known = Known(observed, ranges.credible(said, observed, outdated=outdated))
     if covered and recipe.static:
         count = len(calibration.pictures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
 
@@ -12,7 +13,12 @@ from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.quantization.calibration import observation
-from edgeeff.quantization.calibration.observation import PICTURES, coarse_histogram, observe
+from edgeeff.quantization.calibration.observation import (
+    PICTURES,
+    Observations,
+    coarse_histogram,
+    observe,
+)
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
@@ -108,3 +114,19 @@ def test_a_vector_of_places_is_one_picture():
     graph = float_graph(network.content(each))
     (observed,) = (observe(graph, batches(3, 8))[t] for t in graph.outputs)
     assert len(observed.extremes) == len(observed.pictures) == 3
+
+
+def test_observations_are_kept_from_one_recipe_to_the_next(graph):
+    """And made again only for one that reads histograms where none were noted."""
+    looks: list[bool] = []
+
+    def look(*, histograms: bool) -> dict[int, observation.Observed]:
+        looks.append(histograms)
+        return observe(graph, batches(2), histograms=histograms)
+
+    kept = Observations()
+    for histograms in (False, False, True, False, True):
+        found = kept.take(functools.partial(look, histograms=histograms), histograms=histograms)
+        assert list(found) == list(graph.activations)
+        assert not histograms or found[graph.output].histogram.sum() > 0
+    assert looks == [False, True]
