@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -86,6 +87,23 @@ def test_an_exported_model_is_read_by_its_signature(tmp_path: Path) -> None:
     """The way that Keras 3 has as well."""
     classifier(LAYERS.Rescaling(1 / 255)).export(str(tmp_path / "net"))
     assert same_function(tmp_path / "net") < 1e-4
+
+
+@pytest.mark.parametrize(("classes", "activation"), [(3, "softmax"), (1, "sigmoid"), (5, None)])
+def test_an_export_of_keras_3_answers_as_the_model_does(
+    classes: int, activation: str | None, tmp_path: Path
+) -> None:
+    keras = importlib.import_module("keras")
+    layers = keras.layers
+    stem = [layers.Rescaling(1 / 255), layers.Conv2D(8, 3, 2), layers.BatchNormalization()]
+    head = [layers.GlobalAveragePooling2D(), layers.Dense(classes, activation=activation)]
+    image = keras.Input((SIDE, SIDE, 3))
+    keras.Sequential([image, *stem, layers.ReLU(), *head]).export(str(tmp_path / "net"))
+    assert same_function(tmp_path / "net", "0", "1") < 1e-4
+    network = model_files.read(tmp_path / "net")
+    last = final_activation(model_export.exported(network, SIDE, 1).graph)
+    kinds = {"softmax": "SOFTMAX", "sigmoid": "LOGISTIC", None: None}
+    assert (last.kind if last else None) == kinds[activation]
 
 
 @pytest.mark.parametrize("front", FRONTS)
