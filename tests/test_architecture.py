@@ -56,10 +56,10 @@ ROOMS = (
     "training",
     "benchmarking",
     "bundling",
-    "reporting",
     "doctor",
     "pipeline",
     "fitting",
+    "reporting",
     "cli",
     "__main__",
 )

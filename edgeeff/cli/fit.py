@@ -120,7 +120,7 @@ def _show(terminal: Terminal, found: Fitted) -> None:
             one.candidate.resolution,
             one.candidate.precision,
             str(one.candidate.expected),
-            f"{one.timing.median:.3f}" if one.timing else "-",
+            f"{found.limits.costs[one.candidate]:.3f}" if one.timing else "-",
             f"{(one.bytes or 0) / 1e6:.2f}",
         )
         for one in found.frontier

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from edgeeff.fitting.candidates import Candidate
+from edgeeff.fitting.candidates import Candidate, may_win
 from edgeeff.fitting.costs import CostModel, cost_model
-from edgeeff.fitting.measured import HELD_OUT, Measured, built, timed
+from edgeeff.fitting.measured import HELD_OUT, Measured, built, steady
 from edgeeff.fitting.settings import FitSettings
 
 
@@ -18,10 +19,12 @@ class Limits:
     Attributes:
         settings: with the limits.
         measured: so far.
+        taken_over: how many of them were measured for another budget.
     """
 
     settings: FitSettings
     measured: Sequence[Measured]
+    taken_over: int = 0
 
     @property
     def by_time(self) -> bool:
@@ -33,11 +36,35 @@ class Limits:
         """The most that a network may cost: milliseconds if latency is limited, else bytes."""
         return float(self.settings.max_latency or self.settings.max_bytes or 0)
 
+    @cached_property
+    def costs(self) -> Mapping[Candidate, float]:
+        """What the measured networks cost: their steady latency, or their bytes."""
+        return steady(self.measured) if self.by_time else dict(built(self.measured))
+
+    @property
+    def known(self) -> list[tuple[Candidate, float]]:
+        """What the model of the costs is made of: all but the networks that judge it."""
+        held_out = {one.candidate for one in self.measured if one.role == HELD_OUT}
+        return [(one, cost) for one, cost in self.costs.items() if one not in held_out]
+
+    @property
+    def judges(self) -> list[tuple[Candidate, float]]:
+        """The costs of the networks that were held out."""
+        held_out = {one.candidate for one in self.measured if one.role == HELD_OUT}
+        return [(one, cost) for one, cost in self.costs.items() if one in held_out]
+
     def cost(self, measured: Measured) -> float | None:
         """What a network was measured to cost; ``None`` if that failed."""
-        if self.by_time:
-            return measured.timing.median if measured.timing else None
-        return measured.bytes
+        return self.costs.get(measured.candidate)
+
+    @property
+    def able(self) -> list[Measured]:
+        """The networks that were measured and may win."""
+        return [
+            one
+            for one in self.measured
+            if one.candidate in self.costs and may_win(one.candidate, self.settings)
+        ]
 
     def inside(self, measured: Measured) -> bool:
         """Whether a measured network keeps within every limit."""
@@ -47,17 +74,17 @@ class Limits:
 
     def models(self) -> Models:
         """Models of what the networks that are not held out cost."""
-        known = [one for one in self.measured if one.role != HELD_OUT]
         classes = self.settings.classes
+        sizes = [one for one in self.measured if one.role != HELD_OUT]
         return Models(
             self,
-            cost_model(timed(known) if self.by_time else built(known), classes),
-            cost_model(built(known), classes),
+            cost_model(self.known, classes),
+            cost_model(built(sizes), classes),
         )
 
     def best(self) -> list[Measured]:
         """The networks inside the budget, the most accurate first, the cheaper of equals."""
-        found = [one for one in self.measured if self.inside(one)]
+        found = [one for one in self.able if self.inside(one)]
         return sorted(found, key=lambda one: (_reversed(one.candidate), self.cost(one) or 0.0))
 
 

@@ -43,7 +43,7 @@ class Candidate:
     @property
     def network(self) -> Variant:
         """The network."""
-        return find_variant(self.variant)
+        return _network(self.variant)
 
     @property
     def counts(self) -> Counts:
@@ -57,6 +57,9 @@ class Candidate:
 
     def __str__(self) -> str:
         return f"{self.variant} at {self.resolution} pixels, {self.precision}"
+
+
+_network = functools.cache(find_variant)
 
 
 @functools.cache
@@ -90,6 +93,19 @@ def candidates(settings: FitSettings) -> tuple[Candidate, ...]:
             "--family NAME takes one all the same",
         )
     return tuple(found.values())
+
+
+def may_win(candidate: Candidate, settings: FitSettings) -> bool:
+    """Whether a network that was measured for another budget counts for this one, too."""
+    network = candidate.network
+    if settings.resolution is not None:
+        side = candidate.resolution == settings.resolution
+    elif settings.published or settings.max_latency is None:
+        side = candidate.resolution == network.resolution
+    else:
+        side = True
+    known = network.name in VARIANTS or not settings.published
+    return side and known and (network.family, candidate.precision) in settings.tried
 
 
 def _line(family: str, *, published: bool) -> Iterator[Variant]:

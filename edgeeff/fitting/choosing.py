@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -51,9 +52,27 @@ class _Choice:
     def measured(self) -> Sequence[Measured]:
         return self.limits.measured
 
+    @cached_property
+    def counted(self) -> list[Measured]:
+        """What counts towards the networks that are asked for.
+
+        Of those that were measured for another budget, these are what says something of this one.
+        """
+        limits = self.limits
+        near = {
+            one.candidate
+            for one in limits.able
+            if one.role != SEARCH and NEAR <= limits.costs[one.candidate] / limits.limit <= FAR
+        }
+        return [
+            one
+            for place, one in enumerate(self.measured)
+            if place >= limits.taken_over or one.candidate in near
+        ]
+
     def of(self, role: str) -> int:
         """How many were measured for a reason."""
-        return sum(one.role == role for one in self.measured)
+        return sum(one.role == role for one in self.counted)
 
     def left(self) -> list[Candidate]:
         """The candidates that were not measured."""
@@ -76,7 +95,7 @@ def next_candidate(pool: Sequence[Candidate], limits: Limits) -> Next | None:
         (SEARCH, most, _search),
     )
     for role, wanted, step in steps:
-        if choice.of(role) < wanted and len(limits.measured) < most:
+        if choice.of(role) < wanted and len(choice.counted) < most:
             found = step(choice)
             if found is not None:
                 return Next(found, role)

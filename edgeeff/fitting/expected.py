@@ -8,6 +8,7 @@ resolution, published losses of related networks are taken over.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -108,6 +109,7 @@ def _basis(variant: Variant, work: float, beside: float, precision: str) -> str:
     return PUBLISHED if exact else INTERPOLATED
 
 
+@functools.cache
 def _published(family: str) -> list[tuple[float, Variant]]:
     """The variants of a family by the logarithm of their work, the smallest first."""
     found = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgeeff import extras, files
@@ -14,7 +14,7 @@ from edgeeff.benchmarking.session import Subject, measure
 from edgeeff.devices import Device, connect
 from edgeeff.errors import EdgeeffError, GateFailed, OutputError, UsageError
 from edgeeff.fitting.building import Builder, Order
-from edgeeff.fitting.candidates import candidates
+from edgeeff.fitting.candidates import Candidate, candidates
 from edgeeff.fitting.choosing import Next, next_candidate
 from edgeeff.fitting.fitted import DOCUMENT, Fitted, changed_place, is_fit, read_fitted
 from edgeeff.fitting.measured import Measured, Timing, timing_of
@@ -66,10 +66,10 @@ def fit(
         return found
     with _device(settings) as device, files.scratch_folder(output) as scratch:
         found = _on(found, device, output, force=force)
-        place = _Place(device, settings, scratch, progress)
         with Builder() as builder:
+            place = _Place(device, settings, scratch, builder, progress, _references(found))
             while (following := next_candidate(pool, found.limits)) is not None:
-                one = place.measured(following, builder)
+                one = place.measured(following)
                 _refuse_first(one, found)
                 found = replace(found, measured=(*found.measured, one.measured))
                 found.write()
@@ -92,44 +92,74 @@ class _Attempt:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where candidates are built and timed; without a device, they are only built."""
+    """Where candidates are built and timed; without a device, they are only built.
+
+    Attributes:
+        references: the networks that are timed in turn with all others, by precision.
+    """
 
     device: Device | None
     settings: FitSettings
     scratch: Path
+    builder: Builder
     progress: Progress
+    references: dict[str, Candidate] = field(default_factory=dict)
 
-    def measured(self, following: Next, builder: Builder) -> _Attempt:
+    def measured(self, following: Next) -> _Attempt:
         """Build a candidate and time it. What goes wrong with it is noted."""
         candidate, role = following.candidate, following.role
-        path = self.scratch / "candidate.tflite"
-        order = Order(
-            candidate.variant,
-            candidate.resolution,
-            self.settings.classes,
-            {candidate.precision: path},
-        )
+        reference = self.references.get(candidate.precision, candidate)
         try:
-            with self.progress.stage(f"build {candidate}"):
-                builder.build(order)
-            size = path.stat().st_size
-            timing = self._timing(path, self.settings.plan)
+            model = self._built(candidate)
+            beside = model if reference == candidate else self._built(reference)
+            timing = self._timed(model, self.settings.plan, beside)
+            size = model.stat().st_size
+            self.references.setdefault(candidate.precision, candidate)
         except EdgeeffError as error:
             return _Attempt(Measured(candidate, role, error=error.message), error)
+        finally:
+            if self.references.get(candidate.precision) != candidate:
+                self._path(candidate).unlink(missing_ok=True)
         return _Attempt(Measured(candidate, role, size, timing))
 
     def again(self, model: Path) -> Timing | None:
         """Time a file at length."""
-        return self._timing(model, self.settings.winners_plan)
+        return self._timed(model, self.settings.winners_plan)
 
-    def _timing(self, model: Path, plan: Plan) -> Timing | None:
+    def _path(self, candidate: Candidate) -> Path:
+        name = f"{candidate.variant}-{candidate.resolution}-{candidate.precision}.tflite"
+        return self.scratch / name
+
+    def _built(self, candidate: Candidate) -> Path:
+        """The file of a candidate, which is built if it is not there."""
+        path = self._path(candidate)
+        if not path.exists():
+            paths = {candidate.precision: path}
+            with self.progress.stage(f"build {candidate}"):
+                self.builder.build(
+                    Order(candidate.variant, candidate.resolution, self.settings.classes, paths)
+                )
+        return path
+
+    def _timed(self, model: Path, plan: Plan, reference: Path | None = None) -> Timing | None:
         if self.device is None:
             return None
-        subject = Subject(model, self.settings.target)
-        outcome = measure(self.device, [subject], plan, progress=self.progress)
+        files_timed = dict.fromkeys(path for path in (model, reference) if path is not None)
+        subjects = [Subject(path, self.settings.target) for path in files_timed]
+        outcome = measure(self.device, subjects, plan, progress=self.progress)
         for failure in outcome.failures:
             raise failure.error
-        return timing_of(outcome.measurements[0])
+        beside = outcome.measurements[-1] if reference is not None else None
+        return timing_of(outcome.measurements[0], beside)
+
+
+def _references(found: Fitted) -> dict[str, Candidate]:
+    """The first network of each precision that was timed, in turn with which the others were."""
+    first: dict[str, Candidate] = {}
+    for one in found.measured:
+        if one.timing:
+            first.setdefault(one.candidate.precision, one.candidate)
+    return first
 
 
 def _begun(settings: FitSettings, output: Path, *, force: bool) -> Fitted:

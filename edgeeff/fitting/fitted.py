@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,14 @@ from edgeeff.fitting.candidates import Candidate
 from edgeeff.fitting.costs import Errors, left_out
 from edgeeff.fitting.measured import (
     EDITED,
-    HELD_OUT,
     Measured,
     Timing,
-    built,
+    read_candidate,
     read_measured,
     read_timing,
-    timed,
 )
 from edgeeff.fitting.plot import frontier_plot
-from edgeeff.fitting.settings import FitSettings
+from edgeeff.fitting.settings import MOST_NETWORKS, FitSettings
 
 SCHEMA = "edgeeff.fit/1"
 
@@ -79,6 +78,7 @@ class Fitted:
         settings: what was looked for.
         machine: where networks were timed, as ``accelerators.machine`` reads it; ``{}``: nowhere.
         measured: in order.
+        taken_over: how many of them were measured for another budget.
         rejected: converted for good, measured again and found outside of the budget.
         winner: ``None``: none yet, or none is inside the budget.
         finished: nothing is left to be done.
@@ -88,21 +88,22 @@ class Fitted:
     settings: FitSettings
     machine: Mapping[str, Any] = field(default_factory=dict)
     measured: tuple[Measured, ...] = ()
+    taken_over: int = 0
     rejected: tuple[Winner, ...] = ()
     winner: Winner | None = None
     finished: bool = False
 
-    @property
+    @cached_property
     def limits(self) -> Limits:
         """The budget and what was measured."""
-        return Limits(self.settings, self.measured)
+        return Limits(self.settings, self.measured, self.taken_over)
 
     @property
     def frontier(self) -> list[Measured]:
         """The measured networks that none is both better and cheaper than, cheap ones first."""
-        costs = {one.candidate: (one, self.limits.cost(one)) for one in self.measured}
-        line = frontier((which, cost) for which, (_, cost) in costs.items() if cost is not None)
-        return [costs[which][0] for which, _ in line]
+        limits = self.limits
+        able = {one.candidate: one for one in limits.able}
+        return [able[which] for which, _ in frontier((one, limits.costs[one]) for one in able)]
 
     @property
     def models(self) -> Models:
@@ -111,12 +112,9 @@ class Fitted:
 
     def errors(self) -> dict[str, Errors | None]:
         """How far the model of what is limited is off: on networks held out, and one by one."""
-        known = timed if self.limits.by_time else built
-        held_out = [one for one in self.measured if one.role == HELD_OUT]
-        others = [one for one in self.measured if one.role != HELD_OUT]
         return {
-            "held_out": self.models.costs.errors(known(held_out)),
-            "leave_one_out": left_out(known(others), self.settings.classes),
+            "held_out": self.models.costs.errors(self.limits.judges),
+            "leave_one_out": left_out(self.limits.known, self.settings.classes),
         }
 
     def plot(self) -> Plot:
@@ -134,14 +132,19 @@ class Fitted:
             "finished": self.finished,
             "winner": self.winner.to_json() if self.winner else None,
             "rejected": [one.to_json() for one in self.rejected],
-            "frontier": [one.to_json() for one in self.frontier],
+            "frontier": [self._entry(one) for one in self.frontier],
             "model": {
                 "cost": "latency_ms" if self.limits.by_time else "bytes",
                 "prices": self.models.costs.to_json(),
                 "errors": {name: one and one.to_json() for name, one in found.items()},
             },
-            "measured": [one.to_json() for one in self.measured],
+            "measured": [self._entry(one) for one in self.measured],
+            "taken_over": self.taken_over,
         }
+
+    def _entry(self, one: Measured) -> dict[str, Any]:
+        steady = self.limits.costs.get(one.candidate) if self.limits.by_time else None
+        return {**one.to_json(), "steady_ms": steady}
 
     def document(self) -> str:
         """The JSON document."""
@@ -156,9 +159,9 @@ class Fitted:
 
     def with_settings(self, settings: FitSettings) -> Fitted:
         """The same measurements held against another budget; what won before is forgotten."""
-        if settings == self.settings and self.finished:
+        if settings == self.settings:
             return self
-        return replace(self, settings=settings, rejected=(), winner=None, finished=False)
+        return Fitted(self.folder, settings, self.machine, self.measured, len(self.measured))
 
     def _repr_svg_(self) -> str:
         return self.plot().svg
@@ -176,17 +179,33 @@ def read_fitted(folder: Path) -> Fitted:
         InputError: none, one that is damaged, or of a newer version.
     """
     path = folder / DOCUMENT
-    found = files.read_document(path, SCHEMA)
-    with foreign.parsing(f"{path} is not a whole search", EDITED):
-        settings = _settings(found["settings"], str(path))
-        winner = found["winner"]
+    return parse_fitted(files.read_document(path, SCHEMA), folder, str(path))
+
+
+def parse_fitted(found: Mapping[str, Any], folder: Path, where: str) -> Fitted:
+    """The fields of a document as values.
+
+    Args:
+        found: the fields.
+        folder: that the winner's files are in.
+        where: what errors call the document.
+
+    Raises:
+        InputError: a part is missing or malformed.
+    """
+    with foreign.parsing(f"{where} is not a whole search", EDITED):
+        settings, winner = _settings(found["settings"], where), found["winner"]
+        measured = found["measured"]
+        if len(measured) > MOST_NETWORKS:
+            raise ValueError(f"{len(measured)} networks")
         return Fitted(
             folder,
             settings,
             dict(found["machine"]),
-            read_measured(found["measured"], str(path)),
-            tuple(_winner(entry, str(path)) for entry in found["rejected"]),
-            None if winner is None else _winner(winner, str(path)),
+            read_measured(measured, where),
+            int(found["taken_over"]),
+            tuple(_winner(entry, where) for entry in found["rejected"]),
+            None if winner is None else _winner(winner, where),
             found["finished"] is True,
         )
 
@@ -219,7 +238,7 @@ def _settings(fields: Mapping[str, Any], where: str) -> FitSettings:
 def _winner(entry: Mapping[str, Any], where: str) -> Winner:
     with foreign.parsing(f"{where} has a malformed winner", EDITED):
         found = Winner(
-            Candidate(entry["variant"], entry["resolution"], entry["precision"]),
+            read_candidate(entry, where),
             tuple(map(str, entry["files"])),
             entry["sha256"],
             entry["bytes"],
@@ -227,7 +246,6 @@ def _winner(entry: Mapping[str, Any], where: str) -> Winner:
             entry["trained"],
             entry["command"],
         )
-    foreign.check_types(Candidate, vars(found.candidate), where)
     plain = {
         name: value for name, value in vars(found).items() if name not in ("candidate", "timing")
     }

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from edgeeff import foreign
 from edgeeff.benchmarking.measurement import Measurement
+from edgeeff.errors import InputError
 from edgeeff.fitting.candidates import Candidate
+from edgeeff.fitting.settings import KNOWN_PRECISIONS
+from edgeeff.pictures.preprocessing import MOST_RESOLUTION
 
 SURVEY, HELD_OUT, SEARCH = "survey", "held-out", "search"
 """Why a candidate is measured: for the model, to judge the model, or because it may win."""
+
+LARGEST = 8.0
+"""Times the depth or width of a family's base; no candidate is half as large."""
+
+EDITED = "was it edited, or cut short?"
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class Timing:
         provenance: one of ``accelerators.plan.PROVENANCES``.
         runtime: that ran it, with its version.
         adapter: what did the work.
+        reference: the median of one and the same network of this precision, timed in turn with
+            it; its changes are those of the device's speed. ``None``: none was.
     """
 
     median: float
@@ -34,6 +45,7 @@ class Timing:
     provenance: str
     runtime: str
     adapter: str
+    reference: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -74,8 +86,8 @@ class Measured:
         }
 
 
-def timing_of(measurement: Measurement) -> Timing:
-    """The figures of a measurement that are kept."""
+def timing_of(measurement: Measurement, reference: Measurement | None = None) -> Timing:
+    """The figures of a measurement that are kept, and of what was timed in turn with it."""
     latency, facts = measurement.latency, measurement.facts
     return Timing(
         latency.median,
@@ -85,6 +97,7 @@ def timing_of(measurement: Measurement) -> Timing:
         facts.provenance,
         facts.runtime,
         facts.adapter,
+        None if reference is None else reference.latency.median,
     )
 
 
@@ -104,22 +117,28 @@ def read_timing(fields: Mapping[str, Any] | None, where: str) -> Timing | None:
     return found
 
 
-def _measured(entry: Mapping[str, Any], where: str) -> Measured:
+def read_candidate(entry: Mapping[str, Any], where: str) -> Candidate:
+    """The candidate of an entry. Raises ``InputError`` for one that none could be."""
     with foreign.parsing(f"{where} has a malformed network", EDITED):
-        candidate = Candidate(entry["variant"], entry["resolution"], entry["precision"])
-        foreign.check_types(Candidate, vars(candidate), where)
-        # A name that no variant has is refused here, not when it is needed.
-        if candidate.network.family != entry["family"]:
-            raise ValueError("family")
-        found = Measured(candidate, entry["role"], entry["bytes"], None, str(entry["error"]))
-    foreign.check_types(
-        Measured, {"role": found.role, "bytes": found.bytes, "error": found.error}, where
-    )
-    timing = read_timing(entry["latency_ms"], where)
-    return Measured(found.candidate, found.role, found.bytes, timing, found.error)
+        found = Candidate(entry["variant"], entry["resolution"], entry["precision"])
+    foreign.check_types(Candidate, vars(found), where)
+    network = found.network
+    if not (
+        found.precision in KNOWN_PRECISIONS
+        and 1 <= found.resolution <= MOST_RESOLUTION
+        and max(network.depth, network.width) <= LARGEST
+    ):
+        raise InputError(f"{where}: {foreign.shown(str(found))} is no network of a search", EDITED)
+    return found
 
 
-EDITED = "was it edited, or cut short?"
+def _measured(entry: Mapping[str, Any], where: str) -> Measured:
+    candidate = read_candidate(entry, where)
+    with foreign.parsing(f"{where} has a malformed network", EDITED):
+        plain = {name: entry[name] for name in ("role", "bytes", "error")}
+        latency = entry["latency_ms"]
+    foreign.check_types(Measured, plain, where)
+    return Measured(candidate, timing=read_timing(latency, where), **plain)
 
 
 def built(measured: Sequence[Measured]) -> list[tuple[Candidate, float]]:
@@ -127,6 +146,20 @@ def built(measured: Sequence[Measured]) -> list[tuple[Candidate, float]]:
     return [(one.candidate, float(one.bytes)) for one in measured if one.bytes]
 
 
-def timed(measured: Sequence[Measured]) -> list[tuple[Candidate, float]]:
-    """What is known of latency, in milliseconds."""
-    return [(one.candidate, one.timing.median) for one in measured if one.timing]
+def steady(measured: Sequence[Measured]) -> dict[Candidate, float]:
+    """The latency of each network at the device's usual speed, in milliseconds.
+
+    A machine or a phone is faster at one minute than at another. The network that was timed in
+    turn with all others of a precision says how much; its own median time is the usual speed.
+    """
+    references: dict[str, list[float]] = {}
+    for one in measured:
+        if one.timing and one.timing.reference:
+            references.setdefault(one.candidate.precision, []).append(one.timing.reference)
+    usual = {precision: median(times) for precision, times in references.items()}
+    return {
+        one.candidate: one.timing.median
+        * (usual[one.candidate.precision] / one.timing.reference if one.timing.reference else 1.0)
+        for one in measured
+        if one.timing
+    }

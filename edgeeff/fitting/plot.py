@@ -27,7 +27,7 @@ def frontier_plot(
         frontier: the part of it that none is both better and cheaper than.
         winner: what was chosen.
     """
-    measured = [one for one in limits.measured if limits.cost(one) is not None]
+    measured = limits.able
     families = dict.fromkeys(one.candidate.network.family for one in measured)
     series = [
         Series(

@@ -28,6 +28,8 @@ KNOWN_PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 NETWORKS, BUILT = 48, 16
 """How many are built and measured at most, and how many are built where nothing is measured."""
 
+MOST_NETWORKS = 1000
+
 PLAN = Plan("fit", warmup_runs=5, warmup_seconds=0.3, min_runs=30, min_seconds=0.5, repeats=2)
 """How each candidate is timed: the winner is timed again, at length."""
 
@@ -128,6 +130,6 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("max_bytes", 1, 1e12),
     ("resolution", 32, MOST_RESOLUTION),
     ("classes", 1, 1_000_000),
-    ("networks", 1, 1000),
+    ("networks", 1, MOST_NETWORKS),
     ("seed", 0, 2**63 - 1),
 )

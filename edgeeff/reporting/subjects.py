@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from edgeeff import foreign
@@ -14,10 +14,12 @@ from edgeeff.accelerators.plan import HARDWARE
 from edgeeff.benchmarking.comparison import Comparison
 from edgeeff.errors import EdgeeffError
 from edgeeff.evaluation.layers.report import LayerError
+from edgeeff.fitting.fitted import parse_fitted
 from edgeeff.reporting import reading
 from edgeeff.reporting.facts import COMPILER, Facts, Group, Placement
 from edgeeff.reporting.figures import Latency, Origin, Quality, Source, Verified
 from edgeeff.reporting.finding import Document, Found, Refused
+from edgeeff.reporting.searches import Search, search, winners_latency
 from edgeeff.tflite.manifest import Manifest
 
 
@@ -121,6 +123,7 @@ class Gathered:
     comparisons: list[tuple[Comparison, str]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     verified: list[Verified] = field(default_factory=list)
+    searches: list[Search] = field(default_factory=list)
 
     def subject(self, name: str, sha256: str) -> Subject:
         """The model of a hash, or the only one of that file's name; a new one if there is none."""
@@ -262,6 +265,18 @@ def _add_verification(gathered: Gathered, document: Document) -> None:
     gathered.verified.append(reading.verified(document.fields, source))
 
 
+def _add_search(gathered: Gathered, document: Document) -> None:
+    found = parse_fitted(document.fields, Path(document.path).parent, document.path)
+    shown = search(document.path, found)
+    gathered.searches.append(shown)
+    source = Source(document.path, document.sha256, shown.command)
+    latency = winners_latency(found, source)
+    if latency is not None:
+        subject = gathered.subject(latency.figure.model, latency.figure.sha256)
+        subject.size = subject.size or latency.size
+        subject.latencies.append(latency)
+
+
 _ADDERS = {
     "evaluation": _add_evaluation,
     "benchmark": _add_benchmark,
@@ -269,6 +284,7 @@ _ADDERS = {
     "inspection": _add_inspection,
     "compilation": _add_compilation,
     "verification": _add_verification,
+    "fit": _add_search,
 }
 
 
