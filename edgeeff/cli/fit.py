@@ -105,7 +105,7 @@ def _told_how_to_go_on(terminal: Terminal, output: Path) -> Iterator[None]:
 
 def _line(one: Measured, found: Fitted) -> str:
     """A measurement in one line."""
-    number = f"{len(found.measured)} of at most {found.settings.most_networks}"
+    number = f"{len(found.measured) - found.taken_over} of at most {found.settings.most_networks}"
     if one.error:
         return f"{number}: {one.candidate}: {one.error}"
     size = f"{(one.bytes or 0) / 1e6:.2f} MB"

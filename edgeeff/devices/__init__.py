@@ -91,6 +91,9 @@ class Device(Protocol):
     def bench(self, model: Path, target: str, plan: Plan) -> AbstractContextManager[Bench]:
         """A place to time a model; leaving the context ends its process and frees the target."""
 
+    def forget(self, content: bytes) -> None:
+        """Remove the copy of a model there, given by its content, that would stay."""
+
     def interrupt(self) -> None:
         """End, from another thread, what its own thread waits for: see ``benchmarking.together``.
 

@@ -142,7 +142,7 @@ class Android:
         place = Place(
             adb=self.adb,
             executable=self.directory / "bin" / _sha256(read_bytes(program)),
-            model=self.directory / "models" / f"{_sha256(content)}.tflite",
+            model=self._place(content),
             work=self.directory / f"work-{secrets.token_hex(6)}",
             runtime=_version(program),
             provenance=self._provenance(program, target),
@@ -152,12 +152,19 @@ class Android:
         self.adb.push(read_bytes(program), place.executable, executable=True)
         return opened(AndroidBench(place, model, plan, target == "gpu"))
 
+    def forget(self, content: bytes) -> None:
+        """Take the copy of a model away. Raises ``TargetUnavailable``."""
+        self.adb.remove(self._place(content))
+
     def interrupt(self) -> None:
         """End what a thread waits for on this phone; it cleans up there, and the program ends."""
         self.stop.set()
 
     def close(self) -> None:
         """Models and programs stay for the next time; benches clean up after themselves."""
+
+    def _place(self, content: bytes) -> PurePosixPath:
+        return self.directory / "models" / f"{_sha256(content)}.tflite"
 
     def _warmth(self) -> thermal.Warmth:
         return read_warmth(self.adb)

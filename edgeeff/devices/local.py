@@ -54,6 +54,9 @@ class Local:
             crash_hint=crash_hint(target),
         )
 
+    def forget(self, content: bytes) -> None:
+        """There is no copy."""
+
     def interrupt(self) -> None:
         """Never needed: it is used alone, in the main thread."""
 

@@ -168,6 +168,10 @@ class Board:
         with self._worker(target, plan.timeout) as channel:
             yield WorkerBench(channel, path, target, plan, model, self._carry)
 
+    def forget(self, content: bytes) -> None:
+        """Take the copy of a model away. Raises ``TargetUnavailable``."""
+        self._script(f"rm -f {shlex.quote(self._place(content))}")
+
     def interrupt(self) -> None:
         """Never needed: it is used alone, in the main thread."""
 
@@ -223,9 +227,12 @@ class Board:
                 f"{self.name} has edgeeff {found[1]}, here it is {__version__}", install
             )
 
+    def _place(self, content: bytes) -> str:
+        return f"{self.home}/models/{hashlib.sha256(content).hexdigest()}.tflite"
+
     def _copy(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
-        path = f"{self.home}/models/{digest}.tflite"
+        path = self._place(content)
         quoted = shlex.quote(path)
         there = self._script(f"sha256sum {quoted} 2>/dev/null").output
         if there.startswith(digest):

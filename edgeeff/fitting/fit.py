@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from edgeeff import extras, files
-from edgeeff.accelerators.plan import Plan
 from edgeeff.benchmarking.environment import differences
-from edgeeff.benchmarking.session import Subject, measure
 from edgeeff.devices import Device, connect
-from edgeeff.errors import EdgeeffError, GateFailed, OutputError, UsageError
-from edgeeff.fitting.building import Builder, Order
+from edgeeff.errors import GateFailed, OutputError, UsageError
+from edgeeff.fitting.building import Builder
 from edgeeff.fitting.candidates import Candidate, candidates
-from edgeeff.fitting.choosing import Next, next_candidate
+from edgeeff.fitting.choosing import next_candidate
 from edgeeff.fitting.fitted import DOCUMENT, Fitted, changed_place, is_fit, read_fitted
-from edgeeff.fitting.measured import Measured, Timing, timing_of
+from edgeeff.fitting.measured import Measured
+from edgeeff.fitting.measuring import Attempt, Measurer
 from edgeeff.fitting.settings import FitSettings
 from edgeeff.fitting.winning import win
 from edgeeff.progress import Progress
@@ -64,93 +63,25 @@ def fit(
     found = _begun(settings, output, force=force)
     if found.finished and found.winner is not None:
         return found
-    with _device(settings) as device, files.scratch_folder(output) as scratch:
+    with contextlib.ExitStack() as opened:
+        device = opened.enter_context(_device(settings))
+        scratch = opened.enter_context(files.scratch_folder(output))
         found = _on(found, device, output, force=force)
         with Builder() as builder:
-            place = _Place(device, settings, scratch, builder, progress, _references(found))
+            measurer = Measurer(device, settings, scratch, builder, progress, _references(found))
+            opened.callback(measurer.close)
             while (following := next_candidate(pool, found.limits)) is not None:
-                one = place.measured(following)
+                one = measurer.measured(following)
                 _refuse_first(one, found)
                 found = replace(found, measured=(*found.measured, one.measured))
                 found.write()
                 if on_measured is not None:
                     on_measured(one.measured, found)
-        found = replace(win(found, place.again, scratch, progress), finished=True)
+        found = replace(win(found, measurer.again, scratch, progress), finished=True)
         found.write()
     if found.winner is None:
         raise _nothing_inside(found)
     return found
-
-
-@dataclass(frozen=True)
-class _Attempt:
-    """A measurement, and the error that it ended in."""
-
-    measured: Measured
-    error: EdgeeffError | None = None
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where candidates are built and timed; without a device, they are only built.
-
-    Attributes:
-        references: the networks that are timed in turn with all others, by precision.
-    """
-
-    device: Device | None
-    settings: FitSettings
-    scratch: Path
-    builder: Builder
-    progress: Progress
-    references: dict[str, Candidate] = field(default_factory=dict)
-
-    def measured(self, following: Next) -> _Attempt:
-        """Build a candidate and time it. What goes wrong with it is noted."""
-        candidate, role = following.candidate, following.role
-        reference = self.references.get(candidate.precision, candidate)
-        try:
-            model = self._built(candidate)
-            beside = model if reference == candidate else self._built(reference)
-            timing = self._timed(model, self.settings.plan, beside)
-            size = model.stat().st_size
-            self.references.setdefault(candidate.precision, candidate)
-        except EdgeeffError as error:
-            return _Attempt(Measured(candidate, role, error=error.message), error)
-        finally:
-            if self.references.get(candidate.precision) != candidate:
-                self._path(candidate).unlink(missing_ok=True)
-        return _Attempt(Measured(candidate, role, size, timing))
-
-    def again(self, model: Path) -> Timing | None:
-        """Time a file at length."""
-        return self._timed(model, self.settings.winners_plan)
-
-    def _path(self, candidate: Candidate) -> Path:
-        name = f"{candidate.variant}-{candidate.resolution}-{candidate.precision}.tflite"
-        return self.scratch / name
-
-    def _built(self, candidate: Candidate) -> Path:
-        """The file of a candidate, which is built if it is not there."""
-        path = self._path(candidate)
-        if not path.exists():
-            paths = {candidate.precision: path}
-            with self.progress.stage(f"build {candidate}"):
-                self.builder.build(
-                    Order(candidate.variant, candidate.resolution, self.settings.classes, paths)
-                )
-        return path
-
-    def _timed(self, model: Path, plan: Plan, reference: Path | None = None) -> Timing | None:
-        if self.device is None:
-            return None
-        files_timed = dict.fromkeys(path for path in (model, reference) if path is not None)
-        subjects = [Subject(path, self.settings.target) for path in files_timed]
-        outcome = measure(self.device, subjects, plan, progress=self.progress)
-        for failure in outcome.failures:
-            raise failure.error
-        beside = outcome.measurements[-1] if reference is not None else None
-        return timing_of(outcome.measurements[0], beside)
 
 
 def _references(found: Fitted) -> dict[str, Candidate]:
@@ -203,7 +134,7 @@ def _on(found: Fitted, device: Device | None, output: Path, *, force: bool) -> F
     return replace(found, machine=machine)
 
 
-def _refuse_first(attempt: _Attempt, found: Fitted) -> None:
+def _refuse_first(attempt: Attempt, found: Fitted) -> None:
     """Raise what the first candidate failed with: nothing says that any will do better."""
     if attempt.error is not None and not any(one.bytes for one in found.measured):
         raise attempt.error
@@ -211,11 +142,11 @@ def _refuse_first(attempt: _Attempt, found: Fitted) -> None:
 
 def _nothing_inside(found: Fitted) -> GateFailed:
     limits = found.limits
-    costs = [(cost, one) for one in found.measured if (cost := limits.cost(one)) is not None]
     budget = f"{limits.limit:g} ms" if limits.by_time else f"{limits.limit:,.0f} bytes"
-    if not costs:
+    if not limits.able:
         return GateFailed(f"no network could be measured for a budget of {budget}")
-    cost, least = min(costs, key=lambda pair: pair[0])
+    least = min(limits.able, key=lambda one: limits.costs[one.candidate])
+    cost = limits.costs[least.candidate]
     shown = f"takes {cost:.3g} ms" if limits.by_time else f"has {cost:,.0f} bytes"
     size = f" and {least.bytes:,} bytes" if limits.by_time and limits.settings.max_bytes else ""
     return GateFailed(

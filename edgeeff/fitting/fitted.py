@@ -211,7 +211,10 @@ def parse_fitted(found: Mapping[str, Any], folder: Path, where: str) -> Fitted:
 
 
 def changed_place(before: FitSettings, now: FitSettings) -> list[str]:
-    """What differs of what figures depend on, ``name: this, that`` each."""
+    """What differs of what figures depend on, in words."""
+    kinds = ["bytes" if one.max_latency is None else "latency" for one in (before, now)]
+    if kinds[0] != kinds[1]:
+        return [f"{kinds[0]}, now of {kinds[1]}"]
     return [
         f"{name} {getattr(before, name)}, now {getattr(now, name)}"
         for name in PLACE

@@ -13,8 +13,12 @@ from edgeeff.fitting.fitted import Fitted, Winner
 from edgeeff.fitting.measured import Timing
 from edgeeff.fitting.settings import FitSettings
 from edgeeff.pipeline.conversion import Conversion, Settings, convert
+from edgeeff.prediction.edgetpu_compiler import compile_model, find_compiler
 from edgeeff.progress import Progress
 from edgeeff.tflite.manifest import path_of
+
+EDGE_TPU = "edgetpu"
+"""The target whose files go through its compiler first."""
 
 TimeAgain = Callable[[Path], Timing | None]
 """Times a file at length; ``None`` where latency is not limited."""
@@ -39,7 +43,8 @@ def win(found: Fitted, time_again: TimeAgain, scratch: Path, progress: Progress)
             continue
         folder = scratch / f"winner-{len(found.rejected)}"
         made = _converted(measured.candidate, found.settings, folder, progress)
-        winner = _winner(measured.candidate, made, time_again(made.model))
+        model = compiled(made.model) if found.settings.target == EDGE_TPU else made.model
+        winner = _winner(measured.candidate, made, model, time_again(model))
         if _inside(winner, found.settings):
             _kept(found, folder, winner.files)
             return replace(found, winner=winner)
@@ -65,14 +70,26 @@ def _converted(
     )
 
 
-def _winner(candidate: Candidate, made: Conversion, timing: Timing | None) -> Winner:
+def compiled(model: Path) -> Path:
+    """The file that the Edge TPU's compiler makes of a model, beside it.
+
+    Raises:
+        TargetUnavailable: the compiler is not on PATH.
+        InputError: it refuses the model.
+    """
+    return compile_model(model, model.parent, find_compiler(), force=True).model
+
+
+def _winner(candidate: Candidate, made: Conversion, model: Path, timing: Timing | None) -> Winner:
+    """What is kept of a conversion; ``model`` is the file that was timed."""
     manifest, models = made.manifest, dict.fromkeys((made.model, made.reference))
     weights = manifest.weights
+    written = [path for one in models for path in (one, path_of(one))]
     return Winner(
         candidate,
-        tuple(path.name for model in models for path in (model, path_of(model))),
-        manifest.sha256,
-        manifest.bytes,
+        tuple(dict.fromkeys(path.name for path in (model, *written))),
+        files.sha256(model),
+        model.stat().st_size,
         timing,
         weights is not None and weights.trained,
         manifest.command or "",

@@ -257,3 +257,12 @@ def test_ctrl_c_leaves_nothing_running_there(server: Server, model: Path) -> Non
     assert process.returncode != 0
     wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the worker ended")
     assert server.left() == []
+
+
+def test_a_copy_that_is_no_longer_needed_is_taken_away(server: Server, model: Path) -> None:
+    board = server.board()
+    with board.bench(model, "cpu", PLAN) as bench:
+        bench.load()
+    (kept,) = (server.home / "edgeeff" / "models").iterdir()
+    board.forget(model.read_bytes())
+    assert not kept.exists()
