@@ -10,15 +10,18 @@ from edgeeff.errors import ExtraMissing
 
 _QUANTIZE = {"litert_quantizer": "litert-quantizer", "safetensors": "safetensors"}
 
+_CONVERT = {
+    **_QUANTIZE,
+    "tensorflow": "tensorflow",
+    "tf_keras": "tf-keras",
+    "h5py": "h5py",
+    "scipy": "scipy",
+}
+
 EXTRAS = {
     "quantize": _QUANTIZE,
-    "convert": {
-        **_QUANTIZE,
-        "tensorflow": "tensorflow",
-        "tf_keras": "tf-keras",
-        "h5py": "h5py",
-        "scipy": "scipy",
-    },
+    "convert": _CONVERT,
+    "fit": {**_CONVERT, "optuna": "optuna"},
 }
 """Module to the package that has it, by the name of the extra in ``pip install edgeeff[NAME]``."""
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
@@ -30,7 +29,7 @@ from edgeeff.architectures.blocks import (
     round_filters,
     shrunk,
 )
-from edgeeff.errors import InputError, UsageError, unknown_name
+from edgeeff.errors import UsageError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -287,63 +286,30 @@ def scaled(
     )
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One point of ``scaling_search``: the factors, the network they make, its score."""
-
-    alpha: float
-    beta: float
-    gamma: float
-    variant: Variant
-    score: float
+Factors = tuple[float, float, float]
+"""Of depth, width and resolution per step of phi: the paper's alpha, beta and gamma."""
 
 
-def scaling_search(
-    score: Callable[[Variant], float],
-    *,
-    base: Variant = VARIANTS["b0"],
-    step: float = 0.05,
-    tolerance: float = 0.1,
-) -> tuple[Trial, ...]:
-    """Search how to spend twice the compute of ``base``: on depth, width or resolution.
+def scaling_grid(step: float = 0.05, tolerance: float = 0.1) -> tuple[Factors, ...]:
+    """Ways to spend twice the compute on depth, width and resolution.
 
-    Tries every ``alpha``, ``beta``, ``gamma`` of the grid 1, 1 + step, ... 2 whose compute
+    All ``alpha``, ``beta``, ``gamma`` of 1, 1 + step, ... 2 whose compute
     ``alpha * beta^2 * gamma^2`` is 2 within ``tolerance``. Source: arXiv 1905.11946, 3.3.
-
-    Args:
-        score: how good a network is, higher is better: usually trains and evaluates it.
-        base: the network to scale, with ``phi`` = 1.
-        step: distance of the grid's points.
-        tolerance: how far from 2 the compute may be.
-
-    Returns:
-        All trials, the best first; equal scores in the order of the grid.
 
     Raises:
         UsageError: ``step`` or ``tolerance`` leaves no point.
-        InputError: ``score`` gave something that is not a number.
     """
     if not 0.01 <= step <= 1:
         raise UsageError(f"a grid step of {step:g}", "it is from 0.01 to 1")
     grid = [round(1 + step * index, 10) for index in range(int(1 / step + 1e-9) + 1)]
-    points = [
+    points = tuple(
         (alpha, beta, gamma)
         for alpha, beta, gamma in product(grid, repeat=3)
         if abs(alpha * beta**2 * gamma**2 - 2) <= tolerance + 1e-9
-    ]
+    )
     if not points:
         raise UsageError(f"no grid point within {tolerance:g} of 2", "use a smaller step")
-    trials = [_trial(score, scaled(1, *point, base=base), *point) for point in points]
-    return tuple(sorted(trials, key=lambda trial: -trial.score))
-
-
-def _trial(
-    score: Callable[[Variant], float], variant: Variant, alpha: float, beta: float, gamma: float
-) -> Trial:
-    value = float(score(variant))
-    if math.isnan(value):
-        raise InputError(f"the score of {variant.name} is not a number", "did training diverge?")
-    return Trial(alpha, beta, gamma, variant, value)
+    return points
 
 
 @dataclass(frozen=True)

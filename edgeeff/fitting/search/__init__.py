@@ -1,0 +1,1 @@
+"""The search for a network on the user's own pictures, shared by processes and machines."""
