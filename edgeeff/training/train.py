@@ -38,6 +38,7 @@ def train(
     force: bool = False,
     progress: Progress | None = None,
     on_epoch: OnEpoch | None = None,
+    data: DataSet | None = None,
 ) -> Run:
     """Fine-tune a variant on labelled pictures.
 
@@ -50,6 +51,7 @@ def train(
         force: begin anew where there is a run.
         progress: told of every stage, and of every step.
         on_epoch: called after every epoch.
+        data: the pictures, where ``read`` was called already.
 
     Raises:
         UsageError: unknown names, values that cannot be meant, or not enough memory.
@@ -66,7 +68,7 @@ def train(
     extras.require("convert", "train")
     variant = find_variant(settings.variant)
     settings = replace(settings, variant=variant.name)
-    data = read(settings)
+    data = data or read(settings)
     files.refuse_unwritable(output)
     return _run(_Job(settings, variant, data, output, progress or Progress(), on_epoch), None)
 

@@ -7,10 +7,24 @@ rung needs nothing of the machines that did the one before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
-from edgeeff.fitting.search.sharing import Outcome
+from edgeeff.errors import InputError
+from edgeeff.fitting.search.claims import Claim
+from edgeeff.fitting.search.sharing import Outcome, Task, share
+from edgeeff.fitting.search.space import Candidate
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+Train = Callable[[Candidate, int, Claim], Outcome]
+"""Trains a candidate for so many epochs; what it gives is the higher the better."""
+
+ToldOf = Callable[[Candidate, "Rung", Outcome], None]
+"""Is told of each training that was done here."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,76 @@ class Rung:
 
     candidates: int
     epochs: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """A rung that was climbed: what became of each of its candidates, by the variant's name."""
+
+    rung: Rung
+    outcomes: Mapping[str, Outcome]
+
+
+def halved(
+    storage: BaseStorage,
+    name: str,
+    pool: Sequence[Candidate],
+    plan: Sequence[Rung],
+    train: Train,
+    told_of: ToldOf | None = None,
+) -> tuple[Candidate, tuple[Round, ...]]:
+    """Train candidates rung by rung, together with all processes that do the same.
+
+    Args:
+        storage: of ``open_storage``.
+        name: of the search in it.
+        pool: the candidates.
+        plan: of ``rungs``.
+        train: trains one of them.
+        told_of: is told of each training that was done here.
+
+    Returns:
+        The best candidate of the last rung, and all rounds.
+
+    Raises:
+        InputError: none of a rung could be trained.
+    """
+    left = {one.variant.name: one for one in pool}
+    rounds: list[Round] = []
+    for number, rung in enumerate(plan, start=1):
+        outcomes = share(
+            storage,
+            f"{name}, rung {number}",
+            tuple(Task(one, left[one].parameters) for one in left),
+            partial(_trained, left, rung, train),
+            told_of=partial(_tell, left, rung, told_of),
+        )
+        rounds.append(Round(rung, outcomes))
+        kept = best(tuple(left), outcomes, plan[number].candidates if number < len(plan) else 1)
+        if not kept:
+            raise InputError(
+                f"none of {len(left)} networks could be trained: "
+                f"{next(iter(outcomes.values())).error}"
+            )
+        left = {one: left[one] for one in kept}
+    return next(iter(left.values())), tuple(rounds)
+
+
+def _trained(
+    left: Mapping[str, Candidate], rung: Rung, train: Train, task: Task, claim: Claim
+) -> Outcome:
+    return train(left[task.name], rung.epochs, claim)
+
+
+def _tell(
+    left: Mapping[str, Candidate],
+    rung: Rung,
+    told_of: ToldOf | None,
+    task: Task,
+    outcome: Outcome,
+) -> None:
+    if told_of is not None:
+        told_of(left[task.name], rung, outcome)
 
 
 def rungs(candidates: int, epochs: int, reduction: int = 3) -> tuple[Rung, ...]:

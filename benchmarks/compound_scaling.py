@@ -1,0 +1,236 @@
+"""Compound scaling against depth, width or resolution alone, at equal compute, on Fashion-MNIST.
+
+    python benchmarks/compound_scaling.py build/scaling --picture docs/compound-scaling.svg
+
+A tiny base is scaled to twice its compute. Factors are chosen by ``edgeeff.fitting.search``, with
+seed 0 and by pictures set aside from the training pictures. Then the base, the chosen network and
+the three that spend the same on one thing alone are trained with three other seeds, and judged by
+the 10,000 pictures of the test. Everything is kept in a journal in the folder: a run that was
+stopped goes on, and a second process with the same command shares the work.
+
+``--no-axes`` leaves out of the search what scales one thing alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeeff.architectures.variants import Factors, find_variant, scaling_grid
+from edgeeff.drawing.axes import Axis
+from edgeeff.drawing.charts import Chart, Point, Series, chart
+from edgeeff.fitting.search.claims import Claim
+from edgeeff.fitting.search.halving import Rung, halved
+from edgeeff.fitting.search.sharing import Outcome, Task, share
+from edgeeff.fitting.search.space import Candidate, candidate, candidates
+from edgeeff.fitting.search.storage import open_storage
+from edgeeff.fitting.search.training import short_training
+from edgeeff.progress import Progress
+from edgeeff.training.data.named import named_data_set
+from edgeeff.training.data.sets import DataSet
+from edgeeff.training.settings import Augmentation, TrainingSettings
+from edgeeff.training.train import train
+
+BASE = "b0-phi1-0.3-0.25-0.214285714"
+"""B0 with 0.3 of its depth, 0.25 of its width, at 48 pixels: 8 blocks."""
+
+TRAIN, VAL = 2400, 1000
+NETWORKS, RUNGS, EPOCHS = 9, (Rung(9, 2), Rung(3, 6)), 6
+SEEDS = (1, 2, 3)
+STUDENT = 4.303
+"""Of the t distribution with two degrees of freedom: 95% of three seeds."""
+
+SETTINGS = TrainingSettings(
+    dataset="fashion-mnist",
+    weights="none",
+    batch=32,
+    learning_rate=3e-3,
+    resize="bilinear:1",
+    average=0.98,
+    survival=1.0,
+    dropout=0.1,
+    augmentation=Augmentation(crop=0.7, colour=0.0),
+)
+
+
+def pictures() -> DataSet:
+    """Few of the training pictures to learn from, others to choose by, and the whole test."""
+    whole = named_data_set("fashion-mnist")
+    order = np.random.default_rng(0).permutation(len(whole.train.labels))[: TRAIN + VAL].tolist()
+    return replace(
+        whole, train=whole.train.taken(order[:TRAIN]), val=whole.train.taken(order[TRAIN:])
+    )
+
+
+def alone(base: Any, compute: float) -> dict[str, Candidate]:
+    """The networks that scale one thing alone to some compute, as near as rounding lets them."""
+    steps = [1 + step / 100 for step in range(1, 300)]
+
+    def nearest(points: Iterable[Factors]) -> Candidate:
+        found = (candidate(base, 1, point) for point in points)
+        return min(found, key=lambda one: abs(one.compute - compute))
+
+    return {
+        "depth alone": nearest((step, 1.0, 1.0) for step in steps),
+        "width alone": nearest((1.0, step, 1.0) for step in steps),
+        "resolution alone": nearest((1.0, 1.0, step) for step in steps),
+    }
+
+
+def search(base: Any, data: DataSet, given: argparse.Namespace) -> Candidate:
+    """Choose the factors, by the pictures to choose by."""
+    points = [
+        point
+        for point in scaling_grid()
+        if not given.no_axes or sum(factor > 1 for factor in point) > 1
+    ]
+    pool = candidates(base, points, most=NETWORKS)
+
+    def short(one: Candidate, epochs: int, claim: Claim) -> Outcome:
+        return short_training(
+            one.variant,
+            replace(SETTINGS, epochs=epochs, seed=0),
+            data,
+            claim,
+            first_weights=lambda variant, folder: "none",
+            folder=given.folder,
+            progress=Progress(),
+        )
+
+    def told_of(one: Candidate, rung: Rung, outcome: Outcome) -> None:
+        row = {"rung": rung.epochs, **_fields(one), "val_top1": outcome.value}
+        print(json.dumps(row), flush=True)
+
+    plan = tuple(replace(rung, candidates=min(rung.candidates, len(pool))) for rung in RUNGS)
+    chosen, _ = halved(open_storage(given.journal), "search", pool, plan, short, told_of)
+    return chosen
+
+
+def _fields(one: Candidate) -> dict[str, Any]:
+    return {"factors": one.factors, "compute": round(one.compute, 3)}
+
+
+def judged(
+    networks: dict[str, Candidate], data: DataSet, given: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Accuracy on the test of each network, a figure for each seed."""
+
+    def do(task: Task, claim: Claim) -> Outcome:
+        name, _, seed = task.name.rpartition(" ")
+        variant = networks[name].variant.name
+        begin = time.process_time()
+        settings = replace(SETTINGS, variant=variant, epochs=EPOCHS, seed=int(seed))
+        output = given.folder / task.name.replace(" ", "-")
+        run = train(
+            settings, output, force=True, data=data, on_epoch=lambda run, left: claim.check()
+        )
+        return Outcome(run.test_top1, notes={"cpu_seconds": time.process_time() - begin})
+
+    def told_of(task: Task, outcome: Outcome) -> None:
+        row = {"network": task.name, "test_top1": outcome.value, "notes": outcome.notes}
+        print(json.dumps(row), flush=True)
+
+    tasks = tuple(
+        Task(f"{name} {seed}", networks[name].parameters) for seed in SEEDS for name in networks
+    )
+    found = share(open_storage(given.journal), "comparison", tasks, do, told_of=told_of)
+    return {
+        name: [100 * float(found[f"{name} {seed}"].value or 0) for seed in SEEDS]
+        for name in networks
+    }
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """The mean, and where it is expected with 95%, by the spread of the seeds."""
+    mean = statistics.fmean(values)
+    half = STUDENT * statistics.stdev(values) / len(values) ** 0.5
+    return mean, mean - half, mean + half
+
+
+def rows(networks: dict[str, Candidate], found: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """What is reported of each network, and how far it is below the one that was chosen."""
+    chosen = found["compound"]
+    made = []
+    for name, one in networks.items():
+        mean, low, high = interval(found[name])
+        apart = [ours - theirs for ours, theirs in zip(chosen, found[name], strict=True)]
+        gap = interval(apart) if name != "compound" else (0.0, 0.0, 0.0)
+        made.append(
+            {
+                "network": name,
+                **_fields(one),
+                "test_top1": [round(value, 2) for value in found[name]],
+                "mean": round(mean, 2),
+                "ci95": [round(low, 2), round(high, 2)],
+                "below_compound": round(gap[0], 2),
+                "below_ci95": [round(gap[1], 2), round(gap[2], 2)],
+            }
+        )
+    return made
+
+
+COLOURS = {
+    "base": "#777777",
+    "depth alone": "#b3541e",
+    "width alone": "#1e7ab3",
+    "resolution alone": "#3c8d40",
+    "compound": "#8d1eb3",
+}
+
+
+def picture(made: list[dict[str, Any]]) -> str:
+    """Accuracy over compute: a line from the base to each way of spending twice as much."""
+    base = made[0]
+
+    def point(row: dict[str, Any], name: str = "") -> Point:
+        low, high = row["ci95"]
+        told = f"{row['network']}: {row['mean']}% ({low} to {high})"
+        return Point(row["compute"], row["mean"], name, told, y_interval=(low, high))
+
+    start = Point(base["compute"], base["mean"])
+    series = [
+        Series(row["network"], COLOURS[row["network"]], (start, point(row)), joined=True)
+        for row in made[1:]
+    ]
+    series.append(Series("base", COLOURS["base"], (point(base),)))
+    title = "Twice the compute, spent in four ways"
+    y_name = "Fashion-MNIST test top-1, %, three seeds"
+    return chart(
+        Chart(title, Axis("compute by that of the base"), Axis(y_name), series)
+    ).svg
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--no-axes", action="store_true")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    given.journal = given.folder / "study.journal"
+    data = pictures()
+    base = replace(find_variant(BASE), classes=len(data.classes))
+    chosen = search(base, data, given)
+    networks = {
+        "base": Candidate((1.0, 1.0, 1.0), base, 1.0),
+        **alone(base, chosen.compute),
+        "compound": chosen,
+    }
+    made = rows(networks, judged(networks, data, given))
+    for row in made:
+        print(json.dumps(row))
+    if given.picture:
+        given.picture.write_text(picture(made), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
