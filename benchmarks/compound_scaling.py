@@ -19,7 +19,6 @@ import statistics
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -204,9 +203,7 @@ def picture(made: list[dict[str, Any]]) -> str:
     series.append(Series("base", COLOURS["base"], (point(base),)))
     title = "Twice the compute, spent in four ways"
     y_name = "Fashion-MNIST test top-1, %, three seeds"
-    return chart(
-        Chart(title, Axis("compute by that of the base"), Axis(y_name), series)
-    ).svg
+    return chart(Chart(title, Axis("compute by that of the base"), Axis(y_name), series)).svg
 
 
 def main() -> None:

@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeeff.architectures.variants import (
+    PAPER_FACTORS,
     VARIANTS,
-    Variant,
     counts,
     description,
     find_variant,
     parts,
     scaled,
-    scaling_search,
+    scaling_grid,
 )
-from edgeeff.errors import InputError, UsageError
+from edgeeff.errors import UsageError
 
 # The total of keras.applications is 7 more: the scalars of its Normalization layer.
 PUBLISHED = {
@@ -225,40 +225,29 @@ class TestScaled:
             scaled(1, *factors)
 
 
-class TestScalingSearch:
-    def test_tries_points_that_double_the_compute_and_the_papers_is_one(self) -> None:
-        trials = scaling_search(lambda variant: 0.0)
-        assert (1.2, 1.1, 1.15) in {(t.alpha, t.beta, t.gamma) for t in trials}
-        for trial in trials:
-            assert trial.alpha * trial.beta**2 * trial.gamma**2 == pytest.approx(2, abs=0.1 + 1e-6)
-            assert min(trial.alpha, trial.beta, trial.gamma) >= 1
+class TestScalingGrid:
+    @given(step=st.floats(0.03, 0.5), tolerance=st.floats(0.02, 0.5))
+    @settings(max_examples=10, deadline=None)
+    def test_every_point_doubles_the_compute(self, step: float, tolerance: float) -> None:
+        try:
+            points = scaling_grid(step, tolerance)
+        except UsageError:
+            return
+        for alpha, beta, gamma in points:
+            assert abs(alpha * beta**2 * gamma**2 - 2) <= tolerance + 1e-6
+            assert min(alpha, beta, gamma) >= 1
 
-    def test_the_best_score_comes_first(self) -> None:
-        def prefers_the_paper(variant: Variant) -> float:
-            return -abs(variant.depth - 1.2) - abs(variant.width - 1.1)
-
-        best, *rest = scaling_search(prefers_the_paper)
-        assert (best.alpha, best.beta, best.gamma) == (1.2, 1.1, 1.15)
-        assert best.score == max(trial.score for trial in (best, *rest))
-        assert best.variant == scaled(1)
-
-    def test_scales_any_base(self) -> None:
-        best = scaling_search(lambda variant: variant.resolution, base=VARIANTS["lite0"])[0]
-        assert best.variant.family == "lite"
-        assert (best.alpha, best.beta, best.gamma) == (1.0, 1.0, 1.4)
+    def test_the_papers_point_is_one(self) -> None:
+        assert PAPER_FACTORS in scaling_grid()
 
     @pytest.mark.parametrize("step", [0.0, 1.5, math.nan])
     def test_refuses_a_step_without_a_grid(self, step: float) -> None:
         with pytest.raises(UsageError, match="grid step"):
-            scaling_search(lambda variant: 0.0, step=step)
+            scaling_grid(step)
 
     def test_refuses_a_grid_without_a_point(self) -> None:
         with pytest.raises(UsageError, match="no grid point"):
-            scaling_search(lambda variant: 0.0, step=0.7, tolerance=0.01)
-
-    def test_refuses_a_score_that_is_not_a_number(self) -> None:
-        with pytest.raises(InputError, match="not a number"):
-            scaling_search(lambda variant: math.nan)
+            scaling_grid(0.7, 0.01)
 
 
 def test_a_description_is_made_of_json_values_and_holds_the_cost() -> None:

@@ -8,7 +8,7 @@ abandoned is failed by one of the others, which puts a new one of the same task 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -162,7 +162,7 @@ class _Worker:
 
         while any(_waits(trial) for trial in self._trials()):
             trial = self._study.ask()
-            name = trial.user_attrs.get(TASK)
+            name = str(trial.user_attrs.get(TASK))
             if name in self._tasks and not self._is_anothers(name, trial.number):
                 task = self._tasks[name]
                 for parameter, value in task.parameters.items():

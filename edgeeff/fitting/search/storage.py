@@ -33,6 +33,7 @@ def open_storage(place: str | Path | None) -> BaseStorage:
     """
     extras.require("fit", "the search")
     import optuna
+    from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if place is None:
@@ -43,8 +44,7 @@ def open_storage(place: str | Path | None) -> BaseStorage:
     files.refuse_unwritable(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        backend = optuna.storages.journal.JournalFileBackend(str(path))
-        return optuna.storages.JournalStorage(backend)
+        return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is no journal of a search", "name another file") from error
 
@@ -84,8 +84,6 @@ def open_study(storage: BaseStorage, name: str) -> tuple[Study, bool]:
             storage=storage, study_name=name, direction="maximize", sampler=sampler, pruner=pruner
         )
     except optuna.exceptions.DuplicatedStudyError:
-        study = optuna.load_study(
-            study_name=name, storage=storage, sampler=sampler, pruner=pruner
-        )
+        study = optuna.load_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner)
         return study, False
     return study, True

@@ -1,0 +1,39 @@
+"""One device, and how long a model takes there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgeeff.accelerators.plan import Plan
+from edgeeff.benchmarking.session import Subject, measure
+from edgeeff.devices import Device, connect
+from edgeeff.errors import UsageError
+from edgeeff.fitting.measured import Timing, timing_of
+from edgeeff.progress import Progress
+
+
+@contextlib.contextmanager
+def one_device(address: str) -> Iterator[Device]:
+    """Connect to the device of an address, for the block.
+
+    Raises:
+        UsageError: the address is that of several devices.
+        TargetUnavailable: it is out of reach.
+    """
+    devices = connect(address)
+    with contextlib.ExitStack() as opened:
+        for device in devices:
+            opened.callback(device.close)
+        if len(devices) != 1:
+            raise UsageError(f"{address} is {len(devices)} devices", "a budget is of one: name it")
+        yield devices[0]
+
+
+def timing(device: Device, model: Path, target: str, plan: Plan, progress: Progress) -> Timing:
+    """Time a model. Raises what the measurement failed with."""
+    outcome = measure(device, [Subject(model, target)], plan, progress=progress)
+    for failure in outcome.failures:
+        raise failure.error
+    return timing_of(outcome.measurements[0])
