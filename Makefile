@@ -86,5 +86,5 @@ clean:
 	touch $@
 
 .venv/installed-dev: pyproject.toml constraints.txt | .venv/of-$(VERSION)
-	$(PIP) --editable '.[convert,dev]'
+	$(PIP) --editable '.[fit,dev]'
 	touch $@

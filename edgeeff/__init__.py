@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from edgeeff.fitting.fit import fit as fit
     from edgeeff.fitting.fitted import Fitted as Fitted
     from edgeeff.fitting.fitted import read_fitted as read_fitted
+    from edgeeff.fitting.search.scaling import scaling_search as scaling_search
+    from edgeeff.fitting.search.search import fit_to_data as fit_to_data
+    from edgeeff.fitting.search.settings import SearchSettings as SearchSettings
     from edgeeff.fitting.settings import FitSettings as FitSettings
     from edgeeff.pictures.images import read_images as read_images
     from edgeeff.pictures.preprocessing import Preprocessing as Preprocessing
@@ -80,6 +83,7 @@ __all__ = [
     "Recipe",
     "Report",
     "Run",
+    "SearchSettings",
     "Settings",
     "TargetUnavailable",
     "Texts",
@@ -96,6 +100,7 @@ __all__ = [
     "find_recipe",
     "find_variant",
     "fit",
+    "fit_to_data",
     "inspect",
     "preset",
     "quantize",
@@ -105,6 +110,7 @@ __all__ = [
     "read_run",
     "report",
     "resume_training",
+    "scaling_search",
     "train",
     "variants_plot",
     "verify",
@@ -128,6 +134,9 @@ _MODULES = {
     "evaluation.gate": ("AccuracyGateFailed", "Limits"),
     "fitting.fit": ("fit",),
     "fitting.fitted": ("Fitted", "read_fitted"),
+    "fitting.search.scaling": ("scaling_search",),
+    "fitting.search.search": ("fit_to_data",),
+    "fitting.search.settings": ("SearchSettings",),
     "fitting.settings": ("FitSettings",),
     "pictures.images": ("read_images",),
     "pictures.preprocessing": ("Preprocessing",),

@@ -14,7 +14,7 @@ import edgeeff
 PAGE = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
-SLOW = {"convert", "convert_model", "benchmark", "compare", "Limits", "fit", "train"}
+SLOW = {"convert", "convert_model", "benchmark", "compare", "Limits", "fit", "fit_to_data", "train"}
 """What takes some seconds to do."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli import searching
 from edgeeff.cli.numbers import FINITE
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from edgeeff.fitting.measured import Measured
 
 OUTPUT = Path("artifacts/fit")
+A_PATH = click.Path(path_type=Path)
 
 
 @click.command("fit", short_help="The network and precision that suit a budget, measured.")
@@ -41,7 +43,18 @@ OUTPUT = Path("artifacts/fit")
 @click.option("--classes", type=int, help="Outputs, if not the variant's.")
 @click.option("--networks", type=int, help="How many are built and measured at most.")
 @click.option("--weights", help="Of the winner: auto, imagenet, none or FILE.")
-@click.option("--output", type=click.Path(path_type=Path), default=OUTPUT, show_default=True)
+@click.option("--data", type=A_PATH, help="Pictures to search on, as of train; see the page.")
+@click.option("--dataset", help="In their place: fashion-mnist or digits.")
+@click.option("--val-data", type=A_PATH, help="Pictures to choose by.")
+@click.option("--variant", help="With --data: the network to scale; default: lite0.")
+@click.option("--phi", type=FINITE, help="With --data: how often its compute doubles (1).")
+@click.option("--epochs", type=click.IntRange(1), help="With --data: of the winner's training.")
+@click.option("--batch", type=click.IntRange(1), help="With --data: pictures of a step (32).")
+@click.option("--learning-rate", type=FINITE, help="With --data: at its highest.")
+@click.option("--seed", type=int, help="With --data: of all that is random (0).")
+@click.option("--config", type=A_PATH, help="With --data: settings of the training as TOML.")
+@click.option("--study", metavar="FILE|URL", help="With --data: where workers share it.")
+@click.option("--output", type=A_PATH, default=OUTPUT, show_default=True)
 @click.option("--force", is_flag=True, help="Begin anew; forget what was measured.")
 @common_options
 def command(
@@ -49,9 +62,14 @@ def command(
     options: tuple[str, ...],
     output: Path,
     force: bool,
+    config: Path | None,
+    study: str | None,
     **given: Any,
 ) -> None:
     """Find the network of the highest predicted accuracy inside a budget, without training.
+
+    With --data, networks of equal compute are trained briefly on your pictures instead, the
+    better ones longer, and the best is trained to its end, quantized and measured.
 
     Networks with random weights are built and timed on the device; a monotone model says what
     lies between. The winner is converted for good and measured again. A run that was stopped
@@ -61,10 +79,16 @@ def command(
     Example:
       edgeeff fit --max-latency 10 --device android --precision int8
       edgeeff fit --max-latency 30 --max-bytes 6000000 --device ssh://pi@raspberrypi
+      edgeeff fit --data flowers/ --variant lite0 --max-latency 30
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.fitting.fit import fit
     from edgeeff.fitting.settings import FitSettings
 
+    if searching.asked_for(given, config):
+        asked = {**given, "options": options}
+        searching.search(terminal, asked, config=config, study=study, output=output, force=force)
+        return
+    searching.refuse(given, study)
     known = {name: value for name, value in given.items() if value not in (None, ())}
     settings = FitSettings(**known, options=dict(_pair(option) for option in options))
 
