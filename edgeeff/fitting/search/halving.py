@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edgeeff.errors import InputError
-from edgeeff.fitting.search.claims import Claim
+from edgeeff.fitting.search.claims import Claim, Pulse
 from edgeeff.fitting.search.sharing import Outcome, Task, share
 from edgeeff.fitting.search.space import Candidate
 
@@ -55,6 +55,8 @@ def halved(
     plan: Sequence[Rung],
     train: Train,
     told_of: ToldOf | None = None,
+    *,
+    pulse: Pulse | None = None,
 ) -> tuple[Candidate, tuple[Round, ...]]:
     """Train candidates rung by rung, together with all processes that do the same.
 
@@ -65,6 +67,7 @@ def halved(
         plan: of ``rungs``.
         train: trains one of them.
         told_of: is told of each training that was done here.
+        pulse: of the claims.
 
     Returns:
         The best candidate of the last rung, and all rounds.
@@ -81,6 +84,7 @@ def halved(
             tuple(Task(one, left[one].parameters) for one in left),
             partial(_trained, left, rung, train),
             told_of=partial(_tell, left, rung, told_of),
+            pulse=pulse,
         )
         rounds.append(Round(rung, outcomes))
         kept = best(tuple(left), outcomes, plan[number].candidates if number < len(plan) else 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edgeeff import files
 from edgeeff.errors import GateFailed, InputError
 from edgeeff.fitting.building import Builder, Order
-from edgeeff.fitting.search.claims import Claim
+from edgeeff.fitting.search.claims import Claim, Pulse
 from edgeeff.fitting.search.device_slot import device_slot
 from edgeeff.fitting.search.settings import SearchSettings
 from edgeeff.fitting.search.sharing import Outcome, Task, share
@@ -27,6 +27,7 @@ def measured(
     settings: SearchSettings,
     folder: Path,
     progress: Progress,
+    pulse: Pulse | None = None,
 ) -> dict[str, Outcome]:
     """Build and time the candidates, together with all processes that do the same.
 
@@ -39,6 +40,7 @@ def measured(
         settings: device, target, precision.
         folder: where a folder is made that is gone afterwards.
         progress: told of every stage.
+        pulse: of the claims.
 
     Returns:
         By the variant's name; ``notes`` are ``bytes`` and ``latency_ms``.
@@ -48,7 +50,10 @@ def measured(
     def do(task: Task, claim: Claim) -> Outcome:
         variant, path = variants[task.name], scratch / "candidate.tflite"
         order = Order(variant.name, variant.resolution, variant.classes, {settings.precision: path})
-        with device_slot(storage, settings.device), progress.stage(f"measure {task.name}"):
+        with (
+            device_slot(storage, settings.device, pulse=pulse),
+            progress.stage(f"measure {task.name}"),
+        ):
             builder.build(order)
             cost = costs(path, settings, progress, again=False)
         return Outcome(
@@ -58,7 +63,7 @@ def measured(
 
     tasks = tuple(Task(one.variant.name, one.parameters) for one in pool)
     with files.scratch_folder(folder) as scratch, Builder() as builder:
-        return share(storage, f"{name}, measured", tasks, do)
+        return share(storage, f"{name}, measured", tasks, do, pulse=pulse)
 
 
 def costs(

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgeeff import extras, files
 from edgeeff.architectures.variants import find_variant, scaling_grid
 from edgeeff.errors import GateFailed, InputError, UsageError
-from edgeeff.fitting.search.claims import Claim
+from edgeeff.fitting.search.claims import Claim, Pulse
 from edgeeff.fitting.search.first_weights import FirstWeights
 from edgeeff.fitting.search.found import DOCUMENT, Found
 from edgeeff.fitting.search.halving import Rung, halved, rungs
@@ -38,6 +38,7 @@ def fit_to_data(
     progress: Progress | None = None,
     on_trial: OnTrial | None = None,
     on_epoch: OnEpoch | None = None,
+    pulse: Pulse | None = None,
 ) -> Found:
     """Search how to scale a network for the user's pictures, and make the best one.
 
@@ -57,6 +58,7 @@ def fit_to_data(
         progress: told of every stage.
         on_trial: told of every short training.
         on_epoch: called after every epoch of the winner's training.
+        pulse: how soon a worker that ended is taken for dead.
 
     Raises:
         UsageError: values that cannot be meant, or a base too small to be scaled.
@@ -79,13 +81,12 @@ def fit_to_data(
     costs: dict[str, Outcome] = {}
     left = pool
     if settings.limited:
-        costs = measured(shared, study, pool, settings, output, progress)
+        costs = measured(shared, study, pool, settings, output, progress, pulse)
         left = inside(pool, costs, settings)
     weights = FirstWeights(base, settings.training.weights, settings.training.seed, progress)
-    making = Making(shared, settings, data, weights, output, progress, on_epoch)
-    chosen, rounds = halved(
-        shared, study, left, _rungs(len(left), making), partial(_short, making), on_trial
-    )
+    making = Making(shared, settings, data, weights, output, progress, on_epoch, pulse)
+    plan, train = _rungs(len(left), making), partial(_short, making)
+    chosen, rounds = halved(shared, study, left, plan, train, on_trial, pulse=pulse)
     outcome = won(making, study, chosen)
     found = Found(
         output, settings, base, study, pool, costs, rounds, chosen, outcome.notes, data.notes

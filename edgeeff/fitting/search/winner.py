@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeeff.errors import InputError
-from edgeeff.fitting.search.claims import Claim
+from edgeeff.fitting.search.claims import Claim, Pulse
 from edgeeff.fitting.search.device_slot import device_slot
 from edgeeff.fitting.search.first_weights import FirstWeights
 from edgeeff.fitting.search.measuring import costs, fits
@@ -40,6 +40,7 @@ class Making:
     folder: Path
     progress: Progress
     on_epoch: OnEpoch | None
+    pulse: Pulse | None = None
 
 
 def won(making: Making, name: str, chosen: Candidate) -> Outcome:
@@ -52,14 +53,15 @@ def won(making: Making, name: str, chosen: Candidate) -> Outcome:
     def do(task: Task, claim: Claim) -> Outcome:
         run = _trained(making, chosen, claim)
         made = _converted(making, run)
-        with device_slot(making.storage, making.settings.device):
+        with device_slot(making.storage, making.settings.device, pulse=making.pulse):
             cost = costs(made.model, making.settings, making.progress, again=True)
         return Outcome(
             run.best.val_top1 if run.best else None, notes=_notes(making, run, made, cost)
         )
 
     task = Task(chosen.variant.name, chosen.parameters)
-    outcome = share(making.storage, f"{name}, winner", (task,), do)[task.name]
+    shared = share(making.storage, f"{name}, winner", (task,), do, pulse=making.pulse)
+    outcome = shared[task.name]
     if outcome.value is None:
         raise InputError(f"{task.name} won, but could not be made: {outcome.error}")
     return outcome
