@@ -29,7 +29,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path):
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all/study.db", "nosuch://host/name"])
 def test_a_database_that_cannot_be_opened_is_refused(url):
-    with pytest.raises(InputError, match="cannot be opened|nosuch"):
+    with pytest.raises(InputError, match=r"cannot be opened|nosuch"):
         open_storage(url)
 
 
