@@ -92,8 +92,16 @@ def shown(value: object) -> str:
         return f"a {type(value).__name__}"
 
 
-def check_types(kind: type, fields: Mapping[str, object], where: str) -> None:
+def check_types(
+    kind: type, fields: Mapping[str, object], where: str, hint: str = "was it edited?"
+) -> None:
     """Check that values read from JSON have the types that a dataclass declares for its fields.
+
+    Args:
+        kind: the dataclass.
+        fields: the values by the names of its fields; names that it has not are not looked at.
+        where: the values stand, for the message.
+        hint: what to do; of files that edgeeff wrote itself, the usual one.
 
     Raises:
         InputError: names the field. Numbers have to be finite.
@@ -101,7 +109,7 @@ def check_types(kind: type, fields: Mapping[str, object], where: str) -> None:
     declared = typing.get_type_hints(kind)
     for name, value in fields.items():
         if name in declared and not _fits(value, declared[name]):
-            raise InputError(f"{where}: {name} is {shown(value)}", "was it edited?")
+            raise InputError(f"{where}: {name} is {shown(value)}", hint)
 
 
 def _fits(value: object, declared: Any) -> bool:

@@ -62,6 +62,7 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
 def _temporary(
     folder: Path, make: Callable[[Path], object], remove: Callable[[Path], object]
 ) -> Iterator[Path]:
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     _clean(folder)
     path = folder / f".edgeeff-{secrets.token_hex(4)}"
@@ -73,6 +74,10 @@ def _temporary(
     finally:
         remove(path)
         _begun.discard(path)
+        # What was refused leaves no empty folder behind either.
+        with contextlib.suppress(OSError):
+            for each in missing:
+                each.rmdir()
 
 
 def _clean(folder: Path) -> None:

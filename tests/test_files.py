@@ -60,10 +60,11 @@ def test_a_block_that_ends_badly_leaves_what_was_there(error, tmp_path: Path):
     assert list(tmp_path.iterdir()) == [model]
 
 
-def test_a_scratch_folder_is_gone_with_all_it_held(tmp_path: Path):
-    with files.scratch_folder(tmp_path / "new") as scratch:
+def test_a_scratch_folder_is_gone_with_all_it_held_and_what_was_made_for_it(tmp_path: Path):
+    (tmp_path / "there").mkdir()
+    with files.scratch_folder(tmp_path / "there" / "new" / "newer") as scratch:
         files.write_bytes(scratch / "deeper" / "model", b"whole")
-    assert list(tmp_path.rglob("*")) == [tmp_path / "new"]
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
 
 
 def test_a_scratch_folder_where_nothing_can_be_written_names_the_place(tmp_path: Path):

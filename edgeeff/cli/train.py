@@ -141,7 +141,8 @@ def _summary(terminal: Terminal, run: Run, *, qat: bool) -> None:
         ("took", f"{sum(one.seconds for one in run.epochs) / 60:.1f} min"),
         ("kept", str(run.folder / runs.BEST)),
     ]
-    terminal.pairs(rows, title=f"{run.folder}: {run.settings.variant}, {len(run.epochs)} epochs")
+    epochs = "1 epoch" if len(run.epochs) == 1 else f"{len(run.epochs)} epochs"
+    terminal.pairs(rows, title=f"{run.folder}: {run.settings.variant}, {epochs}")
     if not qat:
         terminal.say("\nnext:")
         terminal.command("edgeeff convert", f"--weights {run.folder}", "--int8")

@@ -75,7 +75,7 @@ def pictures_of(run: Run, preprocessing: Preprocessing, progress: Progress) -> C
         with progress.stage("read pictures to learn from", count) as advance:
             made = judged(taken, preprocessing, advance=advance)
         names = tuple(taken.name(place) for place in range(len(made)))
-        found.append(set_of(f"pictures of {run.folder}", made.squares, names, made.skipped))
+        found.append(set_of(str(run.folder), made.squares, names, made.skipped))
     return CalibrationPair(*found)
 
 

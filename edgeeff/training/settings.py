@@ -163,7 +163,9 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         """Raises ``UsageError``."""
         _check(self)
-        if (self.data is None) == (self.dataset is None):
+        if self.data is not None and self.dataset is not None:
+            raise UsageError("--data and --dataset contradict", "choose one of them")
+        if self.data is None and self.dataset is None:
             raise UsageError(
                 "one of --data and --dataset is needed",
                 "such as --data photos/, a folder per class",
@@ -233,7 +235,7 @@ def _checked(kind: type, table: Mapping[str, Any], source: str) -> dict[str, Any
             raise unknown_name(f"setting in {source}", name, known)
     paths = {name: table[name] for name in ("data", "val_data") if name in table}
     rest = {name: value for name, value in table.items() if name not in paths and value is not None}
-    foreign.check_types(kind, rest, source)
+    foreign.check_types(kind, rest, source, "docs/training.md says what it may be")
     for name, value in paths.items():
         if not isinstance(value, (str, Path)):
             raise UsageError(f"{source}: {name} is {shown(value)}", "it is a path")

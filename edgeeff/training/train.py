@@ -113,11 +113,15 @@ def read(settings: TrainingSettings) -> DataSet:
 
 
 def digest(data: DataSet) -> str:
-    """Of the names and labels of all pictures, in order; hex."""
+    """Of the names, labels and contents of all pictures, in order; hex.
+
+    Of a file's content its size counts: pictures are read later.
+    """
     found = hashlib.sha256()
     for part in filter(None, (data.train, data.val, data.test)):
         for place, label in enumerate(part.labels):
-            found.update(f"{Path(part.name(place)).name} {label}\n".encode())
+            name = Path(part.name(place)).name
+            found.update(f"{name} {label} {part.mark(place)}\n".encode())
         found.update(b"\n")
     return found.hexdigest()
 

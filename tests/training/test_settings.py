@@ -1,4 +1,5 @@
 import dataclasses
+import math
 import re
 from pathlib import Path
 
@@ -52,10 +53,13 @@ def test_an_unknown_setting_is_named_with_the_nearest():
     assert refused.value.hint.startswith("did you mean learning_rate")
 
 
-@pytest.mark.parametrize(("name", "value"), [("epochs", "ten"), ("batch", 1.5), ("weights", 3)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("epochs", "ten"), ("batch", 1.5), ("weights", 3), ("clip", math.nan)]
+)
 def test_a_value_of_another_type_is_refused(name, value):
-    with pytest.raises(InputError, match=name):
+    with pytest.raises(InputError, match=name) as refused:
         settings_of({**DIGITS, name: value}, "mine.toml")
+    assert "docs/training.md" in refused.value.hint
 
 
 @pytest.mark.parametrize("name", BOUNDS)
@@ -75,7 +79,7 @@ def test_a_word_that_is_no_choice_is_refused(name):
 def test_pictures_have_to_be_named_once():
     with pytest.raises(UsageError, match="one of --data and --dataset"):
         TrainingSettings()
-    with pytest.raises(UsageError, match="one of --data and --dataset"):
+    with pytest.raises(UsageError, match="--data and --dataset contradict"):
         TrainingSettings(data=Path("photos"), dataset="digits")
 
 

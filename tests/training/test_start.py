@@ -109,6 +109,7 @@ def test_a_wrong_line_is_one_clear_line(words, said, tmp_path, monkeypatch, caps
         main(["train", *words, "--json"])
     assert left.value.code == 2
     assert said in json.loads(capsys.readouterr().out)["error"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_options_come_before_the_file_of_settings(settings, tmp_path, capsys):

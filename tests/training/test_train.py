@@ -6,12 +6,14 @@ import sys
 import numpy as np
 import pytest
 import safetensors.numpy
+from PIL import Image
 
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.training import runs
 from edgeeff.training.runs import read_run
 from edgeeff.training.train import resume_training, train
 from tests.documents import validated
+from tests.training.folders import class_folders
 
 
 class StoppedError(Exception):
@@ -168,6 +170,17 @@ def test_a_run_that_is_there_is_not_begun_anew_unasked(settings, finished):
 def test_a_finished_run_has_nowhere_to_go_on_to(finished):
     with pytest.raises(InputError, match="is finished: 3 of 3 epochs"):
         resume_training(finished.folder)
+
+
+def test_a_run_whose_pictures_have_changed_does_not_go_on(settings, tmp_path):
+    photos = class_folders(tmp_path / "photos", {"bright": 6, "dark": 6})
+    chosen = settings(dataset=None, data=photos, epochs=2, batch=4)
+    with pytest.raises(StoppedError):
+        train(chosen, tmp_path / "run", on_epoch=stopped_after(1))
+    picture = next((photos / "dark").iterdir())
+    Image.new("RGB", (90, 70)).save(picture)
+    with pytest.raises(InputError, match="are not those that"):
+        resume_training(tmp_path / "run")
 
 
 def test_a_folder_without_a_run_cannot_go_on(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,6 +30,9 @@ class Pictures(Protocol):
 
     def name(self, place: int) -> str:
         """What a message calls the picture."""
+
+    def mark(self, place: int) -> int:
+        """A number that is another one for most changes of the picture, known at little cost."""
 
     def taken(self, places: Sequence[int]) -> Pictures:
         """Only the pictures at these places, in this order."""
@@ -61,6 +66,13 @@ class PictureFiles:
         """The path."""
         return str(self.files[place].path)
 
+    def mark(self, place: int) -> int:
+        """The size of the file in bytes; -1: it is not there."""
+        try:
+            return os.path.getsize(self.files[place].path)
+        except OSError:
+            return -1
+
     def taken(self, places: Sequence[int]) -> PictureFiles:
         """As ``Pictures.taken``."""
         return PictureFiles(tuple(self.files[place] for place in places))
@@ -92,6 +104,10 @@ class PictureArrays:
     def name(self, place: int) -> str:
         """The source and the place."""
         return f"{self.source}[{place}]"
+
+    def mark(self, place: int) -> int:
+        """A checksum of the pixels."""
+        return zlib.crc32(self.pixels[place].tobytes())
 
     def taken(self, places: Sequence[int]) -> PictureArrays:
         """As ``Pictures.taken``."""

@@ -29,5 +29,5 @@ def test_a_run_is_converted_with_training_in_one_command(finished, tmp_path, mon
     settings = Settings(weights=str(finished.folder), qat=True, qat_steps=60, output=tmp_path)
     made = edgeeff.convert(None, settings).manifest
     assert made.integer_only
-    assert made.qat["source"] == f"pictures of {finished.folder}"
+    assert made.qat["source"] == str(finished.folder)
     assert made.qat["end_db"] > made.qat["start_db"]
