@@ -188,9 +188,15 @@ def _ends(job: Job, recipe: Recipe) -> Ends:
 
 def _coverage_notes(manifest: Manifest) -> tuple[str, ...]:
     found = (manifest.calibration or {}).get("coverage")
-    if not found or found["enough"]:
-        return ()
-    return (f"the calibration pictures are {found['verdict']}",)
+    notes = []
+    if found and found["odd"]:
+        notes.append(
+            f"left out of the calibration pictures: {len(found['odd'])} that activations reach far "
+            f"beyond all others in, such as {found['odd'][0]}; their like is answered less exactly"
+        )
+    if found and not found["enough"]:
+        notes.append(f"the calibration pictures are {found['verdict']}")
+    return tuple(notes)
 
 
 def _float_notes(model: Path, recipe: Recipe) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,7 @@ class Coverage:
         widened: by what share the last half of the pictures widened the ranges, mean.
         most: the same of the activation that was widened most.
         most_of: its name.
+        odd: names of further pictures that reach so far beyond these that they do not count.
     """
 
     pictures: int
@@ -77,6 +78,7 @@ class Coverage:
     widened: float
     most: float
     most_of: str
+    odd: tuple[str, ...] = ()
 
     @property
     def enough(self) -> bool:
@@ -110,6 +112,7 @@ class Coverage:
             "enough": self.enough,
             "verdict": self.verdict,
             "activations": self.activations,
+            "odd": list(self.odd),
             "widened": {"mean": self.widened, "most": self.most, "most_of": self.most_of},
             "curve": {
                 "pictures": [point.pictures for point in self.curve],
@@ -170,6 +173,8 @@ def of_observation(
     observed: Mapping[int, Observed],
     batchnorm: Mapping[int, TensorStatistics],
     pictures: int,
+    *,
+    odd: tuple[str, ...] = (),
 ) -> Coverage | None:
     """The coverage of what one pass over ``pictures`` pictures saw.
 
@@ -178,6 +183,7 @@ def of_observation(
         observed: of every activation (``observation.observe``).
         batchnorm: the statistics whose word counts above pictures (``ranges.trusted``).
         pictures: how many there were; a last batch may have been filled up with the first.
+        odd: names of pictures that were left out of these.
 
     Returns:
         ``None`` if no range depends on the pictures.
@@ -186,7 +192,8 @@ def of_observation(
     if not tensors:
         return None
     extremes = np.array([observed[tensor].extremes[:pictures] for tensor in tensors])
-    return coverage([graph.name(tensor) for tensor in tensors], extremes)
+    found = coverage([graph.name(tensor) for tensor in tensors], extremes)
+    return replace(found, odd=odd) if found else None
 
 
 def calibration_coverage(

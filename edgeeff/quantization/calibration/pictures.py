@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -271,6 +271,11 @@ def subset(pictures: CalibrationSet, indices: list[int]) -> CalibrationSet:
         names=tuple(pictures.names[i] for i in indices),
         digests=tuple(pictures.digests[i] for i in indices),
     )
+
+
+def without(pictures: CalibrationSet, places: Collection[int]) -> CalibrationSet:
+    """A set but for the pictures at some places."""
+    return subset(pictures, [i for i in range(len(pictures.names)) if i not in places])
 
 
 def set_of(

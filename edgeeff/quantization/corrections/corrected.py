@@ -14,7 +14,8 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import coverage, ranges
 from edgeeff.quantization.calibration.observation import Observations, Observed, observe
-from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set
+from edgeeff.quantization.calibration.odd_pictures import odd_pictures
+from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set, without
 from edgeeff.quantization.corrections.bias_room import make_room, widen_for_biases
 from edgeeff.quantization.corrections.correction import Corrections, Known, correct
 from edgeeff.quantization.corrections.equalization import (
@@ -123,10 +124,18 @@ def correct_network(
             )
 
     observed = (observations or Observations()).take(look, histograms=histograms)
+    odd: list[int] = []
+    if recipe.static and not calibration.synthetic:
+        odd = odd_pictures(observed, len(calibration.pictures), recipe.ranges.odd)
+    names = tuple(calibration.names[place] for place in odd)
+    if odd:
+        calibration = without(calibration, odd)
+        batches = _batches(graph, preprocessing, calibration)
+        observed = look()
     known = Known(observed, ranges.credible(said, observed, outdated=outdated))
     if covered and recipe.static:
         count = len(calibration.pictures)
-        covered(coverage.of_observation(graph, observed, trust(known.batchnorm), count))
+        covered(coverage.of_observation(graph, observed, trust(known.batchnorm), count, odd=names))
     known = _equalized(graph, recipe, known, trust, look)
     known = _grouped(graph, recipe, known, trust, look)
     grids: dict[int, Grid] = {}

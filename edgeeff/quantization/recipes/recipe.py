@@ -64,6 +64,8 @@ class Ranges:
             pictures that reach far beyond all others.
         swish_end: how far below zero the input of a swish is told apart: what lies below makes
             next to nothing (swish of -8 is -0.003).
+        odd: pictures in which a tenth of the activations reach more than so many times as far as
+            in the picture in the middle do not calibrate, unless they are many; 0: all do.
     """
 
     estimator: str = "minmax"
@@ -75,6 +77,7 @@ class Ranges:
     logits_margin_data: float = 1.3
     headroom: float = 1.0
     swish_end: float = 8.0
+    odd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -218,6 +221,7 @@ LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Equalize, "limit"): (1.0, 2.0**24),
     (Equalize, "outlier"): (1.0, 2.0**24),
     (Ranges, "swish_end"): (1.0, 1024.0),
+    (Ranges, "odd"): (0.0, 1e6),
     (Group, "most"): (1, 16),
     (Group, "narrow"): (0, 4096),
     (Group, "unit"): (1, 64),
