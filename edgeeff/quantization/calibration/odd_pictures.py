@@ -18,7 +18,7 @@ SHARE = 90.0
 alone, such as a logit, tells nothing about a picture."""
 
 MOST = 0.1
-"""Share of the pictures from which on they are no exception, but a kind of picture to be kept."""
+"""Share of the pictures that may be left out, the farthest first: more are no exception."""
 
 
 def odd_pictures(observed: Mapping[int, Observed], count: int, limit: float) -> list[int]:
@@ -35,8 +35,9 @@ def odd_pictures(observed: Mapping[int, Observed], count: int, limit: float) -> 
     ends = np.array([seen.extremes[:count] for seen in observed.values()], np.float64)
     reach = np.abs(ends).max(axis=-1)
     usual = np.median(reach, axis=1, keepdims=True)
-    times = reach[usual[:, 0] > 0] / usual[usual[:, 0] > 0]
-    if not len(times):
+    alive = usual[:, 0] > 0
+    if not alive.any():
         return []
-    found = np.flatnonzero(np.percentile(times, SHARE, axis=0) > limit)
-    return found.tolist() if len(found) <= MOST * count else []
+    times = np.percentile(reach[alive] / usual[alive], SHARE, axis=0)
+    farthest = np.argsort(-times, kind="stable")[: int(MOST * count)]
+    return sorted(int(place) for place in farthest if times[place] > limit)

@@ -65,7 +65,7 @@ class Ranges:
         swish_end: how far below zero the input of a swish is told apart: what lies below makes
             next to nothing (swish of -8 is -0.003).
         odd: pictures in which a tenth of the activations reach more than so many times as far as
-            in the picture in the middle do not calibrate, unless they are many; 0: all do.
+            in the picture in the middle do not calibrate, a tenth of all at most; 0: all do.
     """
 
     estimator: str = "minmax"

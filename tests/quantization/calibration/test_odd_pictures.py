@@ -47,8 +47,8 @@ def test_one_activation_alone_makes_no_picture_odd():
     assert odd_pictures(observed, 25, 3.0) == []
 
 
-def test_pictures_that_are_many_are_a_kind_of_their_own():
-    assert odd_pictures(seen([1.0] * 20 + [9.0] * 5), 25, 3.0) == []
+def test_of_many_that_reach_far_the_farthest_tenth_is_left_out():
+    assert odd_pictures(seen([1.0] * 20 + [9.0, 8.0, 7.0, 20.0, 5.0]), 25, 3.0) == [20, 23]
 
 
 def test_what_fills_up_the_last_batch_is_no_picture():
