@@ -21,14 +21,20 @@ from PIL import Image
 from edgeeff.benchmarking.document import read_benchmark
 from edgeeff.errors import EdgeeffError
 from edgeeff.evaluation.inputs import find_preprocessing
+from edgeeff.files import read_document
+from edgeeff.fitting.fitted import parse_fitted
 from edgeeff.pictures.images import open_rgb, read_images, read_labels
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.recipes.recipe import kept_precisions, named_recipes, parse
+from edgeeff.reporting.figures import Source
+from edgeeff.reporting.searches import search as shown
+from edgeeff.reporting.searches import winners_latency
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.metadata import associated_files, read_metadata
 from edgeeff.tflite.reader import read_model
 from tests import mutants
+from tests.fitting.searches import a_search
 from tests.tflite import tiny
 
 SECONDS = float(os.environ.get("EDGEEFF_FUZZ_SECONDS", "0"))
@@ -113,7 +119,17 @@ def benchmarks() -> list[bytes]:
     return [content for content in found if json.loads(content).get("schema") == BENCHMARK]
 
 
-BENCHMARK = "edgeeff.benchmark/1"
+def searches() -> list[bytes]:
+    return [a_search(Path()).document().encode()]
+
+
+def search(path: Path) -> None:
+    found = parse_fitted(read_document(path, SEARCH), path.parent, path.name)
+    shown(path.name, found)
+    winners_latency(found, Source("a", "b"))
+
+
+BENCHMARK, SEARCH = "edgeeff.benchmark/1", "edgeeff.fit/1"
 
 KINDS: Mapping[str, Kind] = {
     "tflite": Kind(
@@ -133,6 +149,7 @@ KINDS: Mapping[str, Kind] = {
     "labels": Kind(".txt", lambda: ["cat\ndog\ncafé\n".encode()], mutants.text_of, labels),
     "list": Kind(".csv", lambda: [b"path,label\na.png,1\nb.png,2\n"], mutants.text_of, listed),
     "benchmark": Kind(".json", benchmarks, mutants.json_of, read_benchmark),
+    "search": Kind(".json", searches, mutants.json_of, search),
 }
 
 

@@ -25,6 +25,8 @@ PRECISIONS: Mapping[str, tuple[str, ...]] = {
 
 KNOWN_PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 
+WEIGHTS = ("auto", "none")
+
 NETWORKS, BUILT = 48, 16
 """How many are built and measured at most, and how many are built where nothing is measured."""
 
@@ -52,7 +54,7 @@ class FitSettings:
         classes: outputs; ``None``: the variant's.
         networks: how many are built and measured at most; ``None``: ``NETWORKS``, or
             ``BUILT`` where no latency is limited.
-        weights: of the winner, as ``Settings.weights``.
+        weights: of the winner: ``auto``, those that were published if they can be had; ``none``.
         seed: of what is drawn at random.
     """
 
@@ -84,6 +86,7 @@ class FitSettings:
         for names, known, kind in (
             (self.families, FAMILIES, "family"),
             (self.precisions, KNOWN_PRECISIONS, "precision"),
+            ((self.weights,), WEIGHTS, "weights"),
         ):
             for name in names:
                 if name not in known:

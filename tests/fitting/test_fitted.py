@@ -11,51 +11,15 @@ import pytest
 
 from edgeeff import errors
 from edgeeff.fitting.candidates import Candidate
-from edgeeff.fitting.fitted import DOCUMENT, PLOT, Fitted, Winner, changed_place, read_fitted
-from edgeeff.fitting.measured import HELD_OUT, SEARCH, SURVEY, Measured, Timing
-from edgeeff.fitting.settings import FitSettings
+from edgeeff.fitting.fitted import DOCUMENT, PLOT, Fitted, changed_place, read_fitted
+from edgeeff.fitting.measured import SURVEY, Measured
 from tests.documents import validated
-from tests.fitting.machine import true_cost
-
-SETTINGS = FitSettings(max_latency=30.0, precisions=("int8",))
-FAILED = Measured(Candidate("lite4", 300, "int8"), SURVEY, error="crashed (SIGSEGV)")
-
-
-def measured(variant: str, side: int, role: str = SURVEY) -> Measured:
-    candidate = Candidate(variant, side, "int8")
-    cost = true_cost(candidate)
-    timing = Timing(cost, cost, (cost, cost), 30, "test-double", "litert", "a processor", 1.0)
-    return Measured(candidate, role, candidate.counts.parameters, timing)
+from tests.fitting.searches import FAILED, SETTINGS, a_search, measured
 
 
 @pytest.fixture
 def found(tmp_path: Path) -> Fitted:
-    networks = (
-        measured("lite0", 224),
-        measured("edgetpu-s", 224),
-        measured("lite1", 240, HELD_OUT),
-        measured("lite2", 260, SEARCH),
-        FAILED,
-    )
-    winner = networks[3]
-    return Fitted(
-        tmp_path,
-        SETTINGS,
-        {"processor": "a processor"},
-        networks,
-        0,
-        (),
-        Winner(
-            winner.candidate,
-            ("m.tflite", "m.json"),
-            "0" * 64,
-            7,
-            winner.timing,
-            trained=False,
-            command="edgeeff convert --variant lite2",
-        ),
-        finished=True,
-    )
+    return a_search(tmp_path)
 
 
 def test_what_is_written_is_as_its_schema_says_and_is_read_back(found):

@@ -17,6 +17,7 @@ from edgeeff import files
 from edgeeff.errors import InputError, OutputError
 from tests.commands import said
 from tests.documents import validated
+from tests.fitting.searches import a_search
 from tests.reporting import folders
 from tests.tflite import tiny
 
@@ -187,6 +188,18 @@ def test_an_existing_page_is_refused_before_any_work(full_folder: Path, tmp_path
     with pytest.raises(OutputError):
         edgeeff.report(full_folder, page)
     assert page.read_text() == "mine"
+
+
+def test_a_search_shows_its_frontier_and_what_was_chosen(tmp_path: Path) -> None:
+    a_search(tmp_path / "phone").write()
+    made = edgeeff.report(tmp_path)
+    read = Reader(made.html)
+    assert made.refused == ()
+    assert "lite2 at 260 pixels, int8" in read.text
+    assert "77.0% of ImageNet, predicted (published)" in read.text
+    assert "accuracy is predicted from published networks, not measured" in read.text
+    assert "Predicted accuracy by measured cost" in read.text
+    assert "edgeeff convert --variant lite2" in read.text
 
 
 def test_it_is_small_and_made_without_tensorflow(full_folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""What ``edgeeff fit`` says where it cannot begin: one line, and nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgeeff.cli import main
+
+BAD = {
+    "no budget": ([], 2, "no budget is given"),
+    "a budget of nothing": (["--max-latency", "0"], 2, "--max-latency 0"),
+    "no number": (["--max-latency", "nan"], 2, "not a finite number"),
+    "a family there is not": (["--max-latency", "5", "--family", "c"], 2, "unknown family 'c'"),
+    "a precision there is not": (
+        ["--max-latency", "5", "--precision", "int7"],
+        2,
+        "did you mean int8",
+    ),
+    "a device there is not": (["--max-latency", "5", "--device", "moon"], 2, "unknown device"),
+    "a target there is not": (["--max-latency", "5", "--target", "npu"], 2, "unknown target"),
+    "a precision of which no loss is known": (
+        ["--max-bytes", "9", "--precision", "int8", "--family", "b", "--option", "a"],
+        2,
+        "--option 'a' is no KEY=VALUE",
+    ),
+    "weights of one network": (
+        ["--max-bytes", "9", "--weights", "b0.h5"],
+        2,
+        "unknown weights 'b0.h5'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "status", "said"), BAD.values(), ids=list(BAD))
+def test_what_cannot_be_done_is_one_line_before_any_work(words, status, said, tmp_path, capsys):
+    output = tmp_path / "fit"
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", *words, "--output", str(output)])
+    lines = capsys.readouterr().err.splitlines()
+    assert ended.value.code == status
+    assert said in " ".join(lines)
+    assert sum(line.startswith("error:") for line in lines) == 1
+    assert not output.exists()
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path, capsys):
+    (tmp_path / "fit").write_text("")
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "--max-bytes", "9", "--output", str(tmp_path / "fit")])
+    assert ended.value.code == 2
+    assert "is a file" in capsys.readouterr().err
+
+
+def test_a_document_that_is_no_search_is_not_written_over(tmp_path: Path, capsys):
+    (tmp_path / "fit.json").write_text('{"schema": "edgeeff.run/1"}')
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "--max-bytes", "9", "--output", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "is not an edgeeff.fit document" in capsys.readouterr().err

@@ -1,0 +1,78 @@
+"""``fit`` on boards and phones: networks are built here and timed there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from edgeeff.devices import android
+from edgeeff.errors import TargetUnavailable
+from edgeeff.fitting.fit import fit
+from edgeeff.fitting.fitted import read_fitted
+from edgeeff.fitting.settings import FitSettings
+from tests.devices.boards import Server
+from tests.devices.phones import TestPhone
+
+SMALL = FitSettings(
+    max_latency=1000.0,
+    max_bytes=2_300_000,
+    families=("lite",),
+    precisions=("int8",),
+    resolution=32,
+    classes=4,
+    networks=2,
+    weights="none",
+)
+
+
+@pytest.mark.sshd
+@pytest.mark.slow
+def test_a_board_chooses_a_network_and_keeps_none_of_those_it_timed(
+    server: Server, tmp_path: Path
+) -> None:
+    found = fit(replace(SMALL, device=server.address()), tmp_path / "fit")
+    assert found.winner is not None
+    assert found.winner.timing is not None
+    assert found.winner.timing.provenance == "hardware"
+    assert found.settings.device == server.address()
+    assert list((server.home / "edgeeff" / "models").iterdir()) == []
+
+
+@pytest.mark.adbd
+@pytest.mark.slow
+def test_a_phone_that_is_a_double_is_labelled_as_one(
+    phone: TestPhone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(android, "DIRECTORY", PurePosixPath(phone.storage))
+    found = fit(replace(SMALL, device=f"android:{phone.serial}"), tmp_path / "fit")
+    assert found.winner is not None
+    assert found.winner.timing is not None
+    assert found.winner.timing.provenance == "test-double"
+    assert "test-double" in found.plot().svg
+    assert list(phone.storage.glob("models/*")) == []
+
+
+@pytest.mark.sshd
+@pytest.mark.slow
+def test_a_board_that_is_gone_ends_the_search_which_then_goes_on(
+    server: Server, tmp_path: Path
+) -> None:
+    settings = replace(SMALL, device=server.address(), networks=3)
+
+    def lose_it(*_: object) -> None:
+        server.process.kill()
+        server.process.wait()
+
+    with pytest.raises(TargetUnavailable):
+        fit(settings, tmp_path / "fit", on_measured=lose_it)
+    kept = read_fitted(tmp_path / "fit")
+    assert [bool(one.timing) for one in kept.measured] == [True]
+
+
+@pytest.mark.adbd
+def test_a_budget_is_of_one_phone(phone: TestPhone, tmp_path: Path) -> None:
+    with pytest.raises(TargetUnavailable):
+        fit(replace(SMALL, device="android:nowhere"), tmp_path / "fit")
+    assert not (tmp_path / "fit" / "fit.json").exists()
