@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edgeeff import errors
+from edgeeff import errors, files
 from edgeeff.cli import main
 from edgeeff.fitting.building import Builder, Order
 from edgeeff.fitting.fit import fit
@@ -89,7 +89,7 @@ def test_the_winners_files_are_there_with_the_command_that_makes_them(folder):
         path.name for path in folder.iterdir() if path.name.startswith("efficientnet")
     )
     model = folder / winner.files[0]
-    assert inspect(model).sha256 == winner.sha256
+    assert files.sha256(model) == winner.sha256
     assert read_manifest(model).command == winner.command
     assert f"--variant {winner.candidate.variant}" in winner.command
     assert "--resolution 32" in winner.command
