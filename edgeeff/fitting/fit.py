@@ -45,7 +45,7 @@ def fit(
     Args:
         settings: the budget, the device, and what may win.
         output: folder of the document, the plot and the winner's files.
-        force: forget what was measured for another device.
+        force: begin anew, and replace what is in the way.
         progress: told of every stage.
         on_measured: told of every measurement.
 
@@ -77,7 +77,7 @@ def fit(
                 found.write()
                 if on_measured is not None:
                     on_measured(one.measured, found)
-        found = replace(win(found, measurer.again, scratch, progress), finished=True)
+        found = replace(win(found, measurer.again, scratch, progress, force=force), finished=True)
         found.write()
     if found.winner is None:
         raise _nothing_inside(found)

@@ -82,6 +82,7 @@ class Fitted:
         rejected: converted for good, measured again and found outside of the budget.
         winner: ``None``: none yet, or none is inside the budget.
         finished: nothing is left to be done.
+        earlier_files: those of winners of other budgets in the folder; a later one replaces them.
     """
 
     folder: Path
@@ -92,6 +93,7 @@ class Fitted:
     rejected: tuple[Winner, ...] = ()
     winner: Winner | None = None
     finished: bool = False
+    earlier_files: tuple[str, ...] = ()
 
     @cached_property
     def limits(self) -> Limits:
@@ -140,6 +142,7 @@ class Fitted:
             },
             "measured": [self._entry(one) for one in self.measured],
             "taken_over": self.taken_over,
+            "earlier_files": list(self.earlier_files),
         }
 
     def _entry(self, one: Measured) -> dict[str, Any]:
@@ -161,7 +164,15 @@ class Fitted:
         """The same measurements held against another budget; what won before is forgotten."""
         if settings == self.settings:
             return self
-        return Fitted(self.folder, settings, self.machine, self.measured, len(self.measured))
+        mine = self.winner.files if self.winner else ()
+        return Fitted(
+            self.folder,
+            settings,
+            self.machine,
+            self.measured,
+            taken_over=len(self.measured),
+            earlier_files=tuple(dict.fromkeys((*self.earlier_files, *mine))),
+        )
 
     def _repr_svg_(self) -> str:
         return self.plot().svg
@@ -207,6 +218,7 @@ def parse_fitted(found: Mapping[str, Any], folder: Path, where: str) -> Fitted:
             tuple(_winner(entry, where) for entry in found["rejected"]),
             None if winner is None else _winner(winner, where),
             found["finished"] is True,
+            tuple(map(str, found["earlier_files"])),
         )
 
 

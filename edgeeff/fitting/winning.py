@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from edgeeff.fitting.settings import FitSettings
 from edgeeff.pipeline.conversion import Conversion, Settings, convert
 from edgeeff.prediction.edgetpu_compiler import compile_model, find_compiler
 from edgeeff.progress import Progress
-from edgeeff.tflite.manifest import path_of
+from edgeeff.tflite.manifest import path_of, refuse_foreign
 
 EDGE_TPU = "edgetpu"
 """The target whose files go through its compiler first."""
@@ -24,7 +25,14 @@ TimeAgain = Callable[[Path], Timing | None]
 """Times a file at length; ``None`` where latency is not limited."""
 
 
-def win(found: Fitted, time_again: TimeAgain, scratch: Path, progress: Progress) -> Fitted:
+def win(
+    found: Fitted,
+    time_again: TimeAgain,
+    scratch: Path,
+    progress: Progress,
+    *,
+    force: bool = False,
+) -> Fitted:
     """Convert and measure candidates inside the budget, the best first, until one is inside.
 
     Args:
@@ -32,10 +40,14 @@ def win(found: Fitted, time_again: TimeAgain, scratch: Path, progress: Progress)
         time_again: times a file at length.
         scratch: a folder inside the search's, for files that may be left out.
         progress: told of every stage.
+        force: replace files that are no earlier winner's.
 
     Returns:
         The search with its winner, whose files are in its folder, and with those that were
         outside; without one, none was inside.
+
+    Raises:
+        OutputError: such a file is in the way.
     """
     tried = {one.candidate for one in found.rejected}
     for measured in found.limits.best():
@@ -46,7 +58,7 @@ def win(found: Fitted, time_again: TimeAgain, scratch: Path, progress: Progress)
         model = compiled(made.model) if found.settings.target == EDGE_TPU else made.model
         winner = _winner(measured.candidate, made, model, time_again(model))
         if _inside(winner, found.settings):
-            _kept(found, folder, winner.files)
+            _kept(found, folder, winner.files, force=force)
             return replace(found, winner=winner)
         found = replace(found, rejected=(*found.rejected, winner))
         found.write()
@@ -105,13 +117,16 @@ def _inside(winner: Winner, settings: FitSettings) -> bool:
     )
 
 
-def _kept(found: Fitted, folder: Path, names: Sequence[str]) -> None:
-    """Bring the winner's files into the search's folder; those of others stay. ``OutputError``."""
+def _kept(found: Fitted, folder: Path, names: Sequence[str], *, force: bool) -> None:
+    """Bring the winner's files into the search's folder. Raises ``OutputError``."""
     contents = {found.folder / name: files.read_bytes(folder / name) for name in names}
     for path, content in contents.items():
-        if path.exists() and files.read_bytes(path) != content and path.suffix == ".tflite":
+        if path.suffix != ".tflite" or path.name in found.earlier_files or force:
+            continue
+        refuse_foreign(path, force=force)
+        # The same one is of this search, which was stopped before it could say so.
+        if os.path.lexists(path) and files.read_bytes(path) != content:
             raise OutputError(
-                f"{path} exists already and is another network",
-                "move it away: the search then goes on where it is",
+                f"{path} exists already", "move it away: the same command then goes on from here"
             )
     files.write_together(contents)

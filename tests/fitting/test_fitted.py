@@ -52,6 +52,7 @@ def test_another_budget_takes_over_what_was_measured_and_forgets_what_won(found)
     other = found.with_settings(replace(SETTINGS, max_latency=20.0))
     assert (other.measured, other.taken_over) == (found.measured, 5)
     assert (other.winner, other.finished) == (None, False)
+    assert other.earlier_files == found.winner.files
 
 
 def test_networks_that_may_not_win_under_new_settings_are_out_of_the_frontier(found):
