@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from edgeeff import extras, files
 from edgeeff.benchmarking.environment import differences
-from edgeeff.devices import Device, connect
-from edgeeff.errors import GateFailed, OutputError, UsageError
+from edgeeff.devices import Device
+from edgeeff.errors import GateFailed, OutputError
 from edgeeff.fitting.building import Builder
 from edgeeff.fitting.candidates import Candidate, candidates
 from edgeeff.fitting.choosing import next_candidate
@@ -18,6 +18,7 @@ from edgeeff.fitting.fitted import DOCUMENT, Fitted, changed_place, is_fit, read
 from edgeeff.fitting.measured import Measured
 from edgeeff.fitting.measuring import Attempt, Measurer
 from edgeeff.fitting.settings import FitSettings
+from edgeeff.fitting.timing import one_device
 from edgeeff.fitting.winning import win
 from edgeeff.progress import Progress
 
@@ -64,7 +65,9 @@ def fit(
     if found.finished and found.winner is not None:
         return found
     with contextlib.ExitStack() as opened:
-        device = opened.enter_context(_device(settings))
+        device = None
+        if settings.max_latency is not None:
+            device = opened.enter_context(one_device(settings.device))
         scratch = opened.enter_context(files.scratch_folder(output))
         found = _on(found, device, output, force=force)
         with Builder() as builder:
@@ -102,23 +105,6 @@ def _begun(settings: FitSettings, output: Path, *, force: bool) -> Fitted:
     if changed:
         raise OutputError(f"{output} holds a search of {'; '.join(changed)}", ELSEWHERE)
     return found.with_settings(settings)
-
-
-@contextlib.contextmanager
-def _device(settings: FitSettings) -> Iterator[Device | None]:
-    """The device that networks are timed on; none where no latency is limited."""
-    if settings.max_latency is None:
-        yield None
-        return
-    devices = connect(settings.device)
-    with contextlib.ExitStack() as opened:
-        for device in devices:
-            opened.callback(device.close)
-        if len(devices) != 1:
-            raise UsageError(
-                f"{settings.device} is {len(devices)} devices", "a budget is of one: name it"
-            )
-        yield devices[0]
 
 
 def _on(found: Fitted, device: Device | None, output: Path, *, force: bool) -> Fitted:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from edgeeff import files
 from edgeeff.accelerators.plan import Plan
-from edgeeff.benchmarking.session import Subject, measure
 from edgeeff.devices import Device
 from edgeeff.errors import EdgeeffError, TargetUnavailable
 from edgeeff.fitting.building import Builder, Order
 from edgeeff.fitting.candidates import Candidate
 from edgeeff.fitting.choosing import Next
-from edgeeff.fitting.measured import Measured, Timing, timing_of
+from edgeeff.fitting.measured import Measured, Timing
 from edgeeff.fitting.settings import FitSettings
+from edgeeff.fitting.timing import timing
 from edgeeff.fitting.winning import EDGE_TPU, compiled
 from edgeeff.progress import Progress
 
@@ -54,7 +54,7 @@ class Measurer:
         reference = self.references.get(candidate.precision, candidate)
         try:
             model = self._built(candidate)
-            timing = self._timed(model, self.settings.plan, self._built(reference))
+            time = self._timed(model, self.settings.plan, self._built(reference))
             size = model.stat().st_size
             self.references.setdefault(candidate.precision, candidate)
         except EdgeeffError as error:
@@ -63,7 +63,7 @@ class Measurer:
         finally:
             if candidate not in self.references.values():
                 self._forget(self._path(candidate))
-        return Attempt(Measured(candidate, role, size, timing))
+        return Attempt(Measured(candidate, role, size, time))
 
     def again(self, model: Path) -> Timing | None:
         """Time a file at length."""
@@ -114,10 +114,5 @@ class Measurer:
     def _timed(self, model: Path, plan: Plan, reference: Path | None = None) -> Timing | None:
         if self.device is None:
             return None
-        paths = dict.fromkeys(path for path in (model, reference) if path is not None)
-        subjects = [Subject(path, self.settings.target) for path in paths]
-        outcome = measure(self.device, subjects, plan, progress=self.progress)
-        for failure in outcome.failures:
-            raise failure.error
-        beside = outcome.measurements[-1] if reference is not None else None
-        return timing_of(outcome.measurements[0], beside)
+        target = self.settings.target
+        return timing(self.device, model, target, plan, self.progress, reference=reference)

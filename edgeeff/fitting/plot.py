@@ -56,13 +56,16 @@ def _what(limits: Limits, measured: Sequence[Measured]) -> str:
         return "bytes"
     provenances = {one.timing.provenance for one in measured if one.timing} - {HARDWARE}
     label = f" ({', '.join(sorted(provenances))})" if provenances else ""
-    return f"measured latency{label}, {limits.settings.target} of {limits.settings.device},"
+    where = limits.settings.target
+    if limits.settings.device != "local":
+        where += f" of {limits.settings.device}"
+    return f"measured latency{label}, {where},"
 
 
 def _budget(limits: Limits, measured: Sequence[Measured]) -> Series:
     tops = [one.candidate.expected.top1 / 100 for one in measured]
-    ends = [Point(limits.limit, min(tops)), Point(limits.limit, max(tops))]
-    return Series("budget", FAINT, ends, hollow=True, joined=True, dots=False)
+    ends = [Point(limits.limit, min(tops), "budget"), Point(limits.limit, max(tops))]
+    return Series("", FAINT, ends, hollow=True, joined=True, dots=False)
 
 
 def _point(measured: Measured, limits: Limits, *, named: bool = False) -> Point:
@@ -70,6 +73,4 @@ def _point(measured: Measured, limits: Limits, *, named: bool = False) -> Point:
     form = milliseconds if limits.by_time else megabytes
     name = f"{candidate.variant}, {candidate.precision}" if named else ""
     told = f"{candidate}: {candidate.expected}% predicted, {form(cost)} measured"
-    timing = measured.timing
-    interval = timing.ci95 if timing and limits.by_time else None
-    return Point(cost, candidate.expected.top1 / 100, name, told, x_interval=interval)
+    return Point(cost, candidate.expected.top1 / 100, name, told)

@@ -31,9 +31,28 @@ def one_device(address: str) -> Iterator[Device]:
         yield devices[0]
 
 
-def timing(device: Device, model: Path, target: str, plan: Plan, progress: Progress) -> Timing:
-    """Time a model. Raises what the measurement failed with."""
-    outcome = measure(device, [Subject(model, target)], plan, progress=progress)
+def timing(
+    device: Device,
+    model: Path,
+    target: str,
+    plan: Plan,
+    progress: Progress,
+    *,
+    reference: Path | None = None,
+) -> Timing:
+    """Time a model. Raises what the measurement failed with.
+
+    Args:
+        device: where.
+        model: the file.
+        target: a name of ``accelerators.TARGETS``.
+        plan: how long and how often.
+        progress: told what is going on.
+        reference: a file that is timed in turn with it, for ``Timing.reference``; may be the same.
+    """
+    paths = dict.fromkeys(path for path in (model, reference) if path is not None)
+    outcome = measure(device, [Subject(path, target) for path in paths], plan, progress=progress)
     for failure in outcome.failures:
         raise failure.error
-    return timing_of(outcome.measurements[0])
+    beside = outcome.measurements[-1] if reference is not None else None
+    return timing_of(outcome.measurements[0], beside)

@@ -72,7 +72,7 @@ def test_a_board_that_is_gone_ends_the_search_and_what_was_measured_is_kept(
 
 
 @pytest.mark.adbd
-def test_a_phone_that_is_not_there_is_said_and_nothing_is_written(phone: TestPhone, tmp_path: Path) -> None:
+def test_a_phone_that_is_not_there_is_said(phone: TestPhone, tmp_path: Path) -> None:
     with pytest.raises(TargetUnavailable):
         fit(replace(SMALL, device="android:nowhere"), tmp_path / "fit")
     assert not (tmp_path / "fit" / "fit.json").exists()
