@@ -61,11 +61,14 @@ def difference(
     pictures = np.resize(pictures, (-(-len(pictures) // size) * size, *pictures.shape[1:]))
     images = preprocessing.normalised(pictures)
     batches = [images[start : start + size] for start in range(0, len(images), size)]
+    # Traced it takes a tenth of the time; the first batch is computed as it stands, too.
+    traced = tf.function(call)
 
     def answers(images: Iterable[FloatArray]) -> FloatArray:
-        return np.concatenate([np.asarray(call(tf.constant(batch))) for batch in images])
+        return np.concatenate([np.asarray(traced(tf.constant(batch))) for batch in images])
 
     wanted = answers(batches)
+    wanted[:size] = np.asarray(call(tf.constant(batches[0])))
     found = np.concatenate([runner.run(batch)[0] for batch in batches])
     if not np.isfinite(wanted).all():
         raise InputError(
