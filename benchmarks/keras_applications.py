@@ -316,7 +316,7 @@ def rows(files: Files, ways: Iterable[str], count: int) -> Iterator[dict[str, An
             "kl": found.kl,
             "agreement": {"value": found.agreement, "images": found.images},
             "operators": len(read_model(one.path).operators),
-            "seconds": one.seconds,
+            "processor_seconds": one.seconds,
             "megabytes": one.path.stat().st_size / 1e6,
             "peak_megabytes": one.peak_bytes / 1e6,
         } | times(one.path)

@@ -75,6 +75,9 @@ COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "top-1": _share("top1", 2),
     "points lost": _points_lost,
     "seconds": lambda row: f"{row['seconds']:.1f}" if "seconds" in row else "",
+    "processor seconds": lambda row: (
+        f"{row['processor_seconds']:.0f}" if "processor_seconds" in row else "not measured"
+    ),
     "MB": _fixed("megabytes", 2),
     "peak MB": _fixed("peak_megabytes", 0),
     "time per run, ratio": _latency,
@@ -100,6 +103,10 @@ COLUMNS: Mapping[str, Callable[[Row], str]] = {
 WHO = ("network", "method", "calibration")
 FIDELITY = ("SQNR, dB", "median picture, dB", "KL, nats", "agreement")
 COST = ("seconds", "MB")
+OWN_MODELS = (
+    *("network", "method", "integer only", *FIDELITY, "operators"),
+    *("processor seconds", "MB", "peak MB", "time per run, ratio"),
+)
 ACCURACY = ("float top-1", "top-1", "points lost")
 
 
@@ -163,13 +170,8 @@ TABLES: Mapping[str, Table] = {
     "side-by-side": Table(
         "side-by-side", (*WHO, *FIDELITY, *COST, "peak MB", "time per run, ratio")
     ),
-    "keras-applications": Table(
-        "keras-applications",
-        (
-            *("network", "method", "integer only", *FIDELITY, "operators"),
-            *(*COST, "peak MB", "time per run, ratio"),
-        ),
-    ),
+    "keras-applications": Table("keras-applications", OWN_MODELS),
+    "trained-networks": Table("trained-networks", OWN_MODELS),
     "contributions": Table("contributions", (*WHO, *FIDELITY, *COST)),
     "fashion-mnist": Table(
         "fashion-mnist",

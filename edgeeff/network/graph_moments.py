@@ -36,14 +36,12 @@ def graph_moments(graph: Graph, function: Any) -> dict[int, Moments]:
         graph: what the converter made of the function, its tensors named as it names them.
         function: a concrete function of one picture.
     """
-    operators = {
-        it.name: it for it in frozen(function, lower_control_flow=False).graph.get_operations()
-    }
+    described = _described(graph, frozen(function, lower_control_flow=False).graph)
     known: dict[int, Moments] = {}
     for operator in graph.operators:
         if operator.output not in graph.activations:
             continue
-        found = _normalised(operator, operators)
+        found = described.get(operator.output)
         if found is None and operator.kind in RULES:
             found = RULES[operator.kind](graph, operator, known)
         if found is not None and operator.activation != "NONE":
@@ -53,13 +51,28 @@ def graph_moments(graph: Graph, function: Any) -> dict[int, Moments]:
     return known
 
 
-def _normalised(made: Operator, operators: Mapping[str, Any]) -> Moments | None:
-    """Of an operator that ends in a BatchNorm, but for its activation."""
+def _described(graph: Graph, function: Any) -> dict[int, Moments]:
+    """Of each tensor that ends in a BatchNorm, but for its operator's activation.
+
+    A BatchNorm in front of a convolution becomes a product and a sum of its name: the last counts.
+    """
+    operators = {it.name: it for it in function.get_operations()}
+    ends = {}
+    for made in graph.operators:
+        last = _last(made, operators)
+        if last is not None:
+            ends[last.name] = made.output
+    found = {tensor: _batchnorm(operators[name]) for name, tensor in ends.items()}
+    return {tensor: moments for tensor, moments in found.items() if moments is not None}
+
+
+def _last(made: Operator, operators: Mapping[str, Any]) -> Any:
+    """The function's operator that a graph's operator ends with, but for activations."""
     for name in made.name.split(";"):
         # The converter numbers names that would be there twice.
-        operator = operators.get(name) or operators.get(re.sub(r"\d+$", "", name))
-        if operator is not None and operator.type not in FUSED:
-            return _batchnorm(operator)
+        found = operators.get(name) or operators.get(re.sub(r"\d+$", "", name))
+        if found is not None and found.type not in FUSED:
+            return found
     return None
 
 

@@ -113,6 +113,25 @@ def test_a_sum_and_an_average_and_a_dense_layer_follow() -> None:
     np.testing.assert_allclose(logits, mean @ kernel + bias, rtol=1e-3, atol=1e-4)
 
 
+def test_a_batchnorm_in_front_of_a_convolution_is_the_sum_that_it_becomes() -> None:
+    keras = importlib.import_module("tf_keras")
+    layers = keras.layers
+    image = keras.Input((SIDE, SIDE, 3))
+    x = layers.MaxPool2D()(layers.Conv2D(4, 3)(image))
+    x = layers.ReLU()(layers.BatchNormalization(name="before")(x))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(x))
+    model = keras.Model(image, layers.Dense(3)(x))
+    random = np.random.default_rng(1)
+    moving = [random.normal(2, 1, 4), random.uniform(0.5, 2, 4)]
+    model.get_layer("before").set_weights(
+        [random.uniform(1, 2, 4), random.normal(0, 1, 4), *moving]
+    )
+    graph, known = exported(model_files.of_model(model))
+    made = {it.kind: graph.name(it.output) for it in graph.operators}
+    assert made["MUL"] not in known
+    assert_like(known[made["ADD"]], activated(batchnorm(model, "before"), "relu"))
+
+
 def test_a_network_without_batchnorm_says_nothing() -> None:
     keras = importlib.import_module("tf_keras")
     image = keras.Input((SIDE, SIDE, 3))
