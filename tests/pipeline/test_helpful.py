@@ -24,14 +24,19 @@ SIDE = 16
 PREPROCESSING = from_options(SIDE, "127.5", "127.5", "bilinear:1")
 
 
-@pytest.fixture(scope="module")
-def small() -> FloatModel:
+def of_layers(activation: str) -> FloatModel:
     network = SmallClassifier(SIDE)
-    layer = network.convolution(network.image, 8, stride=2, activation="RELU")
+    layer = network.convolution(network.image, 8, stride=2, activation=activation)
     for _ in range(4):
-        layer = network.convolution(layer, 8, activation="RELU")
+        layer = network.convolution(layer, 8, activation=activation)
     logits = network.dense(network.mean(layer), 5)
     return FloatModel(network.content(logits), PREPROCESSING)
+
+
+@pytest.fixture(scope="module")
+def small() -> FloatModel:
+    """Of layers that equalization leaves alone."""
+    return of_layers("RELU6")
 
 
 def checked(network: FloatModel, recipe: Recipe):
@@ -58,6 +63,16 @@ def test_a_part_that_costs_more_than_it_brings_is_left_out(small):
     assert kept.corrections == recipe.corrections
     assert found.sqnr_db > found.whole_db + 10
     assert parse("kept", kept.text).ranges == kept.ranges
+
+
+def test_equalization_is_left_out_where_the_rest_is_better():
+    """Even if the whole is better than plain rounding."""
+    recipe = find_recipe("int8")
+    kept, found = checked(of_layers("RELU"), recipe)
+    assert found.whole_db > found.plain_db
+    assert found.left_out == ("equalize",)
+    assert found.sqnr_db > found.whole_db + 0.5
+    assert kept.corrections == recipe.corrections[1:]
 
 
 def test_what_no_part_alone_explains_becomes_plain_rounding(small):
