@@ -69,6 +69,8 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         _trials(terminal, manifest.tried)
     if terminal.verbose:
         _curve(terminal, manifest.calibration)
+    if made.model == made.reference:
+        return
     terminal.say(f"\nfloat reference: {made.reference}")
     terminal.say("next, on pictures of your own:")
     model, reference = (shlex.quote(str(path)) for path in (made.model, made.reference))

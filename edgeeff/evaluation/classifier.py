@@ -88,12 +88,9 @@ class Classifier:
         self._feed = feeding(self._runner.inputs[0], preprocessing)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Answers:
-        """Classify pictures, uint8 [1 .. batch, resolution, resolution, 3], RGB."""
-        count = len(pixels)
-        # The file's batch is fixed: the last pictures are repeated and their answers dropped.
-        full = np.concatenate([pixels, np.repeat(pixels[-1:], self.batch - count, axis=0)])
-        raw = self._runner.run(self._feed(full))
-        flat = [values.reshape(self.batch, self._values)[:count] for values in raw]
+        """Classify pictures, uint8 [count, resolution, resolution, 3], RGB, one or more."""
+        raw = self._runner.run_all(pixels, self._feed)
+        flat = [values.reshape(len(pixels), self._values) for values in raw]
         logits = dequantize(flat[-1], self._runner.outputs[-1])
         if self._binary:
             share = dequantize(flat[0], self._runner.outputs[0])

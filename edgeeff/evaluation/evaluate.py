@@ -250,17 +250,8 @@ def _answers(
     size = tested.batch if compared is None else max(tested.batch, compared.batch)
     for batch in batches(stream, size):
         arrays = np.stack([array for _, array in batch])
-        truth = None if compared is None else _in_batches(compared, arrays)
-        yield [picture for picture, _ in batch], _in_batches(tested, arrays), truth
-
-
-def _in_batches(classifier: Classifier, arrays: NDArray[np.uint8]) -> Answers:
-    starts = range(0, len(arrays), classifier.batch)
-    parts = [classifier(arrays[start : start + classifier.batch]) for start in starts]
-    return Answers(
-        np.concatenate([part.outputs for part in parts]),
-        np.concatenate([part.logits for part in parts]),
-    )
+        truth = None if compared is None else compared(arrays)
+        yield [picture for picture, _ in batch], tested(arrays), truth
 
 
 def _predictions(

@@ -119,7 +119,7 @@ def exported(
     names = {tensor.name for tensor in graph.tensors}
     known = batchnorm_statistics(model, preprocessing)
     tensors = {name: found for name, found in known.tensors.items() if name in names}
-    statistics.attach(graph, Statistics(known.source, known.count, tensors))
+    statistics.attach(graph, Statistics(known.source, tensors))
     return Exported(graph.content(), function)
 
 
@@ -132,7 +132,7 @@ def batchnorm_statistics(model: tf_keras.Model, preprocessing: Preprocessing) ->
     offset, scale = np.asarray(preprocessing.mean), np.asarray(preprocessing.std)
     image = Moments((mean - offset) / scale, std / scale)
     tensors = {name: as_statistics(found) for name, found in moments(model, image).items()}
-    return Statistics("batchnorm", 0, tensors)
+    return Statistics("batchnorm", tensors)
 
 
 def as_statistics(found: Moments) -> TensorStatistics:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgeeff import files
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.evaluate import Evaluation, evaluate
@@ -340,11 +338,6 @@ def _listed(job: Job, coverage: Coverage | None) -> dict[str, Any]:
 
 
 def _fidelity(network: FloatModel, model: Path, held_out: CalibrationSet) -> Fidelity:
-    answers = []
     classifiers = [Classifier(one, network.preprocessing) for one in (network.graph, model)]
-    for classifier in classifiers:
-        pictures = held_out.pictures
-        starts = range(0, len(pictures), classifier.batch)
-        parts = [classifier(pictures[i : i + classifier.batch]).logits for i in starts]
-        answers.append(np.concatenate(parts))
-    return fidelity(*answers, exclusive=all(it.exclusive for it in classifiers))
+    reference, own = (classifier(held_out.pictures).logits for classifier in classifiers)
+    return fidelity(reference, own, exclusive=all(it.exclusive for it in classifiers))

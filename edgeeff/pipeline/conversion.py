@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from edgeeff.evaluation.classifier import excludes
 from edgeeff.evaluation.gate import check_agreement
 from edgeeff.pictures.images import read_images, read_labels
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pipeline import learning, network_process, policy, sources
+from edgeeff.pipeline import learning, network_process, policy, source_notes, sources
 from edgeeff.pipeline.candidates import Conversion, Job, make
 from edgeeff.pipeline.command import command
 from edgeeff.pipeline.network_process import Order
@@ -34,9 +35,6 @@ from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
-from edgeeff.tflite.graph import Graph
-from edgeeff.tflite.leading_layout import channels_last, float_pixels
-from edgeeff.tflite.leading_scaling import leading_scaling
 from edgeeff.tflite.logits import final_activation
 from edgeeff.tflite.manifest import describe, described, refuse_foreign, write_model
 from edgeeff.training.runs import Run, check_variant, is_run
@@ -146,10 +144,8 @@ def convert(
     )
     _keep_reference(network, reference, settings)
     recipes = policy.to_try(settings, policy.held_by(network.graph))
-    job = _job(network, reference, calibration, settings, progress)
-    made = make(replace(job, command=line), recipes, model)
-    said = network.weights.notes if network.weights else ()
-    return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
+    job = _job(network, reference, calibration, settings, progress, line)
+    return _made(job, recipes, model, (*told, *_of_weights(network)))
 
 
 def _named(name: str | None, run: Run | None) -> str:
@@ -222,12 +218,11 @@ def convert_model(
     _check_limits(network, settings)
     calibration = _pictures(settings, recipes[-1], network.preprocessing, progress)
     _keep_reference(network, reference, settings)
-    job = _job(network, reference, calibration, settings, progress)
+    line = None
     if isinstance(model, Path):
-        job = replace(job, command=command("convert", "--model", str(model), settings=settings))
-    made = make(job, recipes, target)
-    said = network.weights.notes if network.weights else ()
-    return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
+        line = command("convert", "--model", str(model), settings=settings)
+    job = _job(network, reference, calibration, settings, progress, line)
+    return _made(job, recipes, target, (*told, *_of_weights(network)))
 
 
 def _refuse_of_variants(settings: Settings) -> None:
@@ -285,11 +280,9 @@ def quantize(
     _refuse(settings, model)
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
-    job = _job(network, source, calibration, settings, progress)
     line = command("quantize", str(source), settings=settings, preprocessing=preprocessing)
-    made = make(replace(job, command=line), recipes, model)
-    said = (*_outdated(source, network), *_fed_otherwise(source), *_scaled_twice(source, network))
-    return replace(made, notes=(*told, *said, *calibration.used.warnings(), *made.notes))
+    job = _job(network, source, calibration, settings, progress, line)
+    return _made(job, recipes, model, (*told, *source_notes.of(source, network)))
 
 
 def check_memory(variant: Variant, settings: Settings) -> None:
@@ -316,13 +309,23 @@ def _job(
     calibration: CalibrationPair,
     settings: Settings,
     progress: Progress,
+    line: str | None,
 ) -> Job:
     """The work on a network, with what it learns from if it is to be trained."""
     training = None
     if settings.qat:
         pictures = learning.lessons(settings, network.preprocessing, calibration, progress)
         training = learning.Training(pictures, settings, progress)
-    return Job(network, reference, calibration, settings, progress, training)
+    return Job(network, reference, calibration, settings, progress, training, line)
+
+
+def _made(job: Job, recipes: Sequence[Recipe], model: Path, notes: tuple[str, ...]) -> Conversion:
+    made = make(job, recipes, model)
+    return replace(made, notes=(*notes, *job.calibration.used.warnings(), *made.notes))
+
+
+def _of_weights(network: FloatModel) -> tuple[str, ...]:
+    return network.weights.notes if network.weights else ()
 
 
 def _pictures(
@@ -411,38 +414,3 @@ def _labels(settings: Settings, variant: Variant) -> tuple[str, ...] | None:
             f"give one name per line for each class, or --classes {len(names)}",
         )
     return tuple(names)
-
-
-def _scaled_twice(source: Path, network: FloatModel) -> tuple[str, ...]:
-    """A note if pictures are normalised for a network whose first operators do that."""
-    scaling, how = leading_scaling(network.graph), network.preprocessing
-    white = scaling.white if scaling else None
-    if white is None or set(how.std) == {255 / white}:
-        return ()
-    return (
-        f"{source.name} itself scales pictures of 0 to {white:g}, and is given normalised ones: "
-        f"--mean 0 --std {255 / white:g} leaves that to it",
-    )
-
-
-def _fed_otherwise(source: Path) -> tuple[str, ...]:
-    """Notes if a float file takes its pictures in another way than what is made of it."""
-    graph, name = Graph.of(files.read_bytes(source)), source.name
-    last = channels_last(graph)
-    notes = {
-        f"{name} leaves its batch open: it is fixed at 1": graph.shape(graph.input)[0] < 0,
-        f"{name} takes channels first: the new file takes them last": last is not graph,
-        f"{name} takes bytes: --mean and --std are not asked": float_pixels(last) is not last,
-    }
-    return tuple(note for note, holds in notes.items() if holds)
-
-
-def _outdated(source: Path, network: FloatModel) -> tuple[str, ...]:
-    """A note if a float file was changed after edgeeff exported it."""
-    known = network.statistics
-    if known is None or not known.outdated:
-        return ()
-    return (
-        f"{source.name} was changed since edgeeff exported it: its BatchNorm statistics count only "
-        "for channels that pictures show to be as they were",
-    )

@@ -126,7 +126,4 @@ def _plain(recipe: Recipe) -> Recipe:
 def _logits(
     network: FloatModel, model: bytes | Graph, pictures: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.float32]:
-    classifier = Classifier(model, network.preprocessing)
-    starts = range(0, len(pictures), classifier.batch)
-    parts = [classifier(pictures[i : i + classifier.batch]).logits for i in starts]
-    return np.concatenate(parts)
+    return Classifier(model, network.preprocessing)(pictures).logits

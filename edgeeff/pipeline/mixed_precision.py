@@ -294,12 +294,7 @@ def outputs(
     """Real values of a network's output, float32 [pictures, classes]."""
     runner = Runner(content)
     image, output = runner.inputs[0], runner.outputs[0]
-    feed, size = feeding(image, preprocessing), image.shape[0]
-    found = []
-    for start in range(0, len(pictures), size):
-        batch = pictures.take(range(start, start + size), axis=0, mode="wrap")
-        found.append(dequantize(runner.run(feed(batch))[0], output))
-    return np.concatenate(found)[: len(pictures)]
+    return dequantize(runner.run_all(pictures, feeding(image, preprocessing))[0], output)
 
 
 def _greedy(trial: _Trial, start: Kept, tried: Sequence[Kept]) -> list[Kept]:

@@ -124,6 +124,32 @@ class Runner:
             return [self._interpreter.tensor(index)() for index in self._output_indices]
         return self.read()
 
+    def run_all(
+        self,
+        pictures: NDArray[Any],
+        feed: Callable[[NDArray[Any]], NDArray[Any]] = lambda batch: batch,
+    ) -> list[NDArray[Any]]:
+        """Run a model of one input on any number of pictures.
+
+        The batch of a file is fixed: the last picture is repeated until it is full, and the
+        answers to its repetitions are dropped.
+
+        Args:
+            pictures: [count, ...], one or more.
+            feed: makes values of the input from a batch of them.
+
+        Returns:
+            The outputs, [count, ...] each; those whose first dimension is not the batch as rows.
+        """
+        size, made = self.inputs[0].shape[0], []
+        for start in range(0, len(pictures), size):
+            places = np.arange(start, start + size).clip(max=len(pictures) - 1)
+            made.append(self.run(feed(pictures[places])))
+        return [
+            np.concatenate([_by_picture(batch, size) for batch in batches])[: len(pictures)]
+            for batches in zip(*made, strict=True)
+        ]
+
     def feed(self, arrays: Sequence[NDArray[Any]]) -> None:
         """Set the inputs, as ``run`` takes them. Raises ``InputError`` as it does."""
         if len(arrays) != len(self.inputs):
@@ -273,3 +299,7 @@ def _check(array: NDArray[Any], info: TensorInfo) -> None:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _by_picture(output: NDArray[Any], size: int) -> NDArray[Any]:
+    return output if output.shape[:1] == (size,) else output.reshape(size, -1)

@@ -76,13 +76,11 @@ class Statistics:
 
     Attributes:
         source: one of ``SOURCES``.
-        count: pictures seen; 0 for BatchNorm, whose training set is not known.
         tensors: only those about which something is known.
         outdated: the weights are no longer those that they describe.
     """
 
     source: str
-    count: int = 0
     tensors: Mapping[str, TensorStatistics] = field(default_factory=dict)
     outdated: bool = False
 
@@ -125,7 +123,7 @@ def from_bytes(content: bytes) -> Statistics:
     if incomplete:
         raise InputError(f"the embedded activation statistics lack the mean of {incomplete[0]!r}")
     tensors = {name: TensorStatistics(**found) for name, found in parts.items()}
-    return Statistics(_source(content), 0, tensors)
+    return Statistics(_source(content), tensors)
 
 
 def _source(content: bytes) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edgeeff.errors import InputError, TargetUnavailable
 from edgeeff.tflite.runner import Runner, TensorInfo, dequantize, quantize, runtime_version
+from tests.accelerators.graphs import GraphWriter
 from tests.tflite import tiny
 
 UINT8 = TensorInfo("image", (4,), np.dtype(np.uint8), 1 / 128, 127)
@@ -41,6 +42,16 @@ class TestRunner:
         (raw,) = runner.run(quantize(picture(), runner.inputs[0]))
         assert raw.dtype == runner.outputs[0].dtype
         assert dequantize(raw, runner.outputs[0]) == pytest.approx(expected, abs=0.01)
+
+    @pytest.mark.parametrize("batch", [1, 4])
+    @pytest.mark.parametrize("count", [1, 4, 6])
+    def test_answers_any_number_of_pictures(self, batch: int, count: int) -> None:
+        writer = GraphWriter()
+        image = writer.tensor((batch, 8, 8, 3), "float32")
+        output = writer.add("LOGISTIC", (image,), (batch, 8, 8, 3), dtype="float32")
+        pictures = np.random.default_rng(1).uniform(-1, 1, (count, 8, 8, 3)).astype(np.float32)
+        (found,) = Runner(writer.content([image], [output])).run_all(pictures)
+        assert found == pytest.approx(1 / (1 + np.exp(-pictures)), abs=1e-6)
 
     def test_gives_copies(self) -> None:
         runner = Runner(tiny.FLOAT32)

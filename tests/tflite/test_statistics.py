@@ -14,7 +14,7 @@ from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.reader import parse_model
 from edgeeff.tflite.statistics import Statistics, TensorStatistics
 
-KNOWN = Statistics("batchnorm", 0, {"conv": TensorStatistics(np.ones(3, np.float32))})
+KNOWN = Statistics("batchnorm", {"conv": TensorStatistics(np.ones(3, np.float32))})
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def _looked(values: npt.NDArray[np.float32], batch: int, *, histograms: bool) ->
     of_each = _by_picture(values, batch)
     extremes = [(float(low.min()), float(high.max()))] if len(of_each) == 1 else _extremes(of_each)
     each = [_histogram(picture) for picture in of_each] if histograms else []
-    pictures = [_coarse(of_one) for of_one in each[:PICTURES]]
+    pictures = [coarse(of_one) for of_one in each[:PICTURES]]
     histogram = functools.reduce(np.add, each, np.zeros(BINS if histograms else 0, np.int64))
     return Observed(low, high, mean, square, histogram, extremes, pictures)
 
@@ -270,11 +270,6 @@ def _channel_extremes(
     return low.reshape(-1, channels).min(axis=0), high.reshape(-1, channels).max(axis=0)
 
 
-def coarse_histogram(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
-    """How many of one picture's values are in each coarse bin, uint16 [COARSE_BINS]."""
-    return _coarse(_histogram(picture))
-
-
 def _histogram(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     flat = picture.reshape(-1)
     # An odd stride walks through all channels, whose number is a multiple of 8.
@@ -283,7 +278,12 @@ def _histogram(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     return np.bincount(bits >> (32 - KEPT_BITS), minlength=BINS)
 
 
-def _coarse(histogram: npt.NDArray[np.int64]) -> npt.NDArray[np.uint16]:
+def coarse(histogram: npt.NDArray[np.int64]) -> npt.NDArray[np.uint16]:
+    """How many of one picture's values are in each coarse bin, uint16 [COARSE_BINS].
+
+    Args:
+        histogram: the same in fine bins, int64 [BINS].
+    """
     finer = 1 << (KEPT_BITS - COARSE_BITS)
     # Whole slices: a sum over an axis of four is ten times slower.
     slices = [histogram[i::finer] for i in range(finer)]
@@ -295,5 +295,4 @@ def _coarse(histogram: npt.NDArray[np.int64]) -> npt.NDArray[np.uint16]:
     # Bin 0 holds the zeros.
     kept[:, 0] += sides[:, 1:first].sum(axis=1)
     kept[:, -1] += sides[:, last + 1 :].sum(axis=1)
-    coarse: npt.NDArray[np.uint16] = kept.reshape(-1).astype(np.uint16)
-    return coarse
+    return np.asarray(kept.reshape(-1), np.uint16)

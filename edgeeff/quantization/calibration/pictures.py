@@ -227,42 +227,6 @@ def folder_pair(
     return CalibrationPair(used, synthetic_set(HELD_OUT, preprocessing, seed + 1))
 
 
-def check_normalised(pictures: npt.NDArray[np.float32], preprocessing: Preprocessing) -> None:
-    """Check that arrays a caller prepared are normalised once, as the network expects.
-
-    Args:
-        pictures: float32 [count, height, width, 3], meant for the float network.
-        preprocessing: of the network.
-
-    Raises:
-        InputError: values that this preprocessing cannot give: raw bytes, scaled to 0..1,
-            normalised twice, or another mean and std.
-    """
-    low = preprocessing.normalised(np.zeros((1, 3), np.uint8))[0]
-    high = preprocessing.normalised(np.full((1, 3), 255, np.uint8))[0]
-    found_low, found_high = pictures.min(axis=(0, 1, 2)), pictures.max(axis=(0, 1, 2))
-    span = high - low
-    if (found_low < low - 0.02 * span).any() or (found_high > high + 0.02 * span).any():
-        raise InputError(
-            f"calibration values from {found_low.min():.3g} to {found_high.max():.3g} cannot be "
-            f"normalised pictures: these lie in {low.min():.3g} to {high.max():.3g}",
-            f"normalise once: (pixel - {preprocessing.mean}) / {preprocessing.std}",
-        )
-    if (low < -0.02 * span).all() and (found_low >= 0).all():
-        # Normalised pictures have pixels darker than the mean.
-        raise InputError(
-            f"calibration values from {found_low.min():.3g} to {found_high.max():.3g} are never "
-            f"negative: normalised pictures lie in {low.min():.3g} to {high.max():.3g}",
-            "were they scaled to 0..1 instead?",
-        )
-    if ((found_high - found_low) < 0.1 * span).all():
-        raise InputError(
-            f"calibration values from {found_low.min():.3g} to {found_high.max():.3g} use under a "
-            f"tenth of what normalised pictures span ({low.min():.3g} to {high.max():.3g})",
-            "were they normalised twice, or scaled to 0..1 first?",
-        )
-
-
 def subset(pictures: CalibrationSet, indices: list[int]) -> CalibrationSet:
     """Some pictures of a set, in the order of the indices."""
     return replace(

@@ -138,12 +138,8 @@ def correct_network(
         covered(coverage.of_observation(graph, observed, trust(known.batchnorm), count, odd=names))
     known = _equalized(graph, recipe, known, trust, look)
     known = _grouped(graph, recipe, known, trust, look)
-    grids: dict[int, Grid] = {}
+    grids = _grids(graph, recipe, known, preprocessing, synthetic=calibration.synthetic)
     if recipe.static:
-        grids = ranges.grids(
-            graph, known.observed, known.batchnorm, recipe.ranges, synthetic=calibration.synthetic
-        )
-        grids[graph.input] = normalised_grid(preprocessing)
         with progress.stage("compare channels"):
             known = _split(graph, recipe, known, grids, batches, threads)
     wide = recipe.scheme == "int16x8"
@@ -160,6 +156,18 @@ def correct_network(
             graph, pictures, seen, known, wanted, seed=seed, threads=threads, advance=advance
         )
     return Corrected(graph, grids, scales, unrounded)
+
+
+def _grids(
+    graph: Graph, recipe: Recipe, known: Known, preprocessing: Preprocessing, *, synthetic: bool
+) -> dict[int, Grid]:
+    """The grids of all activations; none where the recipe leaves them in float."""
+    if not recipe.static:
+        return {}
+    rule = recipe.ranges
+    found = ranges.grids(graph, known.observed, known.batchnorm, rule, synthetic=synthetic)
+    found[graph.input] = normalised_grid(preprocessing)
+    return found
 
 
 def _equalized(

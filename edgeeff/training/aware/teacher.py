@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from edgeeff.arrays import FloatArray
 from edgeeff.quantization.corrections.corrected import Corrected
@@ -30,7 +26,7 @@ def float_values(network: Corrected, tensors: Sequence[int], threads: int | None
     graph = network.in_float(network.unrounded)
     graph.expose(tensors)
     runner = Runner(graph.content(), threads=threads)
-    return lambda pictures: _in_batches(runner, pictures)
+    return lambda pictures: runner.run_all(pictures)
 
 
 def integer_values(written: Graph, names: Sequence[str], threads: int | None) -> Values:
@@ -49,7 +45,7 @@ def integer_values(written: Graph, names: Sequence[str], threads: int | None) ->
     grids = [grid_of(written, numbers[name]) for name in names]
 
     def values(pictures: FloatArray) -> list[FloatArray]:
-        made = _in_batches(runner, first.quantize(pictures))
+        made = runner.run_all(first.quantize(pictures))
         return [grid.dequantize(raw) for grid, raw in zip(grids, made, strict=True)]
 
     return values
@@ -59,9 +55,3 @@ def grid_of(graph: Graph, number: int) -> Grid:
     """The grid of an activation of an integer model. Raises ``ValueError`` if it has none."""
     (scale,), (zero_point,) = graph.tensor(number).scales, graph.tensor(number).zero_points
     return Grid(scale, int(zero_point))
-
-
-def _in_batches(runner: Runner, pictures: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-    size = runner.inputs[0].shape[0]
-    made = [runner.run(pictures[i : i + size]) for i in range(0, len(pictures), size)]
-    return [np.concatenate(parts) for parts in zip(*made, strict=True)]

@@ -9,7 +9,7 @@ from edgeeff.quantization.calibration.observation import (
     KEPT_BITS,
     Observed,
     bin_values,
-    coarse_histogram,
+    coarse,
     coarse_values,
 )
 from edgeeff.quantization.grid import Grid
@@ -21,11 +21,15 @@ VALUES = st.lists(st.floats(-1e3, 1e3, width=32), min_size=2, max_size=200)
 def observed(*pictures: np.ndarray) -> Observed:
     each = [picture.astype(np.float32) for picture in pictures]
     values = np.concatenate(each)
-    histogram = np.bincount(values.view(np.uint32) >> (32 - KEPT_BITS), minlength=BINS)
     low, high = values.min(keepdims=True), values.max(keepdims=True)
     extremes = [(float(picture.min()), float(picture.max())) for picture in each]
-    coarse = [coarse_histogram(picture) for picture in each]
-    return Observed(low, high, np.zeros(1), np.ones(1), histogram, extremes, coarse)
+    pictures = [coarse(fine(picture)) for picture in each]
+    return Observed(low, high, np.zeros(1), np.ones(1), fine(values), extremes, pictures)
+
+
+def fine(values: np.ndarray) -> np.ndarray:
+    """A histogram by the leading bits of the values."""
+    return np.bincount(values.view(np.uint32) >> (32 - KEPT_BITS), minlength=BINS)
 
 
 @given(st.floats(2.0**-90, 2.0**90, width=32))
@@ -37,12 +41,12 @@ def test_a_bin_is_within_two_percent_of_its_values(value):
 @given(st.floats(2.0**-12, 4000.0, width=32), st.sampled_from([-1, 1]))
 def test_a_coarse_bin_is_within_four_percent_of_its_values(size, sign):
     value = np.array([sign * size], np.float32)
-    (place,) = np.flatnonzero(coarse_histogram(value))
+    (place,) = np.flatnonzero(coarse(fine(value)))
     assert coarse_values()[place] == pytest.approx(value[0], rel=0.04)
 
 
 def test_zeros_are_in_no_coarse_bin():
-    assert not coarse_histogram(np.array([0.0, -0.0], np.float32)).any()
+    assert not coarse(fine(np.array([0.0, -0.0], np.float32))).any()
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

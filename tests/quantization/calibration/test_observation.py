@@ -14,9 +14,11 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.quantization.calibration import observation
 from edgeeff.quantization.calibration.observation import (
+    BINS,
+    KEPT_BITS,
     PICTURES,
     Observations,
-    coarse_histogram,
+    coarse,
     observe,
 )
 from edgeeff.quantization.float_graph import float_graph
@@ -54,7 +56,13 @@ def test_every_activation_is_described_as_its_values_are(graph):
         np.testing.assert_array_equal(found.maximum, rows.max(axis=0))
         np.testing.assert_allclose(found.mean, rows.mean(axis=0), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(found.square, (rows**2).mean(axis=0), rtol=1e-4, atol=1e-8)
-        np.testing.assert_array_equal(found.pictures, list(map(coarse_histogram, expected)))
+        np.testing.assert_array_equal(found.pictures, [coarse(fine(of_one)) for of_one in expected])
+
+
+def fine(values: np.ndarray) -> np.ndarray:
+    """A histogram by the leading bits of the values."""
+    bits = values.reshape(-1).view(np.uint32) >> (32 - KEPT_BITS)
+    return np.bincount(bits, minlength=BINS)
 
 
 def test_the_order_of_work_does_not_show(graph):

@@ -12,7 +12,6 @@ from PIL import Image
 from edgeeff.errors import InputError, UsageError
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration.pictures import (
-    check_normalised,
     folder_pair,
     folder_set,
     synthetic_set,
@@ -113,43 +112,6 @@ def test_nothing_but_flat_pictures_is_an_error(tmp_path: Path) -> None:
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         folder_set(tmp_path, LITE)
-
-
-@pytest.fixture(scope="module")
-def noise() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_pictures_normalised_once_pass(noise: np.ndarray, family: str) -> None:
-    preprocessing = of_family(family, 32)
-    check_normalised(preprocessing.normalised(noise), preprocessing)
-
-
-WRONG = {
-    "raw bytes": lambda noise, _: noise.astype(np.float32),
-    "normalised twice": lambda noise, p: (
-        (p.normalised(noise) - np.float32(p.mean)) / np.float32(p.std)
-    ),
-    "scaled to 0..1 and then normalised": lambda noise, p: (
-        (noise / np.float32(255) - np.float32(p.mean)) / np.float32(p.std)
-    ),
-}
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("mistake", WRONG.values(), ids=WRONG.keys())
-def test_a_wrong_normalisation_is_an_error(noise: np.ndarray, mistake, family: str) -> None:
-    preprocessing = of_family(family, 32)
-    values = np.asarray(mistake(noise, preprocessing), np.float32)
-    with pytest.raises(InputError, match="calibration values"):
-        check_normalised(values, preprocessing)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_pictures_scaled_to_0_to_1_are_an_error(noise: np.ndarray, family: str) -> None:
-    with pytest.raises(InputError, match="calibration values"):
-        check_normalised(noise / np.float32(255), of_family(family, 32))
 
 
 @pytest.mark.parametrize(("count", "read", "said"), [(None, 5, True), (2, 8, False), (7, 8, False)])
