@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import edgeeff
 from edgeeff.bundling.build import Bundled
@@ -49,10 +49,15 @@ def litertjs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pictures(photographs: dict[str, Image.Image], tmp_path_factory) -> list[Path]:
-    """Photographs as files: lying, standing, and one whose EXIF says that it lies on its side."""
+    """Photographs: lying, standing, turned as its EXIF says, and one that is transparent around."""
     folder = tmp_path_factory.mktemp("pictures")
     photographs["chelsea"].save(folder / "lying.png")
     photographs["chelsea"].rotate(90, expand=True).save(folder / "standing.png")
+    round_ = Image.new("L", photographs["chelsea"].size)
+    ImageDraw.Draw(round_).ellipse((0, 0, *round_.size), fill=255)
+    cut_out = photographs["chelsea"].copy()
+    cut_out.putalpha(round_)
+    cut_out.save(folder / "transparent.png")
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     turned = photographs["coffee"].transpose(Image.Transpose.ROTATE_90)

@@ -31,6 +31,8 @@ class Classifier(
             ImageDecoder.decodeBitmap(source) { decoder, _, _ ->
                 // A bitmap on the GPU has no pixels to read.
                 decoder.allocator = ImageDecoder.ALLOCATOR_SOFTWARE
+                // What is transparent is laid on white, which asks for the colours as they are.
+                decoder.isUnpremultipliedRequired = true
             },
             count,
         )
@@ -51,7 +53,7 @@ class Classifier(
         picture.getPixels(
             pixels, 0, square.side, square.left, square.top, square.side, square.side
         )
-        return model.preprocessing.resized(pixels, square.side)
+        return model.preprocessing.resized(onWhite(pixels), square.side)
     }
 
     /** The raw output for a raw input. */

@@ -17,6 +17,16 @@ fun Preprocessing.square(width: Int, height: Int): Square {
     return Square((width - side + 1) / 2, (height - side + 1) / 2, side)
 }
 
+/** Pixels, `0xAARRGGBB`, as they look on white: the network saw no transparency. */
+fun onWhite(pixels: IntArray): IntArray =
+    IntArray(pixels.size) { place ->
+        val pixel = pixels[place]
+        val alpha = pixel ushr 24
+        fun laid(shift: Int) =
+            ((pixel shr shift and 0xFF) * alpha + 0xFF * (0xFF - alpha) + 0x7F) / 0xFF shl shift
+        if (alpha == 0xFF) pixel else (0xFF shl 24) or laid(16) or laid(8) or laid(0)
+    }
+
 /**
  * Resizes a square to the network's size, to the byte as the network was trained.
  *

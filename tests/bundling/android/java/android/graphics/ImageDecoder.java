@@ -10,6 +10,7 @@ public final class ImageDecoder implements AutoCloseable {
     public static final int ALLOCATOR_SOFTWARE = 1;
 
     private int allocator = ALLOCATOR_DEFAULT;
+    private boolean unpremultiplied = false;
 
     public abstract static class Source {
         File file;
@@ -34,6 +35,9 @@ public final class ImageDecoder implements AutoCloseable {
         if (decoder.allocator != ALLOCATOR_SOFTWARE) {
             throw new IllegalStateException("Config#HARDWARE bitmaps have no pixels to read");
         }
+        if (!decoder.unpremultiplied) {
+            throw new IllegalStateException("this double knows colours as they are only");
+        }
         return new Bitmap(ImageIO.read(source.file));
     }
 
@@ -43,6 +47,14 @@ public final class ImageDecoder implements AutoCloseable {
 
     public int getAllocator() {
         return allocator;
+    }
+
+    public void setUnpremultipliedRequired(boolean unpremultiplied) {
+        this.unpremultiplied = unpremultiplied;
+    }
+
+    public boolean isUnpremultipliedRequired() {
+        return unpremultiplied;
     }
 
     @Override
