@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from edgeeff.pipeline.conversion import Conversion
     from edgeeff.tflite.float_model import Provenance
 
-GIGABYTE = 1e9
+SIZES = ((1e9, 1e9, "GB"), (1e5, 1e6, "MB"), (0, 1e3, "kB"))
+"""From so many bytes on, they are told in a unit of so many, of this name."""
 NAMED_OPERATORS = 4
 
 
@@ -42,7 +43,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     for note in made.notes:
         terminal.warn(f"note: {note}")
     rows = [
-        ("size", f"{megabytes(manifest.float_bytes)} float32 → {megabytes(manifest.bytes)}"),
+        ("size", f"{size_of(manifest.float_bytes)} float32 → {size_of(manifest.bytes)}"),
         ("weights", weights.source if weights else "of the file"),
         *_same_function(weights),
         ("recipe", (manifest.recipe or {}).get("name", "")),
@@ -58,7 +59,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         *_accuracy(manifest.accuracy),
         *_verdict(manifest.verdict),
         ("took", _seconds(manifest.seconds, every=terminal.verbose)),
-        ("peak memory", megabytes(manifest.peak_memory_bytes)),
+        ("peak memory", size_of(manifest.peak_memory_bytes)),
     ]
     terminal.pairs(rows, title=str(made.model))
     if manifest.fidelity and manifest.fidelity["note"]:
@@ -117,7 +118,7 @@ def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:
     rows = [
         [
             trial["recipe"],
-            megabytes(trial["bytes"]),
+            size_of(trial["bytes"]),
             share(trial["agreement"]),
             "no error" if trial["sqnr_db"] is None else f"{trial['sqnr_db']:.1f} dB",
             _drop(trial["drop"]),
@@ -150,17 +151,18 @@ def _kept(terminal: Terminal, mixed: dict[str, Any]) -> None:
     columns = ["kept, one after the other", "in", ">SQNR", ">bytes", ">time"]
     terminal.table(columns, rows, title=f"SQNR on {mixed['pictures']} calibration pictures")
     if whole["fidelity"] is not None:
-        size, ratio = megabytes(whole["bytes"]), whole["fidelity"]["sqnr_db"]
+        size, ratio = size_of(whole["bytes"]), whole["fidelity"]["sqnr_db"]
         terminal.say(f"full int8 has {size} and {ratio:.1f} dB on the held-out pictures")
     if not mixed["kept"]:
         terminal.warn("note: nothing was worth its cost within the budget: this is full int8")
 
 
-def megabytes(count: int | None) -> str:
-    """A size in units of 10^6 bytes, or of 10^9 from there on."""
+def size_of(count: int | None) -> str:
+    """So many bytes in kB, MB or GB, powers of ten, whichever suits them."""
     if count is None:
         return "unknown"
-    return f"{count / GIGABYTE:.2f} GB" if count >= GIGABYTE else f"{count / 1e6:.2f} MB"
+    unit, name = next((unit, name) for least, unit, name in SIZES if count >= least)
+    return f"{count / unit:.2f} {name}"
 
 
 def _end(tensor: dict[str, Any]) -> str:

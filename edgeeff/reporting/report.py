@@ -12,7 +12,7 @@ from typing import Any
 
 from edgeeff import files
 from edgeeff.drawing.svg import Plot
-from edgeeff.errors import InputError
+from edgeeff.errors import InputError, OutputError
 from edgeeff.evaluation.layers.report import LayerError
 from edgeeff.progress import Progress
 from edgeeff.reporting import advice, marks, plots, rendering
@@ -109,6 +109,8 @@ def report(
         OutputError: the file exists already, or cannot be written.
     """
     if output is not None:
+        if output.is_dir():
+            raise OutputError(f"{output} is a folder", f"name a file: --output {output / NAME}")
         files.refuse_existing(output, force=force)
     for named in pictures:
         if not named.is_dir():

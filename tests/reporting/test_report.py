@@ -182,6 +182,11 @@ def test_the_command_writes_it_once(full_folder: Path, tmp_path: Path, capsys) -
     assert "exists already" in err
 
 
+def test_a_folder_is_no_page(full_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is a folder"):
+        edgeeff.report(full_folder, tmp_path, force=True)
+
+
 def test_an_existing_page_is_refused_before_any_work(full_folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")
