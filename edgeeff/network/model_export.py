@@ -72,7 +72,7 @@ def exported(model: Classifier, resolution: int, batch: int) -> ExportedClassifi
     graph.sign(SIGNATURE, {INPUT: graph.input}, {output: graph.output})
     known = {graph.name(tensor): as_statistics(found) for tensor, found in moments.items()}
     if known:
-        statistics.attach(graph, Statistics("batchnorm", 0, known))
+        statistics.attach(graph, Statistics("batchnorm", known))
     return ExportedClassifier(graph, leading_scaling(function))
 
 

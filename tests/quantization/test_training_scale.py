@@ -31,7 +31,7 @@ def trained(mean: str, std: str) -> Graph:
     images = from_options(SIDE, mean, std, "bilinear:1").normalised(PICTURES)
     seen = np.concatenate([runner.run(image[None])[0].reshape(-1, 8) for image in images])
     known = TensorStatistics(seen.mean(axis=0), seen.std(axis=0))
-    statistics.attach(graph, Statistics("batchnorm", 0, {"first": known}))
+    statistics.attach(graph, Statistics("batchnorm", {"first": known}))
     return graph
 
 
