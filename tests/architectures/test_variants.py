@@ -165,7 +165,6 @@ class TestFindVariant:
         with pytest.raises(UsageError, match="unknown variant"):
             find_variant(name)
 
-    @settings(deadline=None)
     @given(
         st.sampled_from(sorted(VARIANTS)), phis, st.tuples(*[st.sampled_from([1, 1.05, 1.3])] * 3)
     )
@@ -193,7 +192,6 @@ class TestScaled:
         ratio = counts(VARIANTS[f"b{phi}"]).macs / counts(scaled(phi)).macs
         assert 0.5 < ratio < 1.2
 
-    @settings(deadline=None)
     @given(phis)
     def test_any_phi_gives_a_whole_network_of_about_that_compute(self, phi: float) -> None:
         made = scaled(phi)
@@ -227,7 +225,7 @@ class TestScaled:
 
 class TestScalingGrid:
     @given(step=st.floats(0.03, 0.5), tolerance=st.floats(0.02, 0.5))
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=10)
     def test_every_point_doubles_the_compute(self, step: float, tolerance: float) -> None:
         try:
             points = scaling_grid(step, tolerance)

@@ -28,14 +28,14 @@ def related(count, memory, generator):
 
 
 @given(times)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_interval_holds_the_median_and_is_positive(values):
     low, high = median_interval(np.array(values))
     assert 0 < low <= np.median(values) <= high
 
 
 @given(times, st.floats(0.001, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_interval_scales_with_the_unit(values, factor):
     one = median_interval(np.array(values))
     other = median_interval(np.array(values) * factor)

@@ -14,7 +14,7 @@ from tests.benchmarking.makers import samples
 
 
 @given(st.lists(st.lists(st.integers(1, 10**11), min_size=1, max_size=40), min_size=1, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_figures_are_ordered_and_count_every_sample(runs):
     found = summarise(runs)
     assert found.min <= found.p5 <= found.median <= found.p90 <= found.p95 <= found.p99

@@ -133,7 +133,7 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
         check_package(tmp_path / "a.apk")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(
     abi=st.sampled_from([*ABIS, "other"]),
     edits=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=8),

@@ -38,7 +38,7 @@ def test_nothing_is_predicted_for_a_precision_of_which_nothing_is_known():
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_measurement_makes_a_larger_network_cheaper(data):
     noise = st.floats(0.01, 100)
     known = [(one, true_cost(one) * data.draw(noise)) for one in KNOWN[::6]]

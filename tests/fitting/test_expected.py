@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeeff.architectures.variants import VARIANTS, counts, find_variant, scaled
@@ -56,7 +56,6 @@ def test_below_the_smallest_network_the_losses_of_tinynets_count():
 
 @pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-@settings(deadline=None)
 @given(phis=st.tuples(st.floats(-3, 2), st.floats(-3, 2)))
 def test_more_compute_on_the_line_is_never_expected_to_be_worse(base, precision, phis):
     small, large = (scaled(phi, base=find_variant(base)) for phi in sorted(phis))
@@ -64,7 +63,6 @@ def test_more_compute_on_the_line_is_never_expected_to_be_worse(base, precision,
     assert found[0] <= found[1] + (0.0 if counts(small).macs <= counts(large).macs else 0.5)
 
 
-@settings(deadline=None)
 @given(sides=st.tuples(st.integers(128, 448), st.integers(128, 448)))
 def test_a_larger_picture_is_never_expected_to_be_worse(sides):
     found = [expected(find_variant("lite0"), side, "int8").top1 for side in sorted(sides)]

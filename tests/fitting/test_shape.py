@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeeff.architectures.variants import VARIANTS, counts, find_variant, scaled
@@ -43,14 +43,12 @@ def test_a_smaller_classifier_multiplies_less():
 
 
 @pytest.mark.parametrize("base", ["b0", "lite0", "edgetpu-s"])
-@settings(deadline=None)
 @given(phis=st.tuples(st.floats(-4, 3), st.floats(-4, 3)), side=st.integers(32, 600))
 def test_no_kind_of_work_shrinks_when_a_network_grows(base, phis, side):
     small, large = (scaled(phi, base=find_variant(base)).name for phi in sorted(phis))
     grows(shape(small, side), shape(large, side))
 
 
-@settings(deadline=None)
 @given(sides=st.tuples(st.integers(32, 600), st.integers(32, 600)))
 def test_no_kind_of_work_shrinks_when_the_picture_grows(sides):
     grows(*(shape("b0", side) for side in sorted(sides)))

@@ -388,9 +388,7 @@ class TestDamagedPictures:
             open_rgb(path)
 
     @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp"])
-    @settings(
-        deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     def test_changed_bytes_give_a_picture_or_an_input_error(self, tmp_path, suffix, data):
         buffer = io.BytesIO()

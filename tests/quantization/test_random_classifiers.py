@@ -59,7 +59,6 @@ ANSWERS: Mapping[str, Layer] = {
 @pytest.mark.slow
 @settings(
     max_examples=TRIES,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     derandomize=TRIES < 100,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from edgeeff.tflite.dilated import join_dilated
@@ -92,7 +92,6 @@ def dilated(block: int, taps: int, start: int, end: int, crop: int) -> Graph | N
     return graph
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 3), st.integers(1, 4), st.integers(0, 4), st.integers(0, 5), st.integers(0, 3)
 )

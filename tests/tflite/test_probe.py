@@ -103,7 +103,6 @@ def test_a_tensor_larger_than_the_machine_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.slow
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -90,7 +90,7 @@ def test_without_change_a_picture_is_its_square(digits):
     assert abs(shown.mean() - middle) < 20
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31 - 1), operations=st.integers(0, 3), magnitude=st.floats(0, 10))
 def test_a_changed_picture_stays_a_picture(seed, operations, magnitude):
     square = np.random.default_rng(seed).integers(0, 256, (20, 20, 3), np.uint8)

@@ -29,7 +29,7 @@ BASES = [*VARIANTS, "b0-phi-3", "lite0-phi-2"]
     most=st.integers(1, 20),
     classes=st.integers(2, 100),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_every_candidate_spends_the_compute_and_keeps_the_factors_law(name, phi, most, classes):
     base = replace(find_variant(name), classes=classes)
     try:

@@ -95,7 +95,7 @@ def test_gptq_spreads_what_clipping_cut_off() -> None:
     assert np.median(cost) < 0.5
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(matrices, st.integers(0, 1000))
 def test_gptq_is_on_the_grid_and_its_scale_can_be_read_off(weights: np.ndarray, seed: int) -> None:
     moments = rounding.hessian(correlated_inputs(weights.shape[1], seed, samples=64))
