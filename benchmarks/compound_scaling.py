@@ -8,7 +8,9 @@ the three that spend the same on one thing alone are trained with three other se
 the 10,000 pictures of the test. Everything is kept in a journal in the folder: a run that was
 stopped goes on, and a second process with the same command shares the work.
 
-``--no-axes`` leaves out of the search what scales one thing alone.
+All candidates are trained for two epochs, then the best three for ``--epochs``, as the networks
+that are compared are; ``--rungs 1`` leaves out the second. ``--no-axes`` leaves out of the search
+what scales one thing alone.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ BASE = "b0-phi1-0.3-0.25-0.214285714"
 """B0 with 0.3 of its depth, 0.25 of its width, at 48 pixels: 8 blocks."""
 
 TRAIN, VAL = 2400, 1000
-NETWORKS, RUNGS, EPOCHS = 9, (Rung(9, 2),), 3
+FIRST_EPOCHS = 2
 SEEDS = (1, 2, 3)
 STUDENT = 4.303
 """Of the t distribution with two degrees of freedom: 95% of three seeds."""
@@ -92,7 +94,7 @@ def search(base: Any, data: DataSet, given: argparse.Namespace) -> Candidate:
         for point in scaling_grid()
         if not given.no_axes or sum(factor > 1 for factor in point) > 1
     ]
-    pool = candidates(base, points, most=NETWORKS)
+    pool = candidates(base, points, most=given.networks)
 
     def short(one: Candidate, epochs: int, claim: Claim) -> Outcome:
         return short_training(
@@ -109,7 +111,7 @@ def search(base: Any, data: DataSet, given: argparse.Namespace) -> Candidate:
         row = {"rung": rung.epochs, **_fields(one), "val_top1": outcome.value}
         print(json.dumps(row), flush=True)
 
-    plan = tuple(replace(rung, candidates=min(rung.candidates, len(pool))) for rung in RUNGS)
+    plan = [Rung(len(pool), FIRST_EPOCHS), Rung(min(3, len(pool)), given.epochs)][: given.rungs]
     chosen, _ = halved(open_storage(given.journal), "search", pool, plan, short, told_of)
     return chosen
 
@@ -127,7 +129,7 @@ def judged(
         name, _, seed = task.name.rpartition(" ")
         variant = networks[name].variant.name
         begin = time.process_time()
-        settings = replace(SETTINGS, variant=variant, epochs=EPOCHS, seed=int(seed))
+        settings = replace(SETTINGS, variant=variant, epochs=given.epochs, seed=int(seed))
         output = given.folder / task.name.replace(" ", "-")
         run = train(
             settings, output, force=True, data=data, on_epoch=lambda run, left: claim.check()
@@ -210,6 +212,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--picture", type=Path)
+    parser.add_argument("--networks", type=int, default=9)
+    parser.add_argument("--rungs", type=int, default=2, choices=(1, 2))
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--no-axes", action="store_true")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
