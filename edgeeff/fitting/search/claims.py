@@ -74,6 +74,21 @@ class Claim:
         if self._lost.is_set():
             raise ClaimLost
 
+    def take(self, parameters: Mapping[str, float]) -> bool:
+        """Have the trial know its parameters, as ``enqueue_trial`` fixed them.
+
+        Returns:
+            Whether it is this process's: not if it was taken over since it was asked for.
+        """
+        import optuna
+
+        try:
+            for name, value in parameters.items():
+                self.trial.suggest_float(name, value, value)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return False
+        return True
+
     def finish(self, value: float | None, *, error: str = "", notes: Any = None) -> bool:
         """Close the trial with its value, or without one for an error that is its own fault.
 

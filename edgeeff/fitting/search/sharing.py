@@ -158,18 +158,14 @@ class _Worker:
 
     def claim(self) -> tuple[Task, Claim] | None:
         """A task that this process has to itself now; ``None`` if none waits."""
-        from optuna.trial import TrialState
-
         while any(_waits(trial) for trial in self._trials()):
             trial = self._study.ask()
-            name = str(trial.user_attrs.get(TASK))
-            if name in self._tasks and not self._is_anothers(name, trial.number):
-                task = self._tasks[name]
-                for parameter, value in task.parameters.items():
-                    trial.suggest_float(parameter, value, value)  # as ``enqueue_trial`` fixed it
-                return task, Claim(self._study, trial, self._pulse.beat)
-            trial.set_user_attr(ERROR, "nothing was left to do")
-            told(self._study, trial.number, TrialState.FAIL)
+            claim = Claim(self._study, trial, self._pulse.beat)
+            task = self._tasks.get(str(trial.user_attrs.get(TASK)))
+            if task is None or self._is_anothers(task.name, trial.number):
+                claim.release("nothing was left to do")
+            elif claim.take(task.parameters):
+                return task, claim
         return None
 
     def _is_anothers(self, name: str, number: int) -> bool:
