@@ -30,6 +30,17 @@ INTERNAL = re.compile(r"(?:tf_)?keras\.src(?:\.\w+)+")
 INTERNAL_CLASSES = frozenset({"Functional", "Sequential", "TFOpLambda", "SlicingOpLambda"})
 """Classes that have no public place, and those that older versions wrote with their own."""
 
+INITIALIZERS = "tensorflow.python.ops.init_ops_v2"
+"""Where TensorFlow's own initializers are, which EfficientNetV2 of keras.applications names."""
+
+INITIALIZER_CLASSES = frozenset(
+    {
+        *("Zeros", "Ones", "Constant", "RandomUniform", "RandomNormal", "TruncatedNormal"),
+        *("VarianceScaling", "GlorotUniform", "GlorotNormal", "Orthogonal", "Identity"),
+    }
+)
+"""Those of them that take numbers alone."""
+
 UNSEEN = ("compile_config", "build_config", "training_config")
 """Parts of a configuration that are not loaded, or are shapes only."""
 
@@ -127,4 +138,6 @@ def _of_keras(module: str, name: str) -> bool:
     """Whether a class or function of a module is one that networks are made of."""
     if INTERNAL.fullmatch(module):
         return name in INTERNAL_CLASSES
+    if module == INITIALIZERS:
+        return name in INITIALIZER_CLASSES
     return MODULES.fullmatch(module) is not None

@@ -218,6 +218,17 @@ def test_a_configuration_that_names_other_code_is_refused(
         model_files.read(path)
 
 
+def test_initializers_of_tensorflow_are_no_code(tmp_path: Path) -> None:
+    """As EfficientNetV2 of keras.applications has one."""
+    image = tf_keras.Input((SIDE, SIDE, 3))
+    head = LAYERS.Dense(3, bias_initializer=tf.constant_initializer(0))
+    tf_keras.Model(image, head(LAYERS.GlobalAveragePooling2D()(image))).save(tmp_path / "net.keras")
+    assert model_files.read(tmp_path / "net.keras").shape == (SIDE, SIDE, 3)
+    path = changed(tmp_path / "net.keras", '"class_name": "Constant"', '"class_name": "dtypes"')
+    with pytest.raises(InputError, match="has code of its own"):
+        model_files.read(path)
+
+
 def test_functions_of_tensorflow_that_reach_outside_are_refused(tmp_path: Path) -> None:
     image = tf_keras.Input((SIDE, SIDE, 3))
     pooled = LAYERS.GlobalAveragePooling2D()(tf.math.divide(image, 255.0))
