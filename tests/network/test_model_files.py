@@ -218,6 +218,7 @@ def test_a_configuration_that_names_other_code_is_refused(
         model_files.read(path)
 
 
+@pytest.mark.filterwarnings("ignore:The `keras.initializers.serialize")
 def test_initializers_of_tensorflow_are_no_code(tmp_path: Path) -> None:
     """As EfficientNetV2 of keras.applications has one."""
     image = tf_keras.Input((SIDE, SIDE, 3))
