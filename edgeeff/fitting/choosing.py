@@ -88,9 +88,10 @@ def next_candidate(pool: Sequence[Candidate], limits: Limits) -> Next | None:
         limits: the budget, and what was measured.
     """
     choice, most = _Choice(pool, limits), limits.settings.most_networks
+    survey = max(most // 2, len(dict.fromkeys(map(_kind, pool))))
     held_out = min(HELD_OUT_NETWORKS, most // 4)
     steps: tuple[tuple[str, int, Callable[[_Choice], Candidate | None]], ...] = (
-        (SURVEY, most // 2, _survey),
+        (SURVEY, survey, _survey),
         (HELD_OUT, held_out, _held_out),
         (SEARCH, most, _search),
     )

@@ -91,6 +91,24 @@ def test_a_budget_that_nothing_keeps_is_found_out_by_the_smallest_of_each_kind()
     assert found.best() == []
 
 
+@pytest.mark.parametrize("networks", [1, 2, 3])
+def test_few_networks_are_as_many_as_asked_for(networks):
+    assert len(searched(replace(SETTINGS, networks=networks)).measured) == networks
+
+
+def test_another_budget_measures_only_what_is_missing(limits):
+    pool, other = candidates(SETTINGS), replace(SETTINGS, max_latency=20.0)
+    after = replace(limits, settings=other, taken_over=len(limits.measured))
+    while (following := next_candidate(pool, after)) is not None:
+        one = made_up(following.candidate, following.role, 0.03)
+        after = replace(after, measured=(*after.measured, one))
+    more = len(after.measured) - len(limits.measured)
+    assert 0 < more < 30
+    best = after.best()[0].candidate
+    inside = [one.expected.top1 for one in pool if true_cost(one) <= 0.95 * 20]
+    assert best.expected.top1 >= max(inside) - WORTH
+
+
 def test_what_failed_is_not_tried_again():
     pool = candidates(SETTINGS)
     first = next_candidate(pool, Limits(SETTINGS, ()))
@@ -106,4 +124,5 @@ def test_the_slower_of_equals_loses():
         Measured(one, SURVEY, 1, Timing(ms, ms, (ms, ms), 1, "hardware", "", ""))
         for one, ms in timings.items()
     )
-    assert Limits(SETTINGS, measured).best()[0].candidate == fast
+    settings = replace(SETTINGS, precisions=("int8", "dynamic"))
+    assert Limits(settings, measured).best()[0].candidate == fast

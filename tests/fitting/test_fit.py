@@ -12,10 +12,13 @@ import pytest
 from edgeeff import errors, files
 from edgeeff.cli import main
 from edgeeff.fitting.building import Builder, Order
+from edgeeff.fitting.candidates import Candidate
 from edgeeff.fitting.fit import fit
 from edgeeff.fitting.fitted import DOCUMENT, Fitted, read_fitted
-from edgeeff.fitting.measured import Measured
+from edgeeff.fitting.measured import SURVEY, Measured, Timing
 from edgeeff.fitting.settings import FitSettings
+from edgeeff.fitting.winning import win
+from edgeeff.progress import Progress
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.reader import read_model
 from tests.documents import validated
@@ -134,3 +137,20 @@ def test_a_builder_that_is_killed_is_one_line_and_another_one_builds_the_next(tm
         builder.build(order)
     assert read_model(tmp_path / "network.tflite").outputs[0].shape == (1, 4)
     assert psutil.Process().children() == []
+
+
+def test_what_is_outside_when_it_is_measured_again_gives_way_to_the_next(tmp_path):
+    best, next_best = (Candidate(f"lite0-phi{phi}", 32, "dynamic") for phi in ("-2.75", "-3"))
+    timing = Timing(1.0, 1.0, (1.0, 1.0), 30, "test-double", "", "")
+    networks = tuple(Measured(one, SURVEY, 10**6, timing) for one in (next_best, best))
+    times = iter([replace(timing, median=1000.1), timing])
+    (tmp_path / "scratch").mkdir()
+    found = win(
+        Fitted(tmp_path, SMALL, measured=networks),
+        lambda model: next(times),
+        tmp_path / "scratch",
+        Progress(),
+    )
+    assert [one.candidate for one in found.rejected] == [best]
+    assert found.winner.candidate == next_best
+    assert {path.name for path in tmp_path.glob("efficientnet*")} == set(found.winner.files)
