@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 FIRST = "first.safetensors"
 
+NEAREST = 3
+"""Published networks that are asked for weights: where there are none, each may have to be waited
+for."""
+
 
 class FirstWeights:
     """First weights for the networks of one search; what they come from is read once."""
@@ -54,7 +58,7 @@ class FirstWeights:
             return None
         if self._weights not in NAMED_WEIGHTS:
             return self._from(self._base, self._weights)
-        for one in nearest(variant):
+        for one in nearest(variant)[:NEAREST]:
             source = self._from(one, "imagenet")
             if source is not None:
                 return source
@@ -77,6 +81,16 @@ class FirstWeights:
                 except WeightsUnavailable:
                     self._read[variant.name] = None
         return self._read[variant.name]
+
+    def told(self, variant: Variant) -> tuple[str, tuple[str, ...]]:
+        """Where the first weights of a variant come from, and what the user must be told of it."""
+        source = self.source(variant)
+        if source is not None:
+            return f"grown or cut from {source.name}", ()
+        if self._weights == "none":
+            return "none", ()
+        note = f"no ImageNet weights of the family {variant.family} can be had here"
+        return "none", (f"{note}: all networks began with random ones",)
 
     def __call__(self, variant: Variant, folder: Path) -> str:
         """Write the first weights of a variant into a folder; what ``train`` takes for them."""

@@ -127,10 +127,12 @@ def rungs(candidates: int, epochs: int, reduction: int = 3) -> tuple[Rung, ...]:
         counts.append(max(1, round(counts[-1] / reduction)))
     if counts[-1] == 1 and len(counts) > 1:
         counts.pop()
-    lengths = [epochs / reduction ** (len(counts) - place) for place in range(len(counts))]
-    return tuple(
-        Rung(count, max(1, round(length))) for count, length in zip(counts, lengths, strict=True)
-    )
+    plan: list[Rung] = []
+    for place, count in enumerate(counts):
+        length = max(1, round(epochs / reduction ** (len(counts) - place)))
+        if not plan or length > plan[-1].epochs:  # the same training again would tell the same
+            plan.append(Rung(count, length))
+    return tuple(plan)
 
 
 def best(names: Sequence[str], outcomes: Mapping[str, Outcome], count: int) -> tuple[str, ...]:

@@ -120,6 +120,7 @@ def _calibration(data: Path | None) -> Path | None:
 
 
 def _notes(making: Making, run: Run, made: Conversion, cost: dict[str, Any]) -> dict[str, Any]:
+    weights, told = making.first_weights.told(run.variant)
     return {
         "machine": platform.node(),
         "folder": str(making.folder.absolute()),
@@ -127,11 +128,11 @@ def _notes(making: Making, run: Run, made: Conversion, cost: dict[str, Any]) -> 
         "model": made.model.name,
         "sha256": made.manifest.sha256,
         "precision": making.settings.precision,
-        "weights": run.weights.source,
+        "weights": weights,
         "epochs": len(run.epochs),
         "val_top1": run.best.val_top1 if run.best else None,
         "test_top1": run.test_top1,
         "inside": fits(cost, making.settings),
         **cost,
-        "notes": [*run.notes, *made.notes],
+        "notes": [*told, *run.notes, *made.notes],
     }

@@ -67,7 +67,7 @@ from edgeeff.training.settings import TrainingSettings
 training = TrainingSettings(variant={BASE!r}, dataset="digits", weights="none", epochs=1)
 folder = Path(sys.argv[1])
 fit_to_data(
-    SearchSettings(training, networks=3),
+    SearchSettings(training, networks=2),
     folder / sys.argv[2],
     storage=str(folder / "study.journal"),
     on_trial=lambda one, rung, outcome: print(one.variant.name, flush=True),
@@ -91,22 +91,26 @@ def running(journal: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_of_two_workers_one_is_killed_and_its_trial_is_done_by_the_other(tmp_path):
     words = [sys.executable, "-c", WORKER, str(tmp_path)]
     one = subprocess.Popen([*words, "one"])
     journal = tmp_path / JOURNAL
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while not journal.exists() or running(journal) == 0:
         assert time.monotonic() < end
         time.sleep(0.2)
     other = subprocess.Popen([*words, "other"], stdout=subprocess.PIPE, text=True)
-    os.kill(one.pid, signal.SIGKILL)
-    one.wait()
-    said, _ = other.communicate(timeout=280)
+    try:
+        os.kill(one.pid, signal.SIGKILL)
+        one.wait()
+        said, _ = other.communicate(timeout=600)
+    finally:
+        other.kill()
     assert other.returncode == 0
     document = json.loads((tmp_path / "other" / DOCUMENT).read_text())
     assert sorted(said.split()) == sorted(one["variant"] for one in document["candidates"])
-    assert [len(one["trained"]) for one in document["candidates"]] == [1, 1, 1]
+    assert [len(one["trained"]) for one in document["candidates"]] == [1, 1]
 
 
 @pytest.mark.parametrize(
