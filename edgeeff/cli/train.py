@@ -15,10 +15,13 @@ from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgeeff.progress import Progress
     from edgeeff.training.runs import Run
+    from edgeeff.training.train import OnEpoch
 
 STRATEGIES = click.Choice(["auto", "one", "mirrored", "multiworker"])
 A_PATH = click.Path(path_type=Path)
+ARTIFACTS = Path("artifacts")
 
 
 @click.command("train", short_help="A network for classes of your own, from a folder of pictures.")
@@ -39,6 +42,8 @@ A_PATH = click.Path(path_type=Path)
 @click.option("--resume", type=A_PATH, metavar="RUN", help="Go on with a run that was stopped.")
 @click.option("--force", is_flag=True, help="Begin anew where there is a run.")
 @click.option("--qat", is_flag=True, help="Then train its integer network, and write that.")
+@click.option("--qat-steps", type=click.IntRange(1), help="Of --qat: 16 pictures each (300).")
+@click.option("--distill", is_flag=True, help="Of --weights only the integer network, as --qat.")
 @common_options
 def command(
     terminal: Terminal,
@@ -47,23 +52,35 @@ def command(
     resume: Path | None,
     force: bool,
     qat: bool,
+    qat_steps: int | None,
+    distill: bool,
     **options: Any,
 ) -> None:
     """Fine-tune a network on labelled pictures, from ImageNet weights where there are any.
 
     Each folder of --data is a class; train/, val/ and test/ are found by their names. After
-    every epoch the run's folder holds all that is needed to go on.
+    every epoch the run's folder holds all that is needed to go on. With --distill nothing but the
+    integer network of --weights is trained, to answer as the float one: --data needs no labels,
+    and without it synthetic pictures do.
 
     \b
     Example:
       edgeeff train --variant lite0 --data flowers/ --output flowers-run
       edgeeff train --resume flowers-run
       edgeeff convert --weights flowers-run --int8
+      edgeeff train --variant b0 --weights flowers.pth --distill --data photos/
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.training.settings import read_settings, settings_of
-    from edgeeff.training.train import resume_training, train
+    from edgeeff.training.train import train
 
+    if qat_steps is not None and not (qat or distill):
+        raise UsageError("--qat-steps without --qat or --distill", "add one of them")
     given = {name: value for name, value in options.items() if value is not None}
+    if distill:
+        if config or resume or qat:
+            raise UsageError("--distill goes without --config, --resume and --qat", "leave it out")
+        _distilled(terminal, given, output=output, force=force, steps=qat_steps)
+        return
     progress = terminal.progress()
 
     def on_epoch(run: Run, left: float) -> None:
@@ -73,20 +90,32 @@ def command(
         if given or config or output or force:
             raise UsageError("--resume goes alone", "a run's settings stay as they are")
         with _told_how_to_go_on(terminal, resume):
-            run = resume_training(resume, progress=progress, on_epoch=on_epoch)
-        _finish(terminal, run, qat=qat)
+            run = _gone_on(resume, progress, on_epoch, qat=qat)
+        _finish(terminal, run, qat=qat, steps=qat_steps)
         return
     table = {**(read_settings(config) if config else {}), **given}
     if "data" in given or "dataset" in given:  # the one of the two replaces the other
         table |= {name: given.get(name) for name in ("data", "dataset")}
     settings = settings_of(table, str(config or "the command line"))
-    output = output or Path("artifacts") / f"efficientnet-{settings.variant}-run"
+    output = output or ARTIFACTS / f"efficientnet-{settings.variant}-run"
     with _told_how_to_go_on(terminal, output):
         run = train(settings, output, force=force, progress=progress, on_epoch=on_epoch)
-    _finish(terminal, run, qat=qat)
+    _finish(terminal, run, qat=qat, steps=qat_steps)
 
 
-def _finish(terminal: Terminal, run: Run, *, qat: bool) -> None:
+def _gone_on(folder: Path, progress: Progress, on_epoch: OnEpoch, *, qat: bool) -> Run:
+    """The run with the epochs that were left; of a finished one, ``qat`` is all that is."""
+    from edgeeff.training.runs import is_run, read_run
+    from edgeeff.training.train import resume_training
+
+    if qat and is_run(folder):
+        run = read_run(folder)
+        if run.finished:
+            return run
+    return resume_training(folder, progress=progress, on_epoch=on_epoch)
+
+
+def _finish(terminal: Terminal, run: Run, *, qat: bool, steps: int | None) -> None:
     """Say what a run made; with ``qat``, train and write its integer network."""
     if not qat:
         terminal.document(run.document())
@@ -94,9 +123,50 @@ def _finish(terminal: Terminal, run: Run, *, qat: bool) -> None:
     if qat:
         from edgeeff.cli.summary import summary
         from edgeeff.pipeline.conversion import Settings, convert
+        from edgeeff.pipeline.settings import QAT_STEPS
 
-        settings = Settings(weights=str(run.folder), qat=True, output=run.folder, force=True)
-        summary(terminal, convert(None, settings, terminal.progress()))
+        settings = Settings(
+            weights=str(run.folder),
+            qat=True,
+            qat_steps=steps or QAT_STEPS,
+            output=run.folder,
+            force=True,
+        )
+        try:
+            made = convert(None, settings, terminal.progress())
+        except KeyboardInterrupt:
+            again = f"edgeeff train --resume {shlex.quote(str(run.folder))} --qat"
+            terminal.warn(f"note: {again} begins the integer network anew")
+            raise
+        summary(terminal, made)
+
+
+DISTILLED = ("variant", "weights", "data", "resolution", "seed")
+"""The options that ``--distill`` goes with."""
+
+
+def _distilled(
+    terminal: Terminal,
+    given: dict[str, Any],
+    *,
+    output: Path | None,
+    force: bool,
+    steps: int | None,
+) -> None:
+    """Train the integer network of weights to answer as the float one, and write it."""
+    from edgeeff.cli.summary import summary
+    from edgeeff.pipeline.conversion import convert
+    from edgeeff.pipeline.settings import QAT_STEPS, Settings
+
+    for name in given:
+        if name not in DISTILLED:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"--distill and {option} contradict", f"leave out {option}")
+    variant = given.pop("variant", None)
+    settings = Settings(
+        **given, qat=True, qat_steps=steps or QAT_STEPS, output=output or ARTIFACTS, force=force
+    )
+    summary(terminal, convert(variant, settings, terminal.progress()))
 
 
 @contextlib.contextmanager

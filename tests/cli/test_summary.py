@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from edgeeff.cli.summary import learned_rows, size_of
 
+LEARNED: dict[str, Any] = {
+    **{"steps": 20, "batch": 16, "count": 160, "source": "photos"},
+    **{
+        "start_db": 8.2,
+        "end_db": 9.5,
+        "judged": 32,
+        "same_answers": 1.0,
+        "unlike_of": "block3a_bn",
+    },
+}
+
 
 @pytest.mark.parametrize(("end", "said"), [(8.25, True), (7.0, True), (9.5, False)])
 def test_training_that_gained_nothing_says_so(end: float, said: bool) -> None:
-    fields = {"steps": 20, "batch": 16, "count": 160, "source": "photos", "start_db": 8.2}
-    ((_, told),) = learned_rows(fields | {"end_db": end})
+    (_, told), _ = learned_rows(LEARNED | {"end_db": end})
     assert ("NO GAIN" in told) == said
+
+
+@pytest.mark.parametrize(("same", "said"), [(0.9, True), (0.99, False)])
+def test_a_file_that_answers_otherwise_than_was_trained_names_the_layer(
+    same: float, said: bool
+) -> None:
+    _, (_, told) = learned_rows(LEARNED | {"same_answers": same})
+    assert ("block3a_bn" in told) == said
 
 
 def test_without_training_there_is_nothing_to_say() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,12 +25,20 @@ STILL = {
 """Without dropout, whose masks differ from device to device."""
 
 PROGRAM = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from edgeeff.training.settings import read_settings, settings_of
-from edgeeff.training.train import train
-train(settings_of(read_settings(Path(sys.argv[1])), "test"), Path(sys.argv[2]))
+from edgeeff.training.train import resume_training, train
+config, folder, killed, resumed = sys.argv[1:]
+def on_epoch(run, left):
+    if killed in os.environ["TF_CONFIG"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+if resumed == "True":
+    resume_training(Path(folder), on_epoch=on_epoch)
+else:
+    train(settings_of(read_settings(Path(config)), "test"), Path(folder), on_epoch=on_epoch)
 """
+"""Trains, or goes on; a worker in whose TF_CONFIG ``killed`` stands is killed after an epoch."""
 
 
 def free_ports(count):
@@ -40,29 +49,61 @@ def free_ports(count):
     return ports
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_two_workers_have_the_loss_curve_of_one(settings, tmp_path):
-    alone = train(settings(**STILL), tmp_path / "alone")
-    config = tmp_path / "settings.toml"
-    config.write_text(settings(**STILL, strategy="multiworker").to_toml())
+def together(config, folder, *, killed="nobody", resumed=False):
+    """Start two workers, and wait for both; how each of them ended."""
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     started = []
     for index in range(2):
         task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-        words = [sys.executable, "-c", PROGRAM, str(config), str(tmp_path / "together")]
+        words = [sys.executable, "-c", PROGRAM, str(config), str(folder), killed, str(resumed)]
         environment = {**os.environ, "TF_CONFIG": json.dumps(task)}
         started.append(subprocess.Popen(words, env=environment))
     try:
-        assert [one.wait(timeout=800) for one in started] == [0, 0]
+        return [one.wait(timeout=800) for one in started]
     finally:
         for one in started:
             one.kill()
-    together = read_run(tmp_path / "together")
-    assert together.environment["devices"] == 2
-    for one, two in zip(alone.epochs, together.epochs, strict=True):
-        assert np.isclose(one.loss, two.loss, rtol=1e-3)
-        assert np.isclose(one.val_loss, two.val_loss, rtol=1e-2)
+            one.wait()
+
+
+@pytest.fixture
+def config(settings, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text(settings(**STILL, strategy="multiworker").to_toml())
+    return path
+
+
+@pytest.fixture(scope="module")
+def alone(settings, tmp_path_factory):
+    return train(settings(**STILL), tmp_path_factory.mktemp("alone") / "run")
+
+
+def assert_same_losses(one, two):
+    for first, second in zip(one.epochs, two.epochs, strict=True):
+        assert np.isclose(first.loss, second.loss, rtol=1e-3)
+        assert np.isclose(first.val_loss, second.val_loss, rtol=1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_workers_have_the_loss_curve_of_one(config, alone, tmp_path):
+    assert together(config, tmp_path / "run") == [0, 0]
+    run = read_run(tmp_path / "run")
+    assert run.environment["devices"] == 2
+    assert_same_losses(alone, run)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_workers_of_whom_one_was_killed_go_on_and_end_as_if_it_had_not_been(
+    config, alone, tmp_path
+):
+    first, second = together(config, tmp_path / "run", killed='"index": 1')
+    assert first != 0
+    assert second == -signal.SIGKILL
+    assert not read_run(tmp_path / "run").finished
+    assert together(config, tmp_path / "run", resumed=True) == [0, 0]
+    assert_same_losses(alone, read_run(tmp_path / "run"))
 
 
 def test_several_workers_have_to_be_named(settings, tmp_path, monkeypatch):

@@ -11,10 +11,14 @@ from edgeeff.errors import InputError
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 from edgeeff.training.aware.network import FakeQuantized
+from edgeeff.training.aware.segments import until
 from edgeeff.training.aware.teacher import integer_values
 
 MOST_APART = 0.01
 """Share of an operator's values that may lie on another step: ties are rounded either way."""
+
+AT_ONCE = 16
+"""Pictures that the trained network computes at once, all its activations in memory."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,8 @@ def differences(network: FakeQuantized, written: Graph, pictures: FloatArray) ->
     return found
 
 
-def checked(network: FakeQuantized, written: Graph, pictures: FloatArray) -> float:
-    """The largest share of an operator's values that the file puts on another step, 0..1.
+def checked(network: FakeQuantized, written: Graph, pictures: FloatArray) -> Difference:
+    """The operator of whose values the file puts the largest share on another step.
 
     Args:
         network: as it was trained.
@@ -78,4 +82,33 @@ def checked(network: FakeQuantized, written: Graph, pictures: FloatArray) -> flo
                 f"{one.steps:.0f} steps",
                 "edgeeff inspect --layers shows the layers of the file; report this",
             )
-    return max(one.share for one in found)
+    return max(found, key=lambda one: one.share)
+
+
+def same_answers(
+    network: FakeQuantized, written: Graph, logits: int, pictures: FloatArray
+) -> float:
+    """The share of pictures to which the file gives the answer of the trained network, 0..1.
+
+    So it does if its answer is at most a step of the grid behind in the trained network. Each
+    computes the whole network by itself, so that values which were rounded the other way count
+    for all that follow.
+
+    Args:
+        network: as it was trained.
+        written: the integer model of it, its ends as they are inside.
+        logits: the tensor in the network's graph whose largest value is the answer.
+        pictures: as the network takes them, [count, side, side, 3]; a multiple of its batch.
+    """
+    graph, name = network.graph, network.graph.name(logits)
+    (shipped,) = integer_values(written, [name], None)(pictures)
+    step = next(tensor.scales[0] for tensor in written.tensors if tensor.name == name)
+    same = 0
+    for start in range(0, len(pictures), AT_ONCE):
+        given = {graph.input: pictures[start : start + AT_ONCE]}
+        made = np.asarray(network.run(until(graph, logits), given)[logits])
+        made = made.reshape(len(made), -1)
+        answers = shipped[start : start + AT_ONCE].reshape(made.shape).argmax(axis=1)
+        behind = made.max(axis=1) - made[np.arange(len(made)), answers]
+        same += int((behind < 1.5 * step).sum())
+    return same / len(pictures)

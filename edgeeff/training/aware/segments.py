@@ -52,7 +52,7 @@ def segments(graph: Graph, end: int) -> list[Segment]:
     A block ends where it adds to what goes around it, or at a linear bottleneck; in a network
     that has neither, at any tensor that stands alone.
     """
-    operators = _until(graph, end)
+    operators = until(graph, end)
     alone = _standing_alone(graph, operators, end)
     ends = {t for t in alone if _ends_block(graph, t)} or alone
     found, source, taken = [], graph.input, []
@@ -67,7 +67,7 @@ def segments(graph: Graph, end: int) -> list[Segment]:
     return found
 
 
-def _until(graph: Graph, end: int) -> list[Operator]:
+def until(graph: Graph, end: int) -> list[Operator]:
     """The operators that a tensor depends on, in order."""
     needed, kept = {end}, []
     for operator in reversed(graph.operators):

@@ -22,6 +22,7 @@ from edgeeff.quantization.writing import writer
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.logits import final_activation
 from edgeeff.training.aware import agreement
+from edgeeff.training.aware.keeping import Judge, Kept, apart
 from edgeeff.training.aware.learning import Learner, Plan, views
 from edgeeff.training.aware.network import FakeQuantized
 from edgeeff.training.aware.operators import refuse_untrainable
@@ -34,8 +35,8 @@ MOST_VALUES = 4_000_000
 In a network with larger pictures the last blocks learn to make up for the noise of all before.
 """
 
-AVERAGED = 20
-"""Steps over which the error is averaged that is told."""
+LOOK_EVERY = 50
+"""Steps after which the network is judged."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,30 @@ class Trained:
     Attributes:
         network: to be written.
         steps: that were taken.
+        kept: after which of them the network was as it is: the one that was judged best. 0: none
+            was better than the network before the training, and it is that.
         batch: pictures in each.
         blocks: of the network that were trained, and how many it has.
-        start_db: signal to noise ratio at the logits in the first steps, mean over pictures.
-        end_db: the same in the last ones.
+        judged: pictures that judged and were not learned from.
+        start_db: signal to noise ratio of their logits before the training, mean over pictures.
+        end_db: the same of the network.
         unlike: the largest share of an operator's values that the file puts on another step.
+        unlike_of: the name of that operator.
+        same_answers: share of the judging pictures to which the file gives the answer of the
+            network as it was trained.
     """
 
     network: Corrected
     steps: int
+    kept: int
     batch: int
     blocks: tuple[int, int]
+    judged: int
     start_db: float
     end_db: float
     unlike: float
+    unlike_of: str
+    same_answers: float
 
     def to_json(self) -> dict[str, Any]:
         """What a manifest says of it."""
@@ -109,28 +120,52 @@ def train(
     last = final_activation(graph)
     every = segments(graph, last.inputs[0] if last else graph.output)
     blocks = _last_ones(graph, every)
+    learned, judging = apart(pictures)
+    shown = taken(np.resize(judging, (-(-len(judging) // size) * size, *judging.shape[1:])))
     given = integer_values(written, [graph.name(blocks[0].source)], threads)
     real = float_values(network, [block.target for block in blocks], threads)
+    judge = Judge(shown, real(shown)[-1], graph.name(blocks[-1].target), threads)
+    start = kept = Kept(network, 0, judge(written))
     learner = Learner(aware, blocks, plan)
-    errors: list[float] = []
     with progress.stage("train", plan.steps) as advance:
-        for seen in map(taken, views(pictures, plan)):
-            errors.append(learner.learn(given(seen)[0], real(seen)))
-            _check_number(errors)
+        for step, seen in enumerate(map(taken, views(learned, plan)), 1):
+            _check_number(learner.learn(given(seen)[0], real(seen)), step)
+            if step % LOOK_EVERY == 0 or step == plan.steps:
+                now = aware.trained()
+                kept = kept.or_better(Kept(now, step, judge(_written(now, recipe))))
             advance(1)
-    trained = aware.trained()
     with progress.stage("compare with the file"):
-        few = taken(np.resize(pictures, (size, *pictures.shape[1:])))
-        unlike = agreement.checked(aware, _written(trained, recipe), few)
-    begin, end = (-float(np.mean(part)) for part in (errors[:AVERAGED], errors[-AVERAGED:]))
-    counts = (len(blocks), len(every))
-    return Trained(trained, plan.steps, plan.batch, counts, begin, end, unlike)
+        compared = _compared(kept.network, _written(kept.network, recipe), blocks[-1].target, shown)
+    return Trained(
+        network=kept.network,
+        steps=plan.steps,
+        kept=kept.step,
+        batch=plan.batch,
+        blocks=(len(blocks), len(every)),
+        judged=len(judging),
+        start_db=start.db,
+        end_db=kept.db,
+        **compared,
+    )
 
 
-def _check_number(errors: list[float]) -> None:
-    if not np.isfinite(errors[-1]):
+def _compared(
+    network: Corrected, written: Graph, logits: int, pictures: FloatArray
+) -> dict[str, Any]:
+    """What ``Trained`` says of how the file computes the network."""
+    aware, size = FakeQuantized(network, written), network.graph.shape(network.graph.input)[0]
+    unlike = agreement.checked(aware, written, pictures[:size])
+    return {
+        "unlike": unlike.share,
+        "unlike_of": unlike.operator.name,
+        "same_answers": agreement.same_answers(aware, written, logits, pictures),
+    }
+
+
+def _check_number(error: float, step: int) -> None:
+    if not np.isfinite(error):
         raise InputError(
-            f"after {len(errors)} steps the error of training is no number",
+            f"after {step} steps the error of training is no number",
             "the network's answers may not be finite: edgeeff evaluate shows it",
         )
 

@@ -1,8 +1,12 @@
 """A run's own pictures are what its integer network learns from."""
 
+import json
+import shutil
+
 import pytest
 
 import edgeeff
+from edgeeff.cli import main
 from edgeeff.pipeline import learning
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
@@ -31,3 +35,60 @@ def test_a_run_is_converted_with_training_in_one_command(finished, tmp_path, mon
     assert made.integer_only
     assert made.qat["source"] == str(finished.folder)
     assert made.qat["end_db"] > made.qat["start_db"]
+    assert made.qat["same_answers"] >= 0.99
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The last block alone is trained: it is ready at once."""
+    from edgeeff.training.aware import training
+
+    monkeypatch.setattr(training, "MOST_VALUES", 1)
+
+
+def said(capsys, *words):
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--json"])
+    found = capsys.readouterr()
+    assert left.value.code in (0, None), found.err
+    return json.loads(found.out)
+
+
+def test_a_run_that_ended_before_its_integer_network_goes_on_with_it(
+    finished, tmp_path, quick, capsys
+):
+    run = tmp_path / "run"
+    shutil.copytree(finished.folder, run)
+    manifest = said(capsys, "train", "--resume", str(run), "--qat", "--qat-steps", "2")
+    assert manifest["qat"]["steps"] == 2
+    assert manifest["qat"]["source"] == str(run)
+    assert (run / manifest["model"]).exists()
+
+
+def test_float_and_integer_network_are_trained_in_one_command(settings, tmp_path, quick, capsys):
+    config, run = tmp_path / "settings.toml", tmp_path / "run"
+    config.write_text(settings(epochs=1).to_toml())
+    words = ("--config", str(config), "--output", str(run), "--qat", "--qat-steps", "2")
+    manifest = said(capsys, "train", *words)
+    assert manifest["integer_only"]
+    assert manifest["weights"]["source"] == str(run / "best.safetensors")
+    assert (run / "run.json").exists()
+
+
+def test_a_network_is_distilled_on_pictures_without_labels(finished, tmp_path, quick, capsys):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    data = named_data_set("digits").train
+    for place in range(24):
+        data.open(place).save(photos / f"{place}.png")
+    words = ("--weights", str(finished.folder), "--data", str(photos), "--output", str(out))
+    manifest = said(capsys, "train", "--distill", "--qat-steps", "2", *words)
+    assert manifest["qat"]["source"] == str(photos)
+    assert (out / manifest["model"]).exists()
+
+
+def test_options_that_distilling_has_no_use_for_are_refused(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["train", "--distill", "--variant", "b0", "--epochs", "3", "--json"])
+    assert left.value.code == 2
+    assert "--distill and --epochs contradict" in capsys.readouterr().out

@@ -74,13 +74,13 @@ def test_the_integer_network_learns_to_answer_as_the_float_one(tiny, corrected, 
 
 
 def test_the_network_as_it_was_trained_answers_as_its_file(trained, lessons):
-    graph, pictures = trained.network.graph, lessons[:16]
+    graph, pictures = trained.network.graph, synthetic_set(200, PREPROCESSING, seed=9).pictures
     aware = FakeQuantized(trained.network, written(trained.network))
     made = aware.run(graph.operators, {graph.input: pictures.astype(np.float32)})
     probabilities = np.asarray(made[graph.output])
     classifier = Classifier(file_of(trained.network), PREPROCESSING)
     shipped = np.concatenate([classifier(picture[None]).outputs for picture in pictures])
-    assert (probabilities.argmax(axis=1) == shipped.argmax(axis=1)).mean() >= 0.9
+    assert (probabilities.argmax(axis=1) == shipped.argmax(axis=1)).mean() >= 0.99
     assert np.abs(256 * probabilities - shipped).mean() < 2.0
 
 
@@ -90,6 +90,22 @@ def written(network):
 
 def test_each_operator_of_the_file_computes_what_was_trained(trained):
     assert trained.unlike <= agreement.MOST_APART
+    assert trained.unlike_of in {operator.name for operator in trained.network.graph.operators}
+
+
+def test_the_whole_file_answers_as_what_was_trained(trained):
+    # Of random weights: many pictures lie between two classes.
+    assert trained.same_answers >= 0.95
+
+
+def test_a_file_of_other_weights_does_not_answer_as_what_was_trained(trained, lessons):
+    graph = trained.network.graph.copy()
+    last = next(o for o in reversed(graph.operators) if o.kind == "FULLY_CONNECTED")
+    graph.set_weights(last, -graph.weights(last))
+    aware = FakeQuantized(trained.network, written(trained.network))
+    other = written(replace(trained.network, graph=graph))
+    pictures = lessons.astype(np.float32)
+    assert agreement.same_answers(aware, other, last.output, pictures) < 0.9
 
 
 def test_a_file_that_computes_something_else_is_refused_with_the_layer_s_name(corrected):
