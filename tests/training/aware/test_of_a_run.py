@@ -34,7 +34,8 @@ def test_a_run_is_converted_with_training_in_one_command(finished, tmp_path, mon
     made = edgeeff.convert(None, settings).manifest
     assert made.integer_only
     assert made.qat["source"] == str(finished.folder)
-    assert made.qat["end_db"] > made.qat["start_db"]
+    assert made.qat["end_db"] >= made.qat["start_db"]
+    assert (made.qat["kept"] > 0) == (made.qat["end_db"] > made.qat["start_db"])
     assert made.qat["same_answers"] >= 0.99
 
 
