@@ -80,6 +80,10 @@ def without_activation(graph: Graph) -> Graph:
     """The network up to its logits."""
     cut = cut_at_logits(graph)
     cut.sign(SIGNATURE, {INPUT: cut.input}, {LOGITS: cut.output})
+    known = statistics.attached(graph)
+    if known is not None:
+        # They say which constants they are of, and some may have gone.
+        statistics.attach(cut, known)
     return cut
 
 

@@ -21,7 +21,7 @@ from edgeeff.evaluation.inputs import find_labels, find_preprocessing
 from edgeeff.pictures.imagenet import imagenet_labels
 from edgeeff.pictures.preprocessing import from_options, of_family
 from edgeeff.pipeline import conversion, policy
-from edgeeff.quantization.calibration.pictures import HELD_OUT
+from edgeeff.quantization.calibration.pictures import HELD_OUT, synthetic_set
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.graph import Graph
@@ -590,6 +590,25 @@ def test_labels_of_another_number_than_a_model_s_classes_are_refused(tmp_path):
     settings = conversion.Settings(output=tmp_path, labels=tmp_path / "labels.txt")
     with pytest.raises(InputError, match="name 2 classes, the model has 3"):
         conversion.convert_model(own_network(), settings)
+
+
+@pytest.mark.parametrize(("std", "remarked"), [("255", False), ("1", True)])
+def test_pictures_that_batchnorm_did_not_see_in_training_are_remarked(std, remarked, tmp_path):
+    import tf_keras
+
+    layers = tf_keras.layers
+    image = tf_keras.Input((32, 32, 3))
+    x = layers.BatchNormalization(name="bn")(layers.Conv2D(8, 3, use_bias=False)(image))
+    x = layers.GlobalAveragePooling2D()(layers.ReLU()(x))
+    model = tf_keras.Model(image, layers.Dense(3, activation="softmax")(x))
+    model.get_layer("bn").momentum = 0.0
+    pictures = synthetic_set(16, of_family("imagenet", 32)).pictures
+    model(pictures.astype(np.float32) / 255, training=True)
+    settings = conversion.Settings(output=tmp_path, mean="0", std=std, recipe="int8-bias")
+    made = conversion.convert_model(model, settings)
+    assert made.manifest.calibration is not None
+    assert made.manifest.calibration["batchnorm"]
+    assert any("times as far as BatchNorm" in note for note in made.notes) == remarked
 
 
 def test_a_model_scaled_twice_is_said(tmp_path):
