@@ -93,12 +93,16 @@ def test_a_classifier_of_random_layers(layers, head, answer, mean, seed, synthet
     assert noise <= 2 * plain + 1e-4
 
 
+JUDGED = 64
+"""Pictures: of one output fewer leave the verdict to chance."""
+
+
 def _noise(network: FloatModel, made: bytes) -> float:
-    """Of the logits, as a share of the signal, in the mean over pictures that nothing saw."""
-    pictures = synthetic_set(12, network.preprocessing, 3).pictures
+    """Of the logits, as a share of the signal, at the median of pictures that nothing saw."""
+    pictures = synthetic_set(JUDGED, network.preprocessing, 3).pictures
     truth, found = (
-        np.concatenate([Classifier(it, network.preprocessing)(p[None]).logits for p in pictures])
-        for it in (network.graph, made)
+        np.concatenate([classifier(picture[None]).logits for picture in pictures])
+        for classifier in (Classifier(it, network.preprocessing) for it in (network.graph, made))
     )
     signal = (truth**2).sum(axis=1)
     each = ((truth - found) ** 2).sum(axis=1) / np.maximum(signal + signal.mean(), 1e-12)
