@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,6 +21,10 @@ from edgeeff.tflite.manifest import path_of, refuse_foreign
 
 EDGE_TPU = "edgetpu"
 """The target whose files go through its compiler first."""
+
+HOPE = 0.9
+"""Of what a network is slower when it is converted, by what is known of its kind: the next one may
+be so much better off."""
 
 TimeAgain = Callable[[Path], Timing | None]
 """Times a file at length; ``None`` where latency is not limited."""
@@ -49,9 +54,10 @@ def win(
     Raises:
         OutputError: such a file is in the way.
     """
-    tried = {one.candidate for one in found.rejected}
-    for measured in found.limits.best():
-        if measured.candidate in tried:
+    limits = found.limits
+    for measured in limits.best():
+        slower = _slower(measured.candidate, found)
+        if slower * HOPE * limits.costs[measured.candidate] > limits.limit:
             continue
         folder = scratch / f"winner-{len(found.rejected)}"
         made = _converted(measured.candidate, found.settings, folder, progress)
@@ -63,6 +69,23 @@ def win(
         found = replace(found, rejected=(*found.rejected, winner))
         found.write()
     return found
+
+
+def _slower(candidate: Candidate, found: Fitted) -> float:
+    """By how much networks of a kind were slower when they were converted; 1: nothing is known.
+
+    The recipe may make other operators of trained weights than of random ones, as that of the B
+    networks in int8 does. Infinite for a network that was rejected itself.
+    """
+    factors = [1.0]
+    for one in found.rejected:
+        if one.candidate == candidate:
+            return math.inf
+        alike = one.candidate.network.family == candidate.network.family
+        cost = found.limits.costs.get(one.candidate)
+        if alike and one.candidate.precision == candidate.precision and one.timing and cost:
+            factors.append(one.timing.median / cost)
+    return max(factors)
 
 
 def _converted(

@@ -142,11 +142,15 @@ def test_a_builder_that_is_killed_is_one_line_and_another_one_builds_the_next(tm
 def test_what_is_outside_when_it_is_measured_again_gives_way_to_the_next(tmp_path):
     best, next_best = (Candidate(f"lite0-phi{phi}", 32, "dynamic") for phi in ("-2.75", "-3"))
     timing = Timing(1.0, 1.0, (1.0, 1.0), 30, "test-double", "", "")
-    networks = tuple(Measured(one, SURVEY, 10**6, timing) for one in (next_best, best))
+    # By what the best one was slower, this one would be outside: it is not even tried.
+    hopeless = Measured(
+        Candidate("lite0-phi-3", 40, "dynamic"), SURVEY, 10**6, replace(timing, median=1.2)
+    )
+    networks = (hopeless, *(Measured(one, SURVEY, 10**6, timing) for one in (next_best, best)))
     times = iter([replace(timing, median=1000.1), timing])
     (tmp_path / "scratch").mkdir()
     found = win(
-        Fitted(tmp_path, SMALL, measured=networks),
+        Fitted(tmp_path, replace(SMALL, resolution=None), measured=networks),
         lambda model: next(times),
         tmp_path / "scratch",
         Progress(),
