@@ -316,6 +316,9 @@ def _job(
     if settings.qat:
         pictures = learning.lessons(settings, network.preprocessing, calibration, progress)
         training = learning.Training(pictures, settings, progress)
+        of_run = settings.calibration is None and sources.run_of(settings.weights) is not None
+        if of_run and pictures is calibration.used:
+            calibration = learning.calibrating(calibration)
     return Job(network, reference, calibration, settings, progress, training, line)
 
 

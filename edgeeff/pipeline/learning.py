@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edgeeff import extras
@@ -77,6 +77,14 @@ def pictures_of(run: Run, preprocessing: Preprocessing, progress: Progress) -> C
         names = tuple(taken.name(place) for place in range(len(made)))
         found.append(set_of(str(run.folder), made.squares, names, made.skipped))
     return CalibrationPair(*found)
+
+
+def calibrating(pictures: CalibrationPair) -> CalibrationPair:
+    """A pair of ``pictures_of`` with so few, spread over all, as calibrate well."""
+    total = len(pictures.used.pictures)
+    count = min(CALIBRATING, total)
+    few = subset(pictures.used, [place * total // count for place in range(count)])
+    return replace(pictures, used=few)
 
 
 def lessons(

@@ -23,6 +23,10 @@ def test_what_trained_the_weights_is_learned_from_and_what_chose_them_verifies(f
     assert len(pair.held_out.pictures) == HELD_OUT
     assert not pair.used.synthetic
     assert set(pair.held_out.digests).isdisjoint(pair.used.digests)
+    few = learning.calibrating(pair)
+    assert len(few.used.pictures) == learning.CALIBRATING
+    assert set(few.used.digests) <= set(pair.used.digests)
+    assert few.held_out == pair.held_out
 
 
 def test_a_run_is_converted_with_training_in_one_command(finished, tmp_path, monkeypatch):
