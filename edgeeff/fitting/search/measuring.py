@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,7 @@ def fits(cost: dict[str, Any] | None, settings: SearchSettings) -> bool:
     )
 
 
-def told(cost: dict[str, Any]) -> str:
+def told(cost: Mapping[str, Any]) -> str:
     """What ``costs`` found, in words."""
     latency = cost["latency_ms"]
     time = f"takes {latency['median']:.3g} ms and " if latency else ""

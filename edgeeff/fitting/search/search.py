@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from edgeeff import extras, files
-from edgeeff.architectures.variants import find_variant, scaling_grid
+from edgeeff.architectures.variants import Variant, find_variant, scaling_grid
 from edgeeff.errors import GateFailed, InputError, UsageError
 from edgeeff.fitting.search.claims import Claim, Pulse
 from edgeeff.fitting.search.first_weights import FirstWeights
@@ -77,27 +77,33 @@ def fit_to_data(
     pool = candidates(base, scaling_grid(), phi=settings.phi, most=settings.networks)
     files.refuse_unwritable(output)
     shared = open_storage(storage or _journal(output, force=force))
-    study = settings.study_name(digest(data))
-    costs: dict[str, Outcome] = {}
-    left = pool
-    if settings.limited:
-        costs = measured(shared, study, pool, settings, output, progress, pulse)
-        left = inside(pool, costs, settings)
     weights = FirstWeights(base, settings.training.weights, settings.training.seed, progress)
     making = Making(shared, settings, data, weights, output, progress, on_epoch, pulse)
-    plan, train = _rungs(len(left), making), partial(_short, making)
-    chosen, rounds = halved(shared, study, left, plan, train, on_trial, pulse=pulse)
-    outcome = won(making, study, chosen)
-    found = Found(
-        output, settings, base, study, pool, costs, rounds, chosen, outcome.notes, data.notes
-    )
+    found = _found(making, base, pool, on_trial)
     found.write()
-    if not outcome.notes["inside"]:
+    if not found.winner["inside"]:
         raise GateFailed(
-            f"{chosen.variant.name} won, but measured again it {told(outcome.notes)}",
+            f"{found.chosen.variant.name} won, but measured again it {told(found.winner)}",
             f"{output / DOCUMENT} has all figures; a larger budget, or a lower --phi",
         )
     return found
+
+
+def _found(
+    making: Making, base: Variant, pool: tuple[Candidate, ...], on_trial: OnTrial | None
+) -> Found:
+    """Measure the candidates if there is a budget, train them, and make the best one."""
+    shared, settings, pulse = making.storage, making.settings, making.pulse
+    study = settings.study_name(digest(making.data))
+    costs: dict[str, Outcome] = {}
+    left = pool
+    if settings.limited:
+        costs = measured(shared, study, pool, settings, making.folder, making.progress, pulse)
+        left = inside(pool, costs, settings)
+    plan, train = _rungs(len(left), making), partial(_short, making)
+    chosen, rounds = halved(shared, study, left, plan, train, on_trial, pulse=pulse)
+    winner, notes = won(making, study, chosen).notes, making.data.notes
+    return Found(making.folder, settings, base, study, pool, costs, rounds, chosen, winner, notes)
 
 
 def _rungs(count: int, making: Making) -> tuple[Rung, ...]:
