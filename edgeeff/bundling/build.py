@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from edgeeff.bundling.document import BundledModel, BundleDocument
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.inputs import find_labels, find_preprocessing
 from edgeeff.pictures import images
+from edgeeff.pictures.class_names import is_one_line
 from edgeeff.pictures.preprocessing import SQUASH, Preprocessing
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.tflite.feeding import takes_bytes
@@ -103,7 +104,8 @@ def bundle(
     _check_names(models)
     given = texts or Texts()
     name = given.name or _common_name(models[0])
-    storage.check_name(name, "--name")
+    storage.check_name(name, "--name", "such as flowers")
+    _check_texts(given)
     output = output or Path("artifacts") / f"{name}-bundle"
     files.refuse_existing(output, force=force)
     for path in models:
@@ -112,10 +114,15 @@ def bundle(
     _check_one_network(models)
     names = images.read_labels(labels) if labels else _labels(models)
     sources = [_source(path, given, name, names) for path in models]
-    figures = [figure for path in benchmarks for figure in read_benchmark(path).figures]
-    return _written(
-        output, _Parts(replace(given, name=name), names, sources, samples, figures), force
+    figures = {path: read_benchmark(path).figures for path in benchmarks}
+    unused = tuple(
+        f"{path} has no figure of these files, measured on hardware."
+        for path, found in figures.items()
+        if not any(_measured(source, found) for source in sources)
     )
+    every = [figure for found in figures.values() for figure in found]
+    parts = _Parts(replace(given, name=name), names, sources, samples, every, unused)
+    return _written(output, parts, force)
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,7 @@ class _Parts:
     sources: Sequence[_Source]
     samples: Sequence[Path]
     figures: Sequence[Figure]
+    notes: tuple[str, ...] = ()
 
 
 def _written(output: Path, parts: _Parts, force: bool) -> Bundled:
@@ -141,6 +149,7 @@ def _written(output: Path, parts: _Parts, force: bool) -> Bundled:
                     model, len(source.content), source.manifest, _measured(source, parts.figures)
                 )
             )
+    _check_answers([each.model for each in described], contents)
     document = BundleDocument(
         parts.texts.name,
         parts.texts.version,
@@ -160,7 +169,7 @@ def _written(output: Path, parts: _Parts, force: bool) -> Bundled:
     contents |= app_samples()
     storage.write_files(output, contents, force=force)
     sizes = {name: len(content) for name, content in sorted(contents.items())}
-    return Bundled(output, document, sizes, tuple(card.warnings(described)))
+    return Bundled(output, document, sizes, (*card.warnings(described), *parts.notes))
 
 
 def _bundled(
@@ -246,7 +255,7 @@ def _check_names(models: Sequence[Path]) -> None:
     if twice:
         raise UsageError(f"two files are called {twice[0]}", "give each a name of its own")
     for path in models:
-        storage.check_name(path.name, str(path.parent))
+        storage.check_name(path.name, str(path.parent), "rename it")
 
 
 def _check_one_network(models: Sequence[Path]) -> None:
@@ -261,6 +270,19 @@ def _check_one_network(models: Sequence[Path]) -> None:
                 )
 
 
+def _check_answers(models: Sequence[BundledModel], contents: Mapping[str, bytes]) -> None:
+    """Refuse files whose answers to the same pictures have nothing in common."""
+    run = [model for model in models if model.vectors]
+    for first, other in zip(run[:1] * len(run), run[1:], strict=False):
+        alike = golden.alike(first.vectors, other.vectors, contents.__getitem__)
+        if alike is not None and alike < golden.ALIKE:
+            raise InputError(
+                f"{first.file} and {other.file} answer the same pictures like two networks, or one "
+                "of them is ruined",
+                "a bundle holds one network; make one bundle for each",
+            )
+
+
 def _network(path: Path) -> dict[str, object]:
     """What files of one network have in common; ``None`` where a file does not say."""
     golden.check_ends(read_model(path))
@@ -273,9 +295,24 @@ def _network(path: Path) -> dict[str, object]:
     }
 
 
+def _check_texts(texts: Texts) -> None:
+    for option, text in vars(texts).items():
+        if not is_one_line(text):
+            raise UsageError(f"--{option} is not one line of text: {text!r}", "write one line")
+
+
 def _labels(models: Sequence[Path]) -> tuple[str, ...] | None:
-    found = (find_labels(path) for path in models)
-    return next((labels for labels in found if labels), None)
+    """The class names that the files know, which must be the same ones."""
+    known = {path: found for path in models if (found := find_labels(path))}
+    for path, found in known.items():
+        first, names = next(iter(known.items()))
+        if found != names:
+            one, two = next(pair for pair in zip(names, found, strict=True) if pair[0] != pair[1])
+            raise InputError(
+                f"{first.name} has a class {one!r} where {path.name} has {two!r}",
+                "--labels FILE says which names are right",
+            )
+    return next(iter(known.values()), None)
 
 
 def _common_name(path: Path) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edgeeff.benchmarking.measurement import Figure
@@ -137,7 +139,7 @@ def warnings(models: Sequence[Described]) -> list[str]:
 
 
 def _title(document: BundleDocument) -> str:
-    return f"{document.name} {document.version}".strip()
+    return _plain(f"{document.name} {document.version}".strip())
 
 
 def _warnings(models: Sequence[Described]) -> str:
@@ -148,14 +150,20 @@ def _facts(document: BundleDocument, models: Sequence[Described]) -> str:
     first = next((m.manifest for m in models if m.manifest), None)
     weights = first.weights if first else None
     rows = {
-        "author": document.author or "not stated",
-        "licence": document.license or "not stated",
+        "author": _plain(document.author) or "not stated",
+        "licence": _plain(document.license) or "not stated",
         "network": (first.variant if first else None) or "not known",
-        "weights": weights.source if weights else "not known",
+        # Where they lay on the machine that made them is nobody's business.
+        "weights": _plain(Path(weights.source).name) if weights else "not known",
         "input": f"{document.models[0].input['shape'][1]} pixels square, RGB",
         "classes": str(document.models[0].output["shape"][-1]),
     }
     return "\n".join(["| | |", "|-|-|", *(f"| {k} | {v} |" for k, v in rows.items()), ""])
+
+
+def _plain(text: str) -> str:
+    """A text of any origin as Markdown that shows it and does nothing else."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)
 
 
 def _limits(models: Sequence[Described]) -> list[str]:

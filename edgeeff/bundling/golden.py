@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,32 @@ def compare(
         limit,
         measured <= limit,
     )
+
+
+ALIKE = 0.2
+"""Scores of two files of one network are correlated by more than this. A chip's rounding leaves
+0.9 and more, two networks have 0."""
+
+
+def alike(
+    one: Sequence[Vector], other: Sequence[Vector], read: Callable[[str], bytes]
+) -> float | None:
+    """How far two models answer the same pictures alike: the median correlation of their scores.
+
+    Args:
+        one: golden vectors of a model.
+        other: of another, of the same pictures in the same order.
+        read: gives the content of a file of the bundle.
+
+    Returns:
+        -1 to 1, or ``None`` where scores are the same for all classes, which tells nothing.
+    """
+    found = []
+    for pair in zip(one, other, strict=True):
+        first, second = (np.frombuffer(read(vector.scores), "<f4") for vector in pair)
+        if len(first) == len(second) and np.ptp(first) > 0 and np.ptp(second) > 0:
+            found.append(float(np.corrcoef(first, second)[0, 1]))
+    return float(np.median(found)) if found else None
 
 
 def _stored(values: NDArray[Any]) -> bytes:

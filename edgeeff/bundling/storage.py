@@ -25,6 +25,9 @@ MOST_FILES = 10_000
 MOST_BYTES = 2**30
 """Of all files together; a bundle of B7 in three precisions has 0.4 GB."""
 
+MOST_LISTED = 2**24
+"""Bytes of ``SHA256SUMS``."""
+
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _RESERVED = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')
 """What a name cannot have on Windows, or would hide something in a terminal."""
@@ -75,12 +78,12 @@ def write_files(path: Path, contents: Mapping[str, bytes], *, force: bool = Fals
         OutputError: it exists and ``force`` is false, is not a bundle, or cannot be written.
     """
     contents = dict(sorted({**contents, CHECKSUMS: checksums(contents)}.items()))
-    if path.suffix == ".zip":
+    if path.suffix.lower() == ".zip":
         files.write_bytes(path, archive(contents), force=force)
         return
     files.refuse_existing(path, force=force)
-    if path.exists() and not (path / DOCUMENT).is_file():
-        raise OutputError(f"{path} exists already and is not a bundle", "--output goes elsewhere")
+    if os.path.lexists(path):
+        _refuse_others(path)
     with files.scratch_folder(path.absolute().parent) as scratch:
         for name, content in contents.items():
             files.write_bytes(scratch / "new" / name, content)
@@ -92,6 +95,17 @@ def write_files(path: Path, contents: Mapping[str, bytes], *, force: bool = Fals
             raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
 
+def _refuse_others(path: Path) -> None:
+    """Refuse to replace a folder that holds anything but a bundle's own files."""
+    hint = "--output goes elsewhere"
+    if path.is_symlink() or not (path / DOCUMENT).is_file() or not (path / CHECKSUMS).is_file():
+        raise OutputError(f"{path} exists already and is not a bundle", hint)
+    listed = _listed(path, files.read_bytes(path / CHECKSUMS, MOST_LISTED))
+    found = {name for name, _ in _in_folder(path)} - {CHECKSUMS}
+    if others := sorted(found - set(listed)):
+        raise OutputError(f"{path} has files that are not of the bundle: {others[0]}", hint)
+
+
 def checksums(contents: Mapping[str, bytes]) -> bytes:
     """The text of ``SHA256SUMS``."""
     lines = (f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in sorted(contents))
@@ -101,12 +115,7 @@ def checksums(contents: Mapping[str, bytes]) -> bytes:
 def _check_sums(path: Path, found: Mapping[str, bytes]) -> None:
     if CHECKSUMS not in found:
         raise InputError(f"{path} has no {CHECKSUMS}", "is it a bundle of edgeeff?")
-    listed: dict[str, str] = {}
-    for line in found[CHECKSUMS].decode("utf-8", "replace").splitlines():
-        parts = _LINE.fullmatch(line)
-        if parts is None or parts[2] in listed:
-            raise InputError(f"{path}: {CHECKSUMS} has a line that is not understood: {line!r}")
-        listed[parts[2]] = parts[1]
+    listed = _listed(path, found[CHECKSUMS])
     present = set(found) - {CHECKSUMS}
     changed = {
         name
@@ -127,11 +136,30 @@ def _check_sums(path: Path, found: Mapping[str, bytes]) -> None:
         raise InputError(f"{path}: {'; '.join(faults)}", hint)
 
 
+def _listed(path: Path, content: bytes) -> dict[str, str]:
+    """The hash of every file that a bundle's list names."""
+    if len(content) > MOST_LISTED:
+        raise InputError(f"{path}: {CHECKSUMS} has {len(content):,} bytes", "is it a bundle?")
+    listed: dict[str, str] = {}
+    for line in content.decode("utf-8", "replace").splitlines():
+        parts = _LINE.fullmatch(line)
+        if parts is None or parts[2] in listed:
+            raise InputError(f"{path}: {CHECKSUMS} has a line that is not understood: {line!r}")
+        listed[parts[2]] = parts[1]
+    return listed
+
+
 def _in_folder(root: Path) -> Iterator[tuple[str, Path]]:
-    for folder, folders, names in os.walk(root):
+    def unreadable(error: OSError) -> None:
+        raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
+
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(root, onerror=unreadable):
         for name in sorted((*folders, *names)):
             place = Path(folder) / name
             shown = place.relative_to(root).as_posix()
+            check_name(shown, str(root))
+            _refuse_twins(root, shown, seen)
             mode = place.lstat().st_mode
             if stat.S_ISLNK(mode):
                 raise InputError(f"{root}: {shown} is a symbolic link", "a bundle has files only")
@@ -173,17 +201,26 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
         check_name(name.removesuffix("/"), str(path))
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise InputError(f"{path}: {name} is a symbolic link", "a bundle has files only")
-        if name.lower() in seen:
-            raise InputError(f"{path}: two files are called {name}", "which one is meant?")
-        seen.add(name.lower())
+        _refuse_twins(path, name.removesuffix("/"), seen)
+    plain = {entry.filename for entry in entries if not entry.is_dir()}
+    for name in sorted(plain):
+        if inside := plain & {str(folder) for folder in PurePosixPath(name).parents}:
+            raise InputError(f"{path}: {inside.pop()} is a file and a folder", "do not unpack it")
 
 
-def check_name(name: str, where: str) -> None:
+def _refuse_twins(path: Path, name: str, seen: set[str]) -> None:
+    """Refuse names that some systems take for one."""
+    if name.lower() in seen:
+        raise InputError(f"{path}: two files are called {name}", "which one is meant?")
+    seen.add(name.lower())
+
+
+def check_name(name: str, where: str, hint: str = "do not unpack it") -> None:
     """Refuse a name that leads out of a folder, or that not every system has. ``InputError``."""
     parts = PurePosixPath(name).parts
     plain = name == "/".join(parts) and not _RESERVED.search(name)
     if not parts or not plain or parts[0] == "/" or ".." in parts:
-        raise InputError(f"{where}: {name!r} is no name of a file in a bundle", "do not unpack it")
+        raise InputError(f"{where}: {name!r} is no name of a file in a bundle", hint)
 
 
 def _member(path: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:

@@ -130,6 +130,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="edgeeff-") as folder:
         checks = [_Check(found, document, model, Path(folder)) for model in document.models]
         faults = [fault for check in checks for fault in check.told()]
+        faults += _unnamed(found, document)
         with place(device, target) as where:
             package = None if apk is None else check_package(apk, _abi(where))
             answers = _answers(checks, where, steps, progress or Progress())
@@ -153,6 +154,13 @@ def verify(
         where.machine,
         package,
     )
+
+
+def _unnamed(found: Mapping[str, bytes], document: BundleDocument) -> list[str]:
+    """Models that the bundle holds and its document does not know."""
+    known = {model.file for model in document.models}
+    models = sorted(name for name in found if name.endswith(".tflite") and name not in known)
+    return [f"{name} is a model that bundle.json does not list" for name in models]
 
 
 def _abi(where: Place) -> str:
@@ -219,6 +227,9 @@ class _Check:
         if self.model.takes_bytes != takes_bytes(info, own or preprocessing):
             which = "" if self.model.takes_bytes else "no "
             yield f"{file}: bundle.json says that its input takes {which}bytes as they are"
+        if self.model.integer_only != model.integer_only:
+            which = "only in integers" if self.model.integer_only else "in float, too"
+            yield f"{file}: bundle.json says that it computes {which}"
         yield from self._manifest(preprocessing)
         yield from self._labels()
 
@@ -231,6 +242,11 @@ class _Check:
             digest, how = said["sha256"], Preprocessing.from_json(said["preprocessing"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{name} is not a manifest: {error!r}") from error
+        if said.get("precision") != self.model.precision != "edgetpu":
+            yield f"{name}: bundle.json says {self.model.precision}, here {said.get('precision')}"
+        names = self._listed_labels()
+        if said.get("labels") not in (None, names):
+            yield f"{name} has other class names than {self.document.labels or 'bundle.json'}"
         if digest != self.model.sha256:
             yield f"{name} is of another file than {self.model.file}"
         if how != preprocessing:
@@ -246,11 +262,12 @@ class _Check:
             yield f"{self.model.file} WAS MEASURED AS RUINED BY QUANTIZATION: {faults}"
 
     def _labels(self) -> Iterator[str]:
-        own = find_labels(self.copy)
-        if own is None or self.document.labels is None:
+        own, listed = find_labels(self.copy), self._listed_labels()
+        if own is None:
             return
-        content = self.read(self.document.labels)
-        listed = content.decode("utf-8", "replace").removesuffix("\n").split("\n")
+        if listed is None:
+            yield f"{self.model.file} has class names, bundle.json names no file of them"
+            return
         pairs = zip(listed, own, strict=False)
         number = next((n for n, (one, two) in enumerate(pairs) if one != two), None)
         if number is not None:
@@ -260,6 +277,12 @@ class _Check:
             )
         elif len(listed) != len(own):
             yield f"{self.document.labels}: {len(listed)} names, {self.model.file} has {len(own)}"
+
+    def _listed_labels(self) -> list[str] | None:
+        if self.document.labels is None:
+            return None
+        content = self.read(self.document.labels)
+        return content.decode("utf-8", "replace").removesuffix("\n").split("\n")
 
     def told(self) -> list[str]:
         """``faults``, with errors that name the model as the bundle does."""
@@ -273,7 +296,9 @@ class _Check:
         file, model = self.model.file, self.model
         if not model.vectors:
             reason = model.without_vectors
-            return Answers(faults=() if reason else (f"{file} has no golden vectors",))
+            if reason and any(operator.custom for operator in read_model(self.copy).operators):
+                return Answers(notes=(f"{file} was not run: {reason}",))
+            return Answers(faults=(f"{file} has no golden vectors",))
         allowed = golden.Allowed(max(steps, 0 if self.integer_only else STEPS_WITH_FLOAT))
         try:
             with where.opened(self.copy) as opened:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgeeff.cli.encoding import word
 from edgeeff.cli.terminal import Terminal, common_options
 
 FILE = click.Path(path_type=Path)
@@ -39,8 +40,8 @@ def command(
     """Put MODELS, one network in several precisions, together for an app team.
 
     The folder or zip holds the files with their manifests and labels, which of them is for
-    which chip, a model card, a sample in Python, checksums, and golden vectors: inputs with the
-    outputs that any device should give for them.
+    which chip, a model card, samples for Android, iOS, the web and Python, checksums, and golden
+    vectors: inputs with the outputs that any device should give for them.
 
     \b
     Example:
@@ -66,4 +67,4 @@ def command(
     rows = ((name, f"{size:,}") for name, size in made.files.items())
     terminal.table(("file", ">bytes"), rows, title=str(made.path))
     terminal.say("\nnext, here and wherever it is used:")
-    terminal.command("edgeeff verify", str(made.path))
+    terminal.command("edgeeff verify", word(made.path))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import io
+import shlex
+from pathlib import Path
 from typing import TextIO
 
 PLAIN = {"→": "->", "…": "...", "°": " degrees ", "µ": "u", "±": "+-", "─": "-"}
@@ -73,3 +75,9 @@ _LINE_ESCAPES = {ord(char): _escaped_control(char) for char in LINES}
 _ESCAPES = {code: _escaped_control(chr(code)) for code in STEERING if chr(code) not in LINES}
 
 codecs.register_error(_HANDLER, _plain)
+
+
+def word(path: Path) -> str:
+    """A path as a word of a command to copy, also where it begins with a hyphen."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgeeff.cli.encoding import word
 from edgeeff.cli.figures import Rows, fidelity_rows, share
 from edgeeff.cli.terminal import Terminal
 
@@ -74,7 +74,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         return
     terminal.say(f"\nfloat reference: {made.reference}")
     terminal.say("next, on pictures of your own:")
-    model, reference = (shlex.quote(str(path)) for path in (made.model, made.reference))
+    model, reference = map(word, (made.model, made.reference))
     terminal.command(
         f"edgeeff evaluate {model}", f"--reference {reference}", "--data YOUR_PICTURES"
     )

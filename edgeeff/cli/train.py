@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.encoding import word
 from edgeeff.cli.numbers import FINITE
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
@@ -178,7 +178,7 @@ def _told_how_to_go_on(terminal: Terminal, output: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if (output / runs.STATE).exists():
-            terminal.warn(f"note: edgeeff train --resume {shlex.quote(str(output))} goes on")
+            terminal.warn(f"note: edgeeff train --resume {word(output)} goes on")
         raise
 
 
@@ -215,4 +215,4 @@ def _summary(terminal: Terminal, run: Run, *, qat: bool) -> None:
     terminal.pairs(rows, title=f"{run.folder}: {run.settings.variant}, {epochs}")
     if not qat:
         terminal.say("\nnext:")
-        terminal.command("edgeeff convert", f"--weights {run.folder}", "--int8")
+        terminal.command("edgeeff convert", f"--weights {word(run.folder)}", "--int8")

@@ -109,3 +109,26 @@ def refuse_repeated(places: Collection[tuple[str, object]], source: str) -> None
                 "take the link away: it would be a class of its own",
             )
         seen[place] = name
+
+
+def is_one_line(name: str) -> bool:
+    """Whether no program shows a name as several lines, or takes part of it for a command."""
+    return not any(
+        unicodedata.category(letter) in ("Cc", "Zl", "Zp") and letter != "\t" for letter in name
+    )
+
+
+def mismatch_hint(named: int, outputs: int) -> str:
+    """What may be the matter where so many names meet a model of so many outputs."""
+    if named == 1:
+        return (
+            "a folder inside the folder that you give counts as a class: "
+            "give the inner one itself if its pictures have no labels"
+        )
+    if abs(named - outputs) == 1:
+        which, other = ("labels", "model") if named > outputs else ("model", "labels")
+        return (
+            f"the {which} may count a class 0 'background' that the {other} does not: "
+            "every answer would be off by one"
+        )
+    return "--labels FILE names the model's classes in order, one per line"

@@ -171,7 +171,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
     """Class names, one per line, UTF-8; empty lines at the end do not count.
 
     Raises:
-        InputError: not text, empty, or an empty line between names (it would shift the rest).
+        InputError: not text, empty, an empty line between names (it would shift the rest), or a
+            name with a character that some program takes for the end of a line, or shows as none.
     """
     names = [line.strip() for line in files.read_text(path).split("\n")]
     while names and not names[-1]:
@@ -181,6 +182,9 @@ def read_labels(path: Path) -> tuple[str, ...]:
     if "" in names:
         where = names.index("") + 1
         raise InputError(f"{path}:{where} is empty", "one class name per line, without gaps")
+    for number, name in enumerate(names, 1):
+        if not class_names.is_one_line(name):
+            raise InputError(f"{path}:{number} is not one line of text: {name!r}", "write it anew")
     return tuple(names)
 
 
@@ -189,27 +193,12 @@ def check_classes(images: ImageSet, outputs: int) -> None:
     named = len(images.classes)
     if named and named != outputs:
         names = "class name" if named == 1 else "class names"
-        hint = _mismatch_hint(named, outputs)
+        hint = class_names.mismatch_hint(named, outputs)
         raise InputError(f"{named} {names} for a model of {outputs} classes", hint)
     for picture in images.pictures:
         if picture.label is not None and picture.label >= outputs:
             reason = f"label {picture.label} for a model of {outputs} outputs"
             raise InputError(f"{picture.path}: {reason}", "labels count from 0")
-
-
-def _mismatch_hint(named: int, outputs: int) -> str:
-    if named == 1:
-        return (
-            "a folder inside the folder that you give counts as a class: "
-            "give the inner one itself if its pictures have no labels"
-        )
-    if abs(named - outputs) == 1:
-        which, other = ("labels", "model") if named > outputs else ("model", "labels")
-        return (
-            f"the {which} may count a class 0 'background' that the {other} does not: "
-            "every answer would be off by one"
-        )
-    return "--labels FILE names the model's classes in order, one per line"
 
 
 def pixels(

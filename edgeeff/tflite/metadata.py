@@ -187,9 +187,10 @@ def read_labels(path: Path, tensor: TensorMetadata) -> tuple[str, ...] | None:
         if file.kind == "TENSOR_AXIS_LABELS":
             content = read_associated_file(path, file.name)
             try:
-                return tuple(content.decode("utf-8").splitlines())
+                lines = content.decode("utf-8").removesuffix("\n").split("\n")
             except UnicodeDecodeError as error:
                 raise InputError(f"{file.name!r} in {path} is not UTF-8 text") from error
+            return tuple(line.removesuffix("\r") for line in lines)
     return None
 
 

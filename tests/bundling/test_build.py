@@ -23,7 +23,8 @@ from edgeeff.bundling.build import Bundled
 from edgeeff.bundling.document import parse
 from edgeeff.cli import main
 from edgeeff.errors import InputError, OutputError, UsageError
-from edgeeff.evaluation.inputs import find_labels
+from edgeeff.evaluation.inputs import find_labels, find_preprocessing
+from edgeeff.pictures import images
 from edgeeff.pictures.preprocessing import KERNELS, SQUASH, Preprocessing, of_family
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.manifest import read_manifest
@@ -190,6 +191,52 @@ class TestRefusals:
         with pytest.raises(UsageError, match=r"two files are called int8\.tflite"):
             edgeeff.bundle([model, model], tmp_path / "bundle")
 
+    def test_two_networks_of_one_shape(self, bundled: Bundled, tmp_path: Path) -> None:
+        model = bundled.path / "models/float32.tflite"
+        graph = Graph.of(model.read_bytes())
+        last = [operator for operator in graph.operators if operator.weighted][-1]
+        graph.set_weights(last, np.roll(graph.weights(last), 3, axis=0))
+        graph.set_bias(last, np.roll(graph.bias(last), 3))
+        other = tmp_path / "other.tflite"
+        labels = find_labels(model)
+        other.write_bytes(write_metadata(graph.content(), find_preprocessing(model), labels=labels))
+        with pytest.raises(InputError, match="answer the same pictures like two networks"):
+            edgeeff.bundle([bundled.path / "models/int8.tflite", other], tmp_path / "bundle")
+        assert not (tmp_path / "bundle").exists()
+
+    def test_files_that_name_their_classes_otherwise(
+        self, bundled: Bundled, labels: Path, tmp_path: Path
+    ) -> None:
+        names = labels.read_text().split("\n")[:-1]
+        (tmp_path / "labels.txt").write_text("\n".join(["another", *names[1:]]))
+        edgeeff.bundle(
+            [bundled.path / "models/float32.tflite"],
+            tmp_path / "one",
+            labels=tmp_path / "labels.txt",
+        )
+        models = [bundled.path / "models/int8.tflite", tmp_path / "one/models/float32.tflite"]
+        with pytest.raises(InputError, match=r"has a class 'thing 0' where .* has 'another'"):
+            edgeeff.bundle(models, tmp_path / "bundle")
+
+    @pytest.mark.parametrize("text", ["1\n# big", "\x1b[31m", "a\u2028b"])
+    def test_texts_of_several_lines(self, user_folder: Path, tmp_path: Path, text: str) -> None:
+        with pytest.raises(UsageError, match="--version is not one line of text"):
+            edgeeff.bundle(
+                [user_folder / "int8.tflite"],
+                tmp_path / "bundle",
+                texts=edgeeff.Texts("tiny", version=text),
+            )
+
+    def test_a_folder_with_files_of_others_even_with_force(
+        self, user_folder: Path, tmp_path: Path
+    ) -> None:
+        model = [user_folder / "int8.tflite"]
+        edgeeff.bundle(model, tmp_path / "bundle")
+        (tmp_path / "bundle/notes.txt").write_text("mine")
+        with pytest.raises(OutputError, match=r"not of the bundle: notes\.txt"):
+            edgeeff.bundle(model, tmp_path / "bundle", force=True)
+        assert (tmp_path / "bundle/notes.txt").exists()
+
     def test_a_folder_that_is_no_bundle_even_with_force(self, user_folder: Path, tmp_path) -> None:
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine/thesis.txt").write_text("years of work")
@@ -215,6 +262,14 @@ def test_a_model_that_was_measured_as_ruined_is_said_to_be(user_folder, tmp_path
     assert any("RUINED" in note and "3 dB" in note for note in made.notes)
     for page in ("README.md", "MODEL_CARD.md"):
         assert "RUINED" in (made.path / page).read_text()
+
+
+def test_what_people_write_stays_text_on_the_pages(user_folder: Path, tmp_path: Path) -> None:
+    texts = edgeeff.Texts("tiny", author="a|b <script>", license="*any*")
+    made = edgeeff.bundle([user_folder / "int8.tflite"], tmp_path / "bundle", texts=texts)
+    card = (made.path / "MODEL_CARD.md").read_text()
+    assert r"| author | a\|b \<script\> |" in card
+    assert r"| licence | \*any\* |" in card
 
 
 def test_latencies_of_hardware_fill_the_table_of_chips(bundled: Bundled) -> None:
@@ -250,6 +305,19 @@ class TestTheSample:
         for picture in (photographs["chelsea"], photographs["rocket"]):
             expected = how.pixels(picture)
             np.testing.assert_array_equal(sample.square(picture, how.to_json()), expected)
+
+    @pytest.mark.parametrize("mode", ["I;16", "L", "P", "RGBA"])
+    def test_takes_every_kind_of_picture_as_edgeeff_does(
+        self, sample: ModuleType, photographs, mode: str
+    ) -> None:
+        how = Preprocessing(97, (0.0,) * 3, (1.0,) * 3, "bilinear", 1.0)
+        picture = photographs["chelsea"].convert("L" if mode == "I;16" else mode)
+        if mode == "I;16":
+            picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 256 + 7)
+        if mode == "RGBA":
+            picture.putalpha(photographs["chelsea"].convert("L"))
+        expected = how.pixels(images.rgb(picture))
+        np.testing.assert_array_equal(sample.square(picture, how.to_json()), expected)
 
     def test_turns_a_picture_upright(self, sample: ModuleType, photographs) -> None:
         how = Preprocessing(32, (0.0,) * 3, (1.0,) * 3, "bilinear", 1.0).to_json()

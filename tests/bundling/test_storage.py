@@ -161,3 +161,22 @@ def test_a_damaged_archive_is_refused_or_holds_what_it_should(
     with contextlib.suppress(InputError):
         found = read_files(tmp_path / "b.zip")
         assert {name: found[name] for name in FILES} == FILES
+
+
+@pytest.mark.parametrize("name", ["LABELS.txt", "a\\b"])
+def test_a_folder_is_held_to_the_names_that_a_zip_may_have(name: str, folder: Path) -> None:
+    (folder / name).write_bytes(b"")
+    with pytest.raises(InputError, match=r"two files are called|is no name of a file"):
+        read_files(folder)
+
+
+def test_a_file_that_is_a_folder_too_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", ("labels.txt/x", b""))
+    with pytest.raises(InputError, match=r"labels\.txt is a file and a folder"):
+        read_files(path)
+
+
+def test_an_endless_list_is_refused_unread(folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(storage, "MOST_LISTED", 10)
+    with pytest.raises(InputError, match=r"SHA256SUMS has .* bytes"):
+        read_files(folder)

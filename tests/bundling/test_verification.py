@@ -96,6 +96,30 @@ def no_vectors(folder: Path) -> None:
     edit(folder, lambda it: it["models"][0].__setitem__("vectors", []))
 
 
+def no_vectors_for_a_reason(folder: Path) -> None:
+    no_vectors(folder)
+    edit(folder, lambda it: it["models"][0].__setitem__("without_vectors", "so it is"))
+
+
+def change_arithmetic(folder: Path) -> None:
+    edit(folder, lambda it: it["models"][0].__setitem__("integer_only", False))
+
+
+def change_precision(folder: Path) -> None:
+    edit(folder, lambda it: it["models"][0].__setitem__("precision", "float16"))
+
+
+def no_labels(folder: Path) -> None:
+    edit(folder, lambda it: it.__setitem__("labels", None))
+
+
+def swap_labels_of_a_manifest(folder: Path) -> None:
+    def swapped(manifest: dict) -> None:
+        manifest["labels"] = manifest["labels"][::-1]
+
+    edit(folder, swapped, "models/int8.json")
+
+
 CHANGES: dict[Change, tuple[str, str]] = {
     flip_weight: ("models/int8.tflite", "models/int8.tflite: bundle.json says sha256"),
     swap_labels: (
@@ -111,9 +135,20 @@ CHANGES: dict[Change, tuple[str, str]] = {
     change_scores: ("golden/int8/00.scores", "does not hold the real values"),
     manifest_of_another_model: ("models/int8.json", "models/int8.json is of another file"),
     no_vectors: ("bundle.json", "models/int8.tflite has no golden vectors"),
+    no_vectors_for_a_reason: ("bundle.json", "models/int8.tflite has no golden vectors"),
+    change_arithmetic: ("bundle.json", "bundle.json says that it computes in float, too"),
+    change_precision: ("bundle.json", "models/int8.json: bundle.json says float16, here int8"),
+    no_labels: ("bundle.json", "has class names, bundle.json names no file of them"),
+    swap_labels_of_a_manifest: ("models/int8.json", "has other class names than labels.txt"),
 }
 """Changes to a bundle: the file that is no longer as listed, and what is said if the list is
 changed with it."""
+
+
+def test_a_model_that_the_document_does_not_know_is_found(copy: Path) -> None:
+    shutil.copy(copy / "models/int8.tflite", copy / "models/more.tflite")
+    found = edgeeff.verify(resealed(copy))
+    assert "models/more.tflite is a model that bundle.json does not list" in found.faults
 
 
 @pytest.mark.parametrize("faults", [["SQNR 3 dB"], 7], ids=["list", "malformed"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 from edgeeff.cli import COMMANDS, main
-from edgeeff.cli.encoding import encode_anything
+from edgeeff.cli.encoding import encode_anything, word
 from tests.tflite import tiny
 
 NAME = "modèle→中"
@@ -81,3 +82,10 @@ def test_a_stream_of_utf8_shows_what_was_said():
     encode_anything(stream)
     stream.write("→ 中")
     assert stream.buffer.getvalue().decode() == "→ 中"
+
+
+@pytest.mark.parametrize("name", ["plain.zip", "ö b.zip", "-x", "it's"])
+def test_a_path_is_one_word_of_a_shell_and_no_option(name: str) -> None:
+    (found,) = shlex.split(word(Path(name)))
+    assert Path(found) == Path(name)
+    assert not found.startswith("-")

@@ -62,6 +62,9 @@ def run(interpreter: Any, values: Any) -> Any:
 def square(picture: Image.Image, how: dict[str, Any]) -> Any:
     """The middle square of an upright picture as the network was trained: uint8 [side, side, 3]."""
     upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith("I"):  # grey of 16 bits: the high byte
+        high = np.clip(np.asarray(upright).astype(np.int64) >> 8, 0, 255)
+        upright = Image.fromarray(high.astype(np.uint8))
     if upright.has_transparency_data:
         white = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(white, upright.convert("RGBA"))
