@@ -135,7 +135,7 @@ def _finish(terminal: Terminal, run: Run, *, qat: bool, steps: int | None) -> No
         try:
             made = convert(None, settings, terminal.progress())
         except KeyboardInterrupt:
-            again = f"edgeeff train --resume {shlex.quote(str(run.folder))} --qat"
+            again = f"edgeeff train --resume {word(run.folder)} --qat"
             terminal.warn(f"note: {again} begins the integer network anew")
             raise
         summary(terminal, made)
