@@ -102,7 +102,8 @@ def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) 
     terminal.pairs(rows, title=evaluation.model.name)
     if evaluation.fidelity is not None and evaluation.fidelity.note:
         terminal.say(evaluation.fidelity.note)
-    for doubt in evaluation.doubts:
+    # A quiet caller reads them in the document.
+    for doubt in () if terminal.quiet else evaluation.doubts:
         terminal.warn(f"note: {doubt}")
     if evaluation.skipped:
         first = evaluation.skipped[0]
