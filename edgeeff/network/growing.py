@@ -4,7 +4,8 @@ Where the network is wider, each tensor keeps the source's values in its first c
 of a new channel goes into an old one; blocks that are new in a stage repeat the stage's last one,
 and begin by adding zero to their input. So a network that is only wider and deeper computes at
 first what the source computes (Net2Net: Chen et al., arXiv 1511.05641). Where it is narrower, the
-first channels are what is taken: that is another function, and only a start.
+first channels are what is taken: that is another function, and only a start. So are new blocks of a
+stage without shortcuts, as EdgeTPU's first one, and widths at which a block gains or loses its own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ Tensors = Mapping[str, npt.NDArray[np.float32]]
 """Weights by ``layer/variable``, in Keras' layout."""
 
 BLOCK_LAYER = re.compile(r"(block\d+)[a-z]+(_.+)")
-LAST_SCALE = "_project_bn/gamma"
+LAST_OF_A_BLOCK = ("_project_bn/gamma", "_project_bn/beta")
+"""Where both are zero, a block adds nothing to its input."""
+
 SIDE = 32
 """Pixels that networks are built for here: no weight depends on them."""
 
@@ -104,7 +107,7 @@ def grown(source: Tensors, fresh: Tensors, variant: Variant) -> Tensors:
         origin = _origin(name, source)
         made[name] = values if origin is None else _placed(source[origin], values, name)
         block = name.partition("_")[0]
-        if name.endswith(LAST_SCALE) and origin != name and block in residual:
+        if name.endswith(LAST_OF_A_BLOCK) and origin != name and block in residual:
             made[name] = np.zeros_like(values)
     return made
 

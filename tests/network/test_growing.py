@@ -15,7 +15,8 @@ SIDE = 32
 
 
 def small(family: str):
-    return replace(VARIANTS[family], depth=0.5, width=0.25, resolution=SIDE, classes=4)
+    """As narrow as can be with the shortcuts of the whole network."""
+    return replace(VARIANTS[family], depth=0.5, width=0.5, resolution=SIDE, classes=4)
 
 
 def features(model):
@@ -37,8 +38,14 @@ def source_of(model, variant) -> Source:
     return Source(variant, "test", tensors)
 
 
-@pytest.mark.parametrize("family", ["b0", "lite0", "edgetpu-s"])
-@pytest.mark.parametrize("changes", [{"width": 0.5}, {"depth": 1.2}, {"depth": 1.0, "width": 0.6}])
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        *((family, {"width": 0.75}) for family in ("b0", "lite0", "edgetpu-s")),
+        *((family, {"depth": 1.2}) for family in ("b0", "lite0")),
+        *((family, {"depth": 1.0, "width": 1.0}) for family in ("b0", "lite0")),
+    ],
+)
 def test_a_wider_and_deeper_network_begins_as_the_same_function(family, changes, tmp_path):
     variant = small(family)
     model = with_statistics(build(variant), 0)
@@ -49,12 +56,12 @@ def test_a_wider_and_deeper_network_begins_as_the_same_function(family, changes,
     pictures = np.random.default_rng(1).normal(size=(2, SIDE, SIDE, 3)).astype(np.float32)
     expected, found = features(model)(pictures).numpy(), features(other)(pictures).numpy()
     np.testing.assert_allclose(
-        found[:, : expected.shape[1]], expected, rtol=0, atol=3e-3 * np.abs(expected).max()
+        found[:, : expected.shape[1]], expected, rtol=0, atol=1e-4 * np.abs(expected).max()
     )
 
 
 def test_a_narrower_and_shallower_network_begins_with_the_first_channels(tmp_path):
-    variant = replace(small("b0"), width=0.5, depth=1.0)
+    variant = replace(small("b0"), width=1.0, depth=1.0)
     model = with_statistics(build(variant), 0)
     smaller = small("b0")
     write_grown(source_of(model, variant), smaller, tmp_path / "first.safetensors")
