@@ -48,5 +48,5 @@ def test_an_example_runs_as_it_is(example, user_folder, monkeypatch):
 def test_every_public_function_and_error_is_shown():
     shown = set().union(*map(used_by, EXAMPLES)) | set(re.findall(r"^\| `(\w+)`", PAGE, re.M))
     shown |= set(re.findall(r", `(\w+Failed)`", PAGE))
-    typed_only = {"Budget", "Plan", "Recipe", "Report", "Variant"}
+    typed_only = {"Budget", "Plan", "Recipe", "Report"}
     assert set(edgeeff.__all__) - shown == typed_only
