@@ -78,7 +78,7 @@ def command(
     \b
     Example:
       edgeeff fit --max-latency 10 --device android --precision int8
-      edgeeff fit --max-latency 30 --max-bytes 6000000 --device ssh://pi@raspberrypi
+      edgeeff fit --max-latency 30 --device ssh://pi@raspberrypi
       edgeeff fit --data flowers/ --variant lite0 --max-latency 30
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.fitting.fit import fit

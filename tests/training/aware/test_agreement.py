@@ -36,4 +36,4 @@ def test_each_operator_rounds_as_that_of_the_file(layer):
     written = Graph.of(writer.write(network.graph, recipe, network.grids, network.scales))
     picture = synthetic_set(1, HOW, 3).pictures.astype(np.int16) - 128
     given = network.grids[network.graph.input].dequantize(picture.astype(np.int8))
-    assert agreement.checked(FakeQuantized(network, written), written, given) < 0.05
+    assert agreement.checked(FakeQuantized(network, written), written, given).share < 0.05
