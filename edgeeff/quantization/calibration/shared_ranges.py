@@ -14,6 +14,7 @@ from edgeeff.quantization.calibration.estimators import Range
 from edgeeff.quantization.grid import FIXED
 from edgeeff.quantization.tied import tied
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import Operator
 
 COPYING = frozenset(
     {
@@ -69,10 +70,14 @@ def _pairs(graph: Graph, found: Mapping[int, Range]) -> Iterator[tuple[int, int]
     """Tensors of which an operator copies one to the other."""
     fixed = {t for operator in graph.operators if operator.kind in FIXED for t in operator.outputs}
     for operator in graph.operators:
-        vector = math.prod(graph.shape(operator.output)[:-1]) == 1
-        if operator.kind not in COPYING and (operator.kind != JOINING or vector):
+        if operator.kind not in COPYING and not joins_pictures(graph, operator):
             continue
         for source in operator.inputs:
             for made in operator.outputs:
                 if source in found and made in found and not {source, made} & fixed:
                     yield source, made
+
+
+def joins_pictures(graph: Graph, operator: Operator) -> bool:
+    """Whether an operator is a ``JOINING`` of more than vectors."""
+    return operator.kind == JOINING and math.prod(graph.shape(operator.output)[:-1]) > 1

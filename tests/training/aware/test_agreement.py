@@ -18,6 +18,7 @@ from edgeeff.tflite.graph import Graph
 from edgeeff.training.aware import agreement
 from edgeeff.training.aware.network import FakeQuantized
 from edgeeff.training.aware.operators import refuse_untrainable
+from edgeeff.training.aware.shared_grids import shared_grids
 from tests.small_classifiers import LAYERS, SmallClassifier
 
 HOW = from_options(16, "127.5", "128", "bilinear:1")
@@ -28,6 +29,23 @@ def test_each_operator_rounds_as_that_of_the_file(layer):
     net = SmallClassifier(16, seed=1)
     last = LAYERS[layer](net, net.convolution(net.image, 8, activation="RELU"))
     content = net.content(net.alone(net.dense(net.mean(last), 5), "SOFTMAX"))
+    assert unlike(content) < 0.05
+
+
+@pytest.mark.parametrize("vectors", [True, False])
+def test_joined_vectors_keep_grids_of_their_own_and_joined_pictures_share_one(vectors):
+    net = SmallClassifier(16, seed=1)
+    sources = [net.convolution(net.image, 8, activation="RELU") for _ in range(2)]
+    joined = net.concatenated(*(map(net.mean, sources) if vectors else sources))
+    flat = joined if vectors else net.mean(joined)
+    graph = Graph.of(net.content(net.alone(net.dense(flat, 5), "SOFTMAX")))
+    (operator,) = (one for one in graph.operators if one.kind == "CONCATENATION")
+    leaders = {shared_grids(graph)[tensor] for tensor in (*operator.inputs, operator.output)}
+    assert len(leaders) == (3 if vectors else 1)
+
+
+def unlike(content: bytes) -> float:
+    """The largest share of an operator's values that the file has on another step."""
     model = FloatModel(content, HOW)
     recipe = policy.plan(Settings(), policy.held_by(model.graph))
     network = correct_network(model, recipe, synthetic_set(8, HOW))
@@ -36,4 +54,4 @@ def test_each_operator_rounds_as_that_of_the_file(layer):
     written = Graph.of(writer.write(network.graph, recipe, network.grids, network.scales))
     picture = synthetic_set(1, HOW, 3).pictures.astype(np.int16) - 128
     given = network.grids[network.graph.input].dequantize(picture.astype(np.int8))
-    assert agreement.checked(FakeQuantized(network, written), written, given).share < 0.05
+    return agreement.checked(FakeQuantized(network, written), written, given).share
