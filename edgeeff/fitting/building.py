@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from edgeeff import files
 from edgeeff.architectures.variants import find_variant
@@ -24,7 +22,7 @@ from edgeeff.pipeline.network_process import portable
 from edgeeff.quantization.calibration.pictures import synthetic_pair
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
-from edgeeff.tflite.child_process import environment, last_words, signal_name
+from edgeeff.tflite.child_process import Child, started
 from edgeeff.tflite.float_model import FloatModel
 
 RECIPES: Mapping[str, str] = {"int8": "int8-bias"}
@@ -67,7 +65,7 @@ class Builder:
 
     def __init__(self) -> None:
         self._opened = contextlib.ExitStack()
-        self._child: _Child | None = None
+        self._child: Child | None = None
 
     def __enter__(self) -> Builder:
         return self
@@ -83,61 +81,24 @@ class Builder:
             EdgeeffError: what is wrong with the order.
         """
         if self._child is None:
-            self._child = self._opened.enter_context(_started())
+            self._child = self._opened.enter_context(started(__name__))
         try:
-            said = self._child.answer(order)
+            said = _answer(self._child, order)
         except (BrokenPipeError, EOFError, pickle.UnpicklingError):
             crashed, self._child = self._child, None
-            raise crashed.error(order) from None
+            raise InputError(
+                f"the process that builds {order.variant} {crashed.ended()}",
+                "not enough memory, or a processor that TensorFlow is not made for",
+            ) from None
         if isinstance(said, BaseException):
             raise said
 
 
-@dataclass(frozen=True)
-class _Child:
-    """The process that builds, and what it prints."""
-
-    process: subprocess.Popen[bytes]
-    printed: IO[bytes]
-
-    def answer(self, order: Order) -> Any:
-        """What it says when an order is done: an error, or nothing."""
-        orders = cast("IO[bytes]", self.process.stdin)
-        pickle.dump(order, orders)
-        orders.flush()
-        return pickle.load(cast("IO[bytes]", self.process.stdout))  # noqa: S301 - our own process
-
-    def error(self, order: Order) -> InputError:
-        """Why it ended while it was at an order."""
-        status = self.process.wait()
-        self.printed.seek(0)
-        how = f"crashed ({signal_name(-status)})" if status < 0 else f"ended with status {status}"
-        return InputError(
-            f"the process that builds {order.variant} {how}{last_words(self.printed.read())}",
-            "not enough memory, or a processor that TensorFlow is not made for",
-        )
-
-
-@contextlib.contextmanager
-def _started() -> Iterator[_Child]:
-    with tempfile.TemporaryFile() as printed:
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=printed,
-            env=environment(),
-            # A Ctrl-C goes to this process, which ends the child.
-            start_new_session=True,
-        )
-        try:
-            yield _Child(process, printed)
-        finally:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                with contextlib.suppress(BrokenPipeError):
-                    cast("IO[bytes]", stream).close()
+def _answer(child: Child, order: Order) -> Any:
+    """What a child says when an order is done: an error, or nothing."""
+    pickle.dump(order, child.orders)
+    child.orders.flush()
+    return pickle.load(child.answers)  # noqa: S301 - of our own process
 
 
 def _orders(stream: IO[bytes]) -> Iterator[Any]:

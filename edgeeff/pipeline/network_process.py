@@ -8,22 +8,21 @@ no TensorFlow is done meanwhile, and a crash is one line. Run as a module, this 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pickle
-import subprocess
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from edgeeff.errors import InputError
 from edgeeff.pipeline import own_models, sources
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Advance, Progress
-from edgeeff.tflite.child_process import environment, last_words, signal_name
+from edgeeff.tflite.child_process import Child, started
 from edgeeff.tflite.float_model import FloatModel
 
 Waiting = Callable[[Progress], FloatModel]
@@ -86,30 +85,16 @@ def begun(order: Order) -> Iterator[Waiting]:
     if in_memory or "tensorflow" in sys.modules:
         yield order.make
         return
-    with tempfile.TemporaryFile() as printed:
-        child = subprocess.Popen(
-            [sys.executable, "-m", __name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=printed,
-            env=environment(),
-            # A Ctrl-C goes to this process, which ends the child.
-            start_new_session=True,
-        )
-        try:
-            with contextlib.suppress(BrokenPipeError), cast("IO[bytes]", child.stdin) as orders:
-                pickle.dump(order, orders)
-            yield lambda progress: _wait(child, printed, progress)
-        finally:
-            child.kill()
-            child.wait()
-            cast("IO[bytes]", child.stdout).close()
+    with started(__name__) as child:
+        with contextlib.suppress(BrokenPipeError), child.orders as orders:
+            pickle.dump(order, orders)
+        yield functools.partial(_wait, child)
 
 
-def _wait(child: subprocess.Popen[bytes], printed: IO[bytes], progress: Progress) -> FloatModel:
+def _wait(child: Child, progress: Progress) -> FloatModel:
     with contextlib.ExitStack() as shown:
         while True:
-            said = _next(child, printed)
+            said = _next(child)
             if isinstance(said, FloatModel):
                 return said
             if isinstance(said, _Failed):
@@ -121,18 +106,16 @@ def _wait(child: subprocess.Popen[bytes], printed: IO[bytes], progress: Progress
                 progress.seconds[said.stage] = said.seconds
 
 
-def _next(child: subprocess.Popen[bytes], printed: IO[bytes]) -> Any:
+def _next(child: Child) -> Any:
     """The next thing that the child says. Raises ``InputError`` if it ended without a last one."""
     try:
-        return pickle.load(cast("IO[bytes]", child.stdout))  # noqa: S301 - of our own process
+        return pickle.load(child.answers)  # noqa: S301 - of our own process
     except (EOFError, pickle.UnpicklingError):
-        status = child.wait()
-    printed.seek(0)
-    how = f"crashed ({signal_name(-status)})" if status < 0 else f"ended with status {status}"
-    raise InputError(
-        f"TensorFlow, which makes the network, {how}{last_words(printed.read())}",
-        "not enough memory, a processor that TensorFlow is not made for, or weights that break it",
-    )
+        raise InputError(
+            f"TensorFlow, which makes the network, {child.ended()}",
+            "not enough memory, a processor that TensorFlow is not made for, or weights that "
+            "break it",
+        ) from None
 
 
 class _Told(Progress):

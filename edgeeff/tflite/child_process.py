@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from edgeeff.tflite.messages import CHATTER
 
@@ -31,3 +38,51 @@ def last_words(stderr: bytes) -> str:
     lines = [line.strip() for line in stderr.splitlines() if not line.startswith(CHATTER)]
     said = [line.decode("utf-8", "replace") for line in lines if line]
     return f": {said[-1]}" if said else ""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A module that runs in a process of its own.
+
+    Attributes:
+        process: of it.
+        orders: its standard input.
+        answers: its standard output.
+        printed: what it writes to its standard error.
+    """
+
+    process: subprocess.Popen[bytes]
+    orders: IO[bytes]
+    answers: IO[bytes]
+    printed: IO[bytes]
+
+    def ended(self) -> str:
+        """How it ended, with its last words; waits until it has."""
+        status = self.process.wait()
+        self.printed.seek(0)
+        how = f"crashed ({signal_name(-status)})" if status < 0 else f"ended with status {status}"
+        return f"{how}{last_words(self.printed.read())}"
+
+
+@contextlib.contextmanager
+def started(module: str) -> Iterator[Child]:
+    """Run a module as a child of this process, which ends it."""
+    with tempfile.TemporaryFile() as printed:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=printed,
+            env=environment(),
+            # A Ctrl-C goes to this process, which ends the child.
+            start_new_session=True,
+        )
+        ends = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        try:
+            yield Child(process, *ends, printed)
+        finally:
+            process.kill()
+            process.wait()
+            for stream in ends:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()

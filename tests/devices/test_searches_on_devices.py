@@ -11,20 +11,9 @@ from edgeeff.devices import android
 from edgeeff.errors import TargetUnavailable
 from edgeeff.fitting.fit import fit
 from edgeeff.fitting.fitted import read_fitted
-from edgeeff.fitting.settings import FitSettings
 from tests.devices.boards import Server
 from tests.devices.phones import TestPhone
-
-SMALL = FitSettings(
-    max_latency=1000.0,
-    max_bytes=2_300_000,
-    families=("lite",),
-    precisions=("dynamic",),
-    resolution=32,
-    classes=4,
-    networks=2,
-    weights="none",
-)
+from tests.fitting.small import SMALL
 
 
 @pytest.mark.sshd
@@ -32,7 +21,7 @@ SMALL = FitSettings(
 def test_a_board_chooses_a_network_and_keeps_none_of_those_it_timed(
     server: Server, tmp_path: Path
 ) -> None:
-    found = fit(replace(SMALL, device=server.address()), tmp_path / "fit")
+    found = fit(replace(SMALL, networks=2, device=server.address()), tmp_path / "fit")
     assert found.winner is not None
     assert found.winner.timing is not None
     assert found.winner.timing.provenance == "hardware"
@@ -46,7 +35,7 @@ def test_a_phone_that_is_a_double_is_labelled_as_one(
     phone: TestPhone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(android, "DIRECTORY", PurePosixPath(phone.storage))
-    found = fit(replace(SMALL, device=f"android:{phone.serial}"), tmp_path / "fit")
+    found = fit(replace(SMALL, networks=2, device=f"android:{phone.serial}"), tmp_path / "fit")
     assert found.winner is not None
     assert found.winner.timing is not None
     assert found.winner.timing.provenance == "test-double"
@@ -59,7 +48,7 @@ def test_a_phone_that_is_a_double_is_labelled_as_one(
 def test_a_board_that_is_gone_ends_the_search_and_what_was_measured_is_kept(
     server: Server, tmp_path: Path
 ) -> None:
-    settings = replace(SMALL, device=server.address(), networks=3)
+    settings = replace(SMALL, device=server.address())
 
     def lose_it(*_: object) -> None:
         server.process.kill()
@@ -74,5 +63,5 @@ def test_a_board_that_is_gone_ends_the_search_and_what_was_measured_is_kept(
 @pytest.mark.adbd
 def test_a_phone_that_is_not_there_is_said(phone: TestPhone, tmp_path: Path) -> None:
     with pytest.raises(TargetUnavailable):
-        fit(replace(SMALL, device="android:nowhere"), tmp_path / "fit")
+        fit(replace(SMALL, networks=2, device="android:nowhere"), tmp_path / "fit")
     assert not (tmp_path / "fit" / "fit.json").exists()

@@ -16,25 +16,14 @@ from edgeeff.fitting.candidates import Candidate
 from edgeeff.fitting.fit import fit
 from edgeeff.fitting.fitted import DOCUMENT, Fitted, read_fitted
 from edgeeff.fitting.measured import SURVEY, Measured, Timing
-from edgeeff.fitting.settings import FitSettings
 from edgeeff.fitting.winning import win
 from edgeeff.progress import Progress
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.reader import read_model
 from tests.documents import validated
+from tests.fitting.small import SMALL
 
 pytestmark = pytest.mark.slow
-
-SMALL = FitSettings(
-    max_latency=1000.0,
-    max_bytes=2_300_000,
-    families=("lite",),
-    precisions=("dynamic",),
-    resolution=32,
-    classes=4,
-    networks=3,
-    weights="none",
-)
 
 
 class Told(list[Measured]):
