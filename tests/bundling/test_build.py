@@ -179,6 +179,7 @@ class TestRefusals:
             edgeeff.bundle([user_folder / "int8.tflite"], tmp_path / "bundle", labels=labels)
         assert not (tmp_path / "bundle").exists()
 
+    @pytest.mark.slow
     def test_models_of_two_networks(self, bundled: Bundled, lite0_float: Path, tmp_path) -> None:
         other = tmp_path / "other.tflite"
         how = of_family("lite", 224)

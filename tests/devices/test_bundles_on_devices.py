@@ -56,6 +56,7 @@ def here_too(phone: TestPhone, monkeypatch: pytest.MonkeyPatch) -> TestPhone:
 
 @pytest.mark.sshd
 class TestABoard:
+    @pytest.mark.slow
     def test_gives_the_golden_bytes(self, server: Server, bundle: Path) -> None:
         found = edgeeff.verify(bundle, device=server.address())
         assert found.good
@@ -99,6 +100,7 @@ class TestABoard:
 
 @pytest.mark.adbd
 class TestAPhone:
+    @pytest.mark.slow
     def test_gives_the_golden_bytes_by_a_double_that_is_named(
         self, here_too: TestPhone, bundle: Path
     ) -> None:

@@ -70,6 +70,7 @@ def check_names(content: bytes, layers: set[str]) -> None:
     assert strangers in (["probabilities"], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fixture", "name"), [("lite0_float", "lite0"), ("b0_float", "b0"), ("tiny_float", "tiny")]
 )

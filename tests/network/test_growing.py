@@ -38,6 +38,7 @@ def source_of(model, variant) -> Source:
     return Source(variant, "test", tensors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "changes"),
     [
@@ -60,6 +61,7 @@ def test_a_wider_and_deeper_network_begins_as_the_same_function(family, changes,
     )
 
 
+@pytest.mark.slow
 def test_a_narrower_and_shallower_network_begins_with_the_first_channels(tmp_path):
     variant = replace(small("b0"), width=1.0, depth=1.0)
     model = with_statistics(build(variant), 0)

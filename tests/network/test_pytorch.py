@@ -84,6 +84,7 @@ def test_symmetric_padding_is_pytorch_s_on_even_and_odd_sides(symmetric: Any, la
     np.testing.assert_allclose(part(inputs), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_padding_takes_an_operator_only_where_it_differs() -> None:
     network = build(SYMMETRIC, resolution=30)
     # 30, 15, 8: on the odd side, both paddings agree.

@@ -31,6 +31,7 @@ def photos(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_manifest_says_what_was_learned_from(user_folder, photos, tmp_path, monkeypatch):
     from edgeeff.training.aware import training
 

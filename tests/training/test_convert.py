@@ -23,6 +23,7 @@ def converted(finished, tmp_path_factory):
     return convert(None, given(finished, place, precision="float32"))
 
 
+@pytest.mark.slow
 def test_the_model_has_the_classes_labels_and_pictures_of_its_run(finished, converted):
     manifest = converted.manifest
     assert manifest.variant == finished.settings.variant

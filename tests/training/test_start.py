@@ -17,6 +17,7 @@ def last(run):
     return safetensors.numpy.load_file(run.folder / runs.LAST)
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_weights_of_another(settings, finished, tmp_path):
     run = train(settings(weights=str(finished.folder), epochs=1, learning_rate=1e-8), tmp_path)
     assert run.weights.source == str(finished.folder / runs.BEST)
@@ -46,6 +47,7 @@ def from_digits(settings, finished, tmp_path):
     return begin
 
 
+@pytest.mark.slow
 def test_twenty_pictures_of_two_classes_work_and_are_said_to_be_few(from_digits, twenty):
     run = from_digits(twenty)
     assert run.labels == ("bright", "dark")
@@ -57,6 +59,7 @@ def test_twenty_pictures_of_two_classes_work_and_are_said_to_be_few(from_digits,
     assert "for 10 classes, not 2: their head was dropped" in told
 
 
+@pytest.mark.slow
 def test_steps_of_few_pictures_leave_batchnorm_as_it_was(from_digits, twenty, finished):
     run = from_digits(twenty)
     assert any("leave BatchNorm as the weights have it" in note for note in run.notes)
@@ -66,6 +69,7 @@ def test_steps_of_few_pictures_leave_batchnorm_as_it_was(from_digits, twenty, fi
             assert np.array_equal(value, before[name])
 
 
+@pytest.mark.slow
 def test_classes_of_other_names_begin_with_a_new_classifier(from_digits, tmp_path, finished):
     counts = {f"class{number}": 4 for number in range(10)}
     run = from_digits(class_folders(tmp_path / "ten", counts), epochs=1, head_epochs=1)
@@ -73,6 +77,7 @@ def test_classes_of_other_names_begin_with_a_new_classifier(from_digits, tmp_pat
     assert not run.weights.trained
 
 
+@pytest.mark.slow
 def test_pictures_that_cannot_be_read_are_left_out_and_counted(from_digits, twenty):
     for name in ("000", "001"):
         (twenty / "dark" / f"{name}.png").write_bytes(b"no picture")
@@ -88,6 +93,7 @@ def test_a_class_of_which_no_picture_can_be_read_is_refused(from_digits, twenty)
         from_digits(twenty)
 
 
+@pytest.mark.slow
 def test_rare_classes_count_more(from_digits, tmp_path):
     run = from_digits(class_folders(tmp_path / "uneven", {"bright": 20, "dark": 5}), epochs=1)
     assert any("classes are uneven" in note for note in run.notes)
@@ -112,6 +118,7 @@ def test_a_wrong_line_is_one_clear_line(words, said, tmp_path, monkeypatch, caps
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_options_come_before_the_file_of_settings(settings, tmp_path, capsys):
     photos = tmp_path / "photos"
     for name in ("a", "b"):

@@ -32,6 +32,7 @@ def figures(run):
     return [(one.loss, one.accuracy, one.val_loss, one.val_top1) for one in run.epochs]
 
 
+@pytest.mark.slow
 def test_a_run_holds_its_weights_figures_and_everything_that_made_them(finished):
     there = {path.name for path in finished.folder.iterdir() if "tfevents" not in path.name}
     assert there == {
@@ -86,6 +87,7 @@ def test_the_line_that_is_written_down_makes_the_run_again(finished, tmp_path):
     assert again == finished.settings
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_in_the_same_bits(settings, finished, tmp_path):
     with pytest.raises(StoppedError):
         train(settings(), tmp_path, on_epoch=stopped_after(1))
@@ -124,6 +126,7 @@ def test_a_killed_process_loses_no_finished_epoch(settings, finished, tmp_path):
     assert (run.folder / runs.LAST).read_bytes() == (finished.folder / runs.LAST).read_bytes()
 
 
+@pytest.mark.slow
 def test_between_two_phases_the_bits_are_the_same_too(settings, tmp_path):
     chosen = settings(epochs=2, head_epochs=1)
     whole = train(chosen, tmp_path / "whole")
@@ -134,6 +137,7 @@ def test_between_two_phases_the_bits_are_the_same_too(settings, tmp_path):
     assert figures(run) == figures(whole)
 
 
+@pytest.mark.slow
 def test_the_first_epochs_leave_all_but_the_classifier_alone(settings, finished, tmp_path):
     run = train(
         settings(weights=str(finished.folder), epochs=1, head_epochs=1, average=0.0), tmp_path
@@ -143,6 +147,7 @@ def test_the_first_epochs_leave_all_but_the_classifier_alone(settings, finished,
     assert changed == {"logits/kernel", "logits/bias"}
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_and_loses_nothing(settings, tmp_path, monkeypatch):
     from edgeeff import files
 
@@ -172,6 +177,7 @@ def test_a_finished_run_has_nowhere_to_go_on_to(finished):
         resume_training(finished.folder)
 
 
+@pytest.mark.slow
 def test_a_run_whose_pictures_have_changed_does_not_go_on(settings, tmp_path):
     photos = class_folders(tmp_path / "photos", {"bright": 6, "dark": 6})
     chosen = settings(dataset=None, data=photos, epochs=2, batch=4)
@@ -188,6 +194,7 @@ def test_a_folder_without_a_run_cannot_go_on(tmp_path):
         resume_training(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_there(settings, tmp_path):
     # Decay of so much makes weights nine times as large in each step.
     growing = {"learning_rate": 10.0, "weight_decay": 1.0, "warmup": 0.0}

@@ -29,6 +29,7 @@ def test_a_scaled_network_begins_with_weights_of_the_published_one_nearest_to_it
     )
 
 
+@pytest.mark.slow
 def test_where_there_are_none_networks_begin_with_random_ones_and_that_is_told(tmp_path):
     weights = first("edgetpu-s", "auto")
     assert weights(VARIANTS["edgetpu-s"], tmp_path) == "none"

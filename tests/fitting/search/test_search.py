@@ -49,6 +49,7 @@ def test_a_network_is_found_trained_quantized_and_measured(tmp_path):
     assert again.winner == found.winner
 
 
+@pytest.mark.slow
 def test_a_budget_that_nothing_keeps_is_refused_before_any_training(tmp_path):
     def never(one, rung, outcome):
         raise AssertionError(one)

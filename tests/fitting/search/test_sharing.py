@@ -142,6 +142,7 @@ def test_a_task_that_takes_its_workers_along_is_given_up():
     assert found["task 1"].value == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_loses_its_task_to_another(place, tmp_path):
     log = tmp_path / "log"
     victim = started(place, 6, 0.4, log)
@@ -155,6 +156,7 @@ def test_a_worker_that_is_killed_loses_its_task_to_another(place, tmp_path):
     assert any("error" not in one.user_attrs for one in abandoned)
 
 
+@pytest.mark.slow
 def test_a_worker_that_stood_still_finds_its_task_taken_and_counts_nothing(tmp_path):
     place, log = str(tmp_path / "study.journal"), tmp_path / "log"
     sleeper = started(place, 3, 0.5, log)

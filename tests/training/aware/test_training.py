@@ -63,6 +63,7 @@ def answers(content):
     return np.concatenate([classifier(picture[None]).logits for picture in others])
 
 
+@pytest.mark.slow
 def test_the_integer_network_learns_to_answer_as_the_float_one(tiny, corrected, trained):
     truth = answers(tiny.content)
     before, after = (fidelity(truth, answers(file_of(n))) for n in (corrected, trained.network))
@@ -136,6 +137,7 @@ def test_learned_ranges_and_weights_go_into_the_file_as_they_are(trained):
             np.testing.assert_allclose(steps * scales, rows, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_arguments_give_the_same_bytes_and_another_seed_others(
     corrected, lessons, monkeypatch
 ):
