@@ -36,6 +36,7 @@ def marked(example: str) -> object:
     return pytest.param(example, id="-".join(sorted(used)), marks=marks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", [marked(example) for example in EXAMPLES])
 def test_an_example_runs_as_it_is(example, user_folder, monkeypatch):
     shutil.rmtree(user_folder / "models", ignore_errors=True)

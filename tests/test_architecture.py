@@ -207,6 +207,7 @@ def test_every_command_has_an_example(name):
     assert "Example" in python("-m", "edgeeff", name, "--help").stdout
 
 
+@pytest.mark.slow
 def test_tests_share_modules_of_their_own_and_not_each_other():
     folder = ROOT / "tests"
     shared = [

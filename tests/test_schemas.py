@@ -61,6 +61,7 @@ def printed(line, capfd):
     return capfd.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line", [*COMMANDS, *(pytest.param(s, marks=pytest.mark.slow) for s in SLOW)]
 )

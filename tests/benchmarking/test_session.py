@@ -101,6 +101,7 @@ def test_a_delegate_that_breaks_down_leaves_the_others_measured(
     assert len(found.samples_ns) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.cc
 def test_an_accelerator_for_one_process_is_shared_by_taking_turns(compiled, delegate):
     other = compiled.with_name("other.tflite")

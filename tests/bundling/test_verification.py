@@ -145,6 +145,7 @@ CHANGES: dict[Change, tuple[str, str]] = {
 changed with it."""
 
 
+@pytest.mark.slow
 def test_a_model_that_the_document_does_not_know_is_found(copy: Path) -> None:
     shutil.copy(copy / "models/int8.tflite", copy / "models/more.tflite")
     found = edgeeff.verify(resealed(copy))
@@ -202,6 +203,7 @@ def test_the_fault_names_tensor_picture_and_steps(copy: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_steps_that_are_allowed_pass(copy: Path) -> None:
     answer_of_another_picture(copy)
     (difference, *_) = edgeeff.verify(resealed(copy)).differences["models/int8.tflite"]

@@ -26,6 +26,7 @@ def test_json_is_one_document_that_validates(capfd):
     assert content["comparisons"][0]["how"] == "interleaved"
 
 
+@pytest.mark.slow
 def test_a_table_shows_median_and_spread_and_what_ran(capfd):
     assert run("benchmark", tiny.FLOAT32, *QUICK) == 0
     out = capfd.readouterr().out
@@ -35,6 +36,7 @@ def test_a_table_shows_median_and_spread_and_what_ran(capfd):
     assert "XNNPACK runs 18 of 18 operators" in out
 
 
+@pytest.mark.slow
 def test_one_broken_file_of_two_is_reported_and_the_status_says_so(capfd, tmp_path):
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"TFL3" * 40)
@@ -52,6 +54,7 @@ def test_only_a_broken_file_is_an_error_document(capfd, tmp_path):
     assert content["schema"] == "edgeeff.error/1"
 
 
+@pytest.mark.slow
 def test_a_latency_gate_fails_with_status_3_and_one_document(capfd):
     assert run("benchmark", tiny.FLOAT32, *QUICK, "--json", "--max-latency", "0.000001") == 3
     captured = capfd.readouterr()
@@ -89,6 +92,7 @@ def test_pictures_are_timed_stage_by_stage(capfd, tmp_path, photographs):
         assert stages["postprocessing_ms"] > 0
 
 
+@pytest.mark.slow
 def test_pictures_of_an_unknown_preprocessing_leave_the_latency_and_a_warning(
     capfd, tmp_path, photographs
 ):

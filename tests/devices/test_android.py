@@ -160,6 +160,7 @@ def test_a_failing_program_is_one_clear_error(
     assert caught.value.exit_status == 4
 
 
+@pytest.mark.slow
 def test_a_hanging_program_is_ended(phone: TestPhone, model: Path) -> None:
     phone.behave(double.HANG)
     plan = Plan(timeout=0.5)

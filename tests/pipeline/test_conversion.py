@@ -96,6 +96,7 @@ def test_the_manifest_says_what_the_file_is(made):
     assert manifest.fidelity["images"] == HELD_OUT
 
 
+@pytest.mark.slow
 def test_without_a_recipe_the_network_itself_chooses_one(source, tmp_path):
     made = quantize(source, tmp_path, recipe=None)
     assert made.manifest.recipe is not None
@@ -183,6 +184,7 @@ def test_a_manifest_that_cannot_be_written_loses_nothing(made, tmp_path):
     assert (model.read_bytes(), manifest.read_bytes()) == (b"old", before)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_ours_at_the_place_of_the_manifest_is_not_touched(source, tmp_path):
     mine = tmp_path / "tiny-int8.json"
     mine.write_text('{"mine": true}')
@@ -192,6 +194,7 @@ def test_a_file_that_is_not_ours_at_the_place_of_the_manifest_is_not_touched(sou
     assert read_manifest(quantize(source, tmp_path, force=True).model) is not None
 
 
+@pytest.mark.slow
 def test_a_manifest_without_its_model_is_replaced(source, made, tmp_path):
     shutil.copy(path_of(made.model), tmp_path / "tiny-int8.json")
     assert read_manifest(quantize(source, tmp_path).model) is not None
@@ -357,6 +360,7 @@ def test_made_up_pictures_are_not_judged(made):
     assert made.notes == ()
 
 
+@pytest.mark.slow
 def test_a_gate_that_is_reached_says_what_was_tried(source, tmp_path):
     made = quantize(source, tmp_path / "out", limits=Limits(min_sqnr=-100.0))
     assert made.manifest.tried is not None
@@ -468,6 +472,7 @@ def test_every_family_becomes_integer_only(variant, tmp_path):
     assert held == policy.expected_of(find_variant(variant))
 
 
+@pytest.mark.slow
 def test_a_float_file_that_was_changed_since_its_export_is_told_of(source, tmp_path):
     graph = float_graph(source.read_bytes())
     layer = next(operator for operator in graph.operators if operator.weighted)
@@ -500,6 +505,7 @@ class TestWhatTheSourceSaysOfItself:
         assert read_labels(made.model, found.outputs[0]) == self.LABELS
         assert tuple(made.manifest.labels) == self.LABELS
 
+    @pytest.mark.slow
     def test_serves_without_a_manifest_as_with_one(self, described, source, tmp_path):
         with_manifest = quantize(source, tmp_path / "one", recipe="int8-plain")
         without = quantize(described, tmp_path / "two", recipe="int8-plain")

@@ -72,6 +72,7 @@ def test_the_same_arguments_give_the_same_bytes(tiny_float: Path):
     assert made(content, "int8", seed=3) == made(content, "int8", seed=3)
 
 
+@pytest.mark.slow
 def test_observations_of_an_earlier_recipe_give_the_same_bytes(tiny_float: Path):
     content, kept = tiny_float.read_bytes(), Observations()
     recipes = ("int8", "int8-plain", "int8-swish")

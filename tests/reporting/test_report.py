@@ -235,6 +235,7 @@ def two_hundred(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_hundred_models_are_a_page_of_bearable_size(two_hundred: Path) -> None:
     made = edgeeff.report(two_hundred)
     assert len(Reader(made.html).found["details"]) >= 200

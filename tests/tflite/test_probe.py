@@ -58,6 +58,7 @@ def test_a_failed_assertion_of_the_runtime_is_quoted(runtime_that: Any) -> None:
         probe(tiny.INT8)
 
 
+@pytest.mark.slow
 def test_a_runtime_that_does_not_end_is_stopped(runtime_that: Any) -> None:
     runtime_that("time.sleep(60)")
     with pytest.raises(InputError, match="did not run to its end in 2 s"):

@@ -34,16 +34,19 @@ def one_epoch(pixels, change=STRONG, **options):
     return np.stack([images for images, _ in pairs]), np.stack([targets for _, targets in pairs])
 
 
+@pytest.mark.slow
 def test_an_epoch_made_again_is_the_same_to_the_bit(digits):
     for first, again in zip(one_epoch(digits), one_epoch(digits), strict=True):
         assert np.array_equal(first, again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [{"epochs": range(2, 3)}, {"seed": 4}])
 def test_another_epoch_or_seed_changes_pictures_otherwise(digits, other):
     assert not np.array_equal(one_epoch(digits)[0], one_epoch(digits, **other)[0])
 
 
+@pytest.mark.slow
 def test_epochs_follow_one_another(digits):
     both, _ = one_epoch(digits, epochs=range(1, 3))
     each = [one_epoch(digits, epochs=range(epoch, epoch + 1))[0] for epoch in (1, 2)]
@@ -61,6 +64,7 @@ def test_no_picture_comes_twice_in_an_epoch(count, seed, epoch, data):
     assert 0 <= steps.min() <= steps.max() < count
 
 
+@pytest.mark.slow
 def test_workers_share_the_batches_of_one(digits):
     plain = Augmentation(operations=1)
     whole, targets = one_epoch(digits, plain)

@@ -53,6 +53,7 @@ def test_the_file_names_as_many_right_as_the_run_says(finished, converted, tmp_p
     assert found.accuracy.top1.value == pytest.approx(finished.test_top1, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_is_said_to_be(finished, converted, tmp_path):
     assert "was stopped" not in " ".join(converted.notes)
     folder = tmp_path / "stopped"

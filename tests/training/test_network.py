@@ -49,6 +49,7 @@ def network():
     return built(LITE, 10, settings, synchronised=False)
 
 
+@pytest.mark.slow
 def test_a_network_for_training_is_the_one_that_is_exported(network):
     plain = build(LITE, classes=10, resolution=32)
     for name, value in named_weights(plain).items():
@@ -58,6 +59,7 @@ def test_a_network_for_training_is_the_one_that_is_exported(network):
     assert np.allclose(found, plain(picture, training=False), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_frozen_batchnorm_has_nothing_to_learn():
     settings = TrainingSettings(dataset="digits", resolution=32)
     model = built(LITE, 10, settings, synchronised=False).model

@@ -86,6 +86,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_counted(from_digits, twen
     assert any("2 pictures cannot be read" in note and "000.png" in note for note in run.notes)
 
 
+@pytest.mark.slow
 def test_a_class_of_which_no_picture_can_be_read_is_refused(from_digits, twenty):
     for path in (twenty / "dark").iterdir():
         path.write_bytes(b"no picture")
@@ -138,6 +139,7 @@ def test_options_come_before_the_file_of_settings(settings, tmp_path, capsys):
     assert written["settings"]["variant"] == "b0-phi-8"
 
 
+@pytest.mark.slow
 def test_a_device_without_memory_is_told_of_in_a_line(settings, tmp_path, monkeypatch):
     import tensorflow as tf
 

@@ -205,6 +205,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_there(setting
     assert all(np.isfinite(value).all() for value in kept.values())
 
 
+@pytest.mark.slow
 def test_a_step_that_memory_has_no_room_for_is_refused_with_one_that_fits(
     settings, tmp_path, monkeypatch
 ):

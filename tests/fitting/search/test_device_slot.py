@@ -33,6 +33,7 @@ def started(*arguments) -> multiprocessing.Process:
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["local", PHONE])
 @pytest.mark.parametrize("machines", [1, 2])
 def test_holders_come_one_after_the_other(device, machines, tmp_path):
@@ -52,6 +53,7 @@ def test_holders_come_one_after_the_other(device, machines, tmp_path):
         assert words == ["begin", "end"] * 3
 
 
+@pytest.mark.slow
 def test_a_holder_that_is_killed_frees_the_slot(tmp_path):
     log, journal = tmp_path / "log", tmp_path / "journal"
     victim = started(journal, PHONE, log, 600.0, str(tmp_path))

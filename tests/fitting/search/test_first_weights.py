@@ -38,6 +38,7 @@ def test_where_there_are_none_networks_begin_with_random_ones_and_that_is_told(t
     assert "random" in notes[0]
 
 
+@pytest.mark.slow
 def test_weights_that_were_asked_for_and_cannot_be_had_are_an_error(tmp_path):
     with pytest.raises(InputError, match="no ImageNet weights of the family edgetpu"):
         first("edgetpu-s", "imagenet")(VARIANTS["edgetpu-s"], tmp_path)

@@ -65,6 +65,7 @@ def fine(values: np.ndarray) -> np.ndarray:
     return np.bincount(bits, minlength=BINS)
 
 
+@pytest.mark.slow
 def test_the_order_of_work_does_not_show(graph):
     first, second = observe(graph, batches(20)), observe(graph, batches(20))
     for tensor, found in first.items():
@@ -72,6 +73,7 @@ def test_the_order_of_work_does_not_show(graph):
             np.testing.assert_array_equal(value, getattr(second[tensor], name))
 
 
+@pytest.mark.slow
 def test_a_batch_that_lingers_does_not_hold_what_the_next_one_needs(graph, monkeypatch):
     def lingers(looked, graph, number):
         time.sleep(0.01 * (number % 3))
@@ -90,6 +92,7 @@ def test_without_histograms_the_rest_is_the_same(graph):
             np.testing.assert_array_equal(getattr(found, name), getattr(whole[tensor], name))
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_single_pictures_has_a_limit(graph):
     seen = observe(graph, batches(PICTURES + 3))
     assert {len(found.pictures) for found in seen.values()} == {PICTURES}

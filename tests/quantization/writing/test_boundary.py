@@ -61,6 +61,7 @@ def by_input(request, tiny_float: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_every_input_type_gives_the_same_answer(by_input):
     preprocessing = of_family("lite", 32)
     picture = next(synthetic_pictures(1, 32, seed=5))
