@@ -14,9 +14,6 @@ import edgeeff
 PAGE = (Path(__file__).parent.parent / "docs" / "api.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
-SLOW = {"convert", "convert_model", "benchmark", "compare", "Limits", "fit", "fit_to_data", "train"}
-"""What takes some seconds to do."""
-
 
 def used_by(example: str) -> set[str]:
     """The names of edgeeff that an example uses."""
@@ -29,15 +26,10 @@ def used_by(example: str) -> set[str]:
     }
 
 
-def marked(example: str) -> object:
-    """An example by the names it uses."""
-    used = used_by(example)
-    marks = [] if used.isdisjoint(SLOW) else [pytest.mark.slow]
-    return pytest.param(example, id="-".join(sorted(used)), marks=marks)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("example", [marked(example) for example in EXAMPLES])
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=lambda example: "-".join(sorted(used_by(example)))
+)
 def test_an_example_runs_as_it_is(example, user_folder, monkeypatch):
     shutil.rmtree(user_folder / "models", ignore_errors=True)
     command = [sys.executable, "-c", example]

@@ -15,14 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeeff.errors import InputError
-from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import ranges
-from edgeeff.quantization.calibration.observation import Observed, observe
-from edgeeff.quantization.calibration.pictures import CalibrationSet
-from edgeeff.quantization.float_graph import correctable
-from edgeeff.quantization.recipes.recipe import Recipe
-from edgeeff.tflite.float_model import FloatModel
+from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.statistics import TensorStatistics
 
@@ -194,49 +188,6 @@ def of_observation(
     extremes = np.array([observed[tensor].extremes[:pictures] for tensor in tensors])
     found = coverage([graph.name(tensor) for tensor in tensors], extremes)
     return replace(found, odd=odd) if found else None
-
-
-def calibration_coverage(
-    model: FloatModel,
-    calibration: CalibrationSet,
-    recipe: Recipe | None = None,
-    *,
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> Coverage | None:
-    """Run the float network over pictures and say whether they are enough to calibrate it.
-
-    Args:
-        model: the float network.
-        calibration: the pictures.
-        recipe: decides which ranges come from pictures; ``None``: all that can.
-        threads: kernel threads.
-        progress: told of every batch.
-
-    Returns:
-        ``None`` if no range depends on the pictures.
-
-    Raises:
-        InputError: a model that cannot be quantized, or pictures that break it.
-    """
-    graph, pictures = correctable(model.graph), calibration.pictures
-    if pictures.shape[1:] != graph.shape(graph.input)[1:]:
-        raise InputError(
-            f"the network takes {list(graph.shape(graph.input)[1:])}, "
-            f"the pictures are {list(pictures.shape[1:])}"
-        )
-    size = graph.shape(graph.input)[0]
-    places = np.arange(math.ceil(len(pictures) / size) * size) % len(pictures)
-    batches = (model.preprocessing.normalised(pictures[few]) for few in places.reshape(-1, size))
-    with (progress or Progress()).stage("calibrate", len(places) // size) as advance:
-        observed = observe(graph, batches, histograms=False, threads=threads, advance=advance)
-    said = ranges.described(graph, model.statistics)
-    batchnorm: Mapping[int, TensorStatistics] = {}
-    if recipe is not None:
-        outdated = model.statistics is not None and model.statistics.outdated
-        credible = ranges.credible(said, observed, outdated=outdated)
-        batchnorm = ranges.trusted(credible, recipe.ranges, synthetic=calibration.synthetic)
-    return of_observation(graph, observed, batchnorm, len(pictures))
 
 
 def _counts(pictures: int) -> list[int]:

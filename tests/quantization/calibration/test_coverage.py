@@ -10,18 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration import ranges
 from edgeeff.quantization.calibration.coverage import (
     FEWEST,
     WIDENED,
     Coverage,
-    calibration_coverage,
     coverage,
 )
 from edgeeff.quantization.calibration.observation import observe
-from edgeeff.quantization.calibration.pictures import synthetic_set
+from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set
+from edgeeff.quantization.corrections.corrected import correct_network
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.recipes.recipe import find_recipe
 from edgeeff.tflite.float_model import FloatModel
@@ -36,6 +35,14 @@ def reached(highest: np.ndarray) -> Coverage:
     found = coverage([f"layer{number}" for number in range(len(highest))], extremes)
     assert found is not None
     return found
+
+
+def told(model: FloatModel, calibration: CalibrationSet, recipe: str) -> Coverage | None:
+    """What a quantization tells of how far its pictures reach."""
+    found: list[Coverage | None] = []
+    calibration = replace(calibration, source="photographs")
+    correct_network(model, find_recipe(recipe), calibration, covered=found.append)
+    return found[0]
 
 
 @given(
@@ -117,8 +124,8 @@ def test_json_has_a_curve_by_columns():
     assert {len(column) for column in fields["curve"].values()} == {5}
 
 
-def test_a_network_without_statistics_has_all_its_ranges_from_pictures(tiny_float: Path):
-    found = calibration_coverage(FloatModel(tiny_float.read_bytes(), TINY), synthetic_set(10, TINY))
+def test_of_a_recipe_of_extremes_all_ranges_come_from_pictures(tiny_float: Path):
+    found = told(FloatModel(tiny_float.read_bytes(), TINY), synthetic_set(10, TINY), "int8-plain")
     assert found is not None
     assert found.pictures == 10
     assert found.activations == len(ranges.from_pictures(float_graph(tiny_float.read_bytes()), {}))
@@ -126,17 +133,12 @@ def test_a_network_without_statistics_has_all_its_ranges_from_pictures(tiny_floa
 
 def test_where_batchnorm_decides_pictures_do_not_count(lite0_float: Path):
     content = lite0_float.read_bytes()
-    pictures = replace(synthetic_set(2, LITE), source="photographs")
+    pictures = synthetic_set(2, LITE)
     counts = {}
     for name in ("int8", "int8-plain"):
-        found = calibration_coverage(FloatModel(content, LITE), pictures, find_recipe(name))
+        found = told(FloatModel(content, LITE), pictures, name)
         counts[name] = found.activations if found else 0
     assert counts == {"int8": 1, "int8-plain": len(ranges.from_pictures(float_graph(content), {}))}
-
-
-def test_pictures_of_another_size_are_refused(tiny_float: Path):
-    with pytest.raises(InputError, match="the pictures are"):
-        calibration_coverage(FloatModel(tiny_float.read_bytes(), TINY), synthetic_set(2, LITE))
 
 
 def test_extremes_are_noted_of_each_picture(tiny_float: Path):
@@ -158,6 +160,6 @@ def test_extremes_of_a_batch_are_noted_one_by_one(tmp_path: Path):
     variant = networks.tiny_variant()
     path = tmp_path / "batch.tflite"
     export(networks.untrained(variant, pictures=8), path, preprocessing=TINY, batch=2)
-    found = calibration_coverage(FloatModel(path.read_bytes(), TINY), synthetic_set(9, TINY))
+    found = told(FloatModel(path.read_bytes(), TINY), synthetic_set(9, TINY), "int8-plain")
     assert found is not None
     assert found.pictures == 9
