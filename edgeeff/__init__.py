@@ -10,6 +10,8 @@ install has no need of TensorFlow or the quantizer.
 
 from __future__ import annotations
 
+from edgeeff.version import __version__ as __version__
+
 TYPE_CHECKING = False
 """As in ``typing``, which would be most of the time that importing this module takes."""
 
@@ -63,7 +65,6 @@ if TYPE_CHECKING:
     from edgeeff.training.train import resume_training as resume_training
     from edgeeff.training.train import train as train
 
-__version__ = "0.1.0"
 
 __all__ = [
     "AccuracyGateFailed",

@@ -35,7 +35,7 @@ def imports(path: Path) -> Iterator[str]:
 def inside(path: Path) -> Iterator[str]:
     """The modules of edgeeff that a file imports, named from below the package."""
     for name in imports(path):
-        if name.startswith("edgeeff.") and name != "edgeeff.__version__":
+        if name.startswith("edgeeff."):
             yield name.removeprefix("edgeeff.")
 
 

@@ -15,6 +15,7 @@ from tests.sources import PACKAGE, import_graph, imports, inside, modules
 ROOT = PACKAGE.parent
 
 ROOMS = (
+    "version",
     "arrays",
     "errors",
     "extras",

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeeff import __version__, foreign
+from edgeeff import foreign
 from edgeeff.benchmarking.comparison import Comparison
 from edgeeff.benchmarking.environment import Environment
 from edgeeff.benchmarking.measurement import Figure, Measurement
 from edgeeff.benchmarking.session import Failure
 from edgeeff.errors import InputError
 from edgeeff.files import document, read_document
+from edgeeff.version import __version__
 
 SCHEMA = "edgeeff.benchmark/1"
 COMPARISON_SCHEMA = "edgeeff.comparison/1"

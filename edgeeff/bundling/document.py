@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgeeff import __version__, files
+from edgeeff import files
 from edgeeff.errors import InputError
+from edgeeff.version import __version__
 
 SCHEMA = "edgeeff.bundle/1"
 

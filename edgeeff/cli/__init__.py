@@ -15,11 +15,11 @@ from typing import Any
 
 import click
 
-from edgeeff import __version__
 from edgeeff.cli.encoding import encode_anything
 from edgeeff.cli.layout import folded, width_of
 from edgeeff.cli.terminal import ReaderLeft, discard, echo, indented
 from edgeeff.errors import EdgeeffError, OutputError, unknown_name
+from edgeeff.version import __version__
 
 COMMANDS = {
     "variants": "edgeeff.cli.variants",

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from edgeeff import __version__
 from edgeeff.accelerators.machine import MOVING, STEADY
 from edgeeff.accelerators.plan import Plan, TargetStatus
 from edgeeff.devices.ssh_pictures import archive, name_of, whole
 from edgeeff.devices.worker_bench import WorkerBench, crash_hint
 from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.files import read_bytes
+from edgeeff.version import __version__
 from edgeeff.worker.channel import Channel
 
 CONNECT_SECONDS = 15

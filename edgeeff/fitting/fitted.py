@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edgeeff import __version__, files, foreign
+from edgeeff import files, foreign
 from edgeeff.drawing.svg import Plot
 from edgeeff.fitting.budget import Limits, Models, frontier
 from edgeeff.fitting.candidates import Candidate
@@ -24,6 +24,7 @@ from edgeeff.fitting.measured import (
 )
 from edgeeff.fitting.plot import frontier_plot
 from edgeeff.fitting.settings import MOST_NETWORKS, FitSettings
+from edgeeff.version import __version__
 
 SCHEMA = "edgeeff.fit/1"
 

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeeff import __version__
 from edgeeff.drawing.svg import DARK, PAPER
+from edgeeff.version import __version__
 
 if TYPE_CHECKING:
     import jinja2

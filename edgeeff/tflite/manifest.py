@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeeff import __version__, extras, files, foreign
+from edgeeff import extras, files, foreign
 from edgeeff.errors import InputError, OutputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.model import Tensor
 from edgeeff.tflite.reader import parse_model
+from edgeeff.version import __version__
 
 SCHEMA = "edgeeff.manifest/1"
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any, cast
 
-import edgeeff
 from edgeeff import errors
 from edgeeff.errors import EdgeeffError, TargetUnavailable
+from edgeeff.version import __version__
 from edgeeff.worker.serve import PROTOCOL
 
 START_SECONDS = 60.0
@@ -202,7 +202,7 @@ class Channel:
             if found["protocol"] != PROTOCOL:
                 raise TargetUnavailable(
                     f"{self.name} runs edgeeff {found.get('edgeeff')}, "
-                    f"which speaks another protocol than {edgeeff.__version__} here",
+                    f"which speaks another protocol than {__version__} here",
                     "install the same version of edgeeff at both ends",
                 )
             return found

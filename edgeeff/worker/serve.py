@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from edgeeff import __version__
 from edgeeff.accelerators import find_target
 from edgeeff.accelerators.machine import peak_bytes, read_machine, resident_bytes
 from edgeeff.accelerators.plan import Plan
@@ -26,6 +25,7 @@ from edgeeff.accelerators.session import Session, random_inputs
 from edgeeff.errors import EdgeeffError, TargetUnavailable, UsageError
 from edgeeff.files import sha256
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.version import __version__
 from edgeeff.worker import sampling
 from edgeeff.worker.arrays import packed, unpacked
 from edgeeff.worker.picture_times import picture_times

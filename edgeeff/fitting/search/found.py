@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeeff import __version__, files
+from edgeeff import files
 from edgeeff.architectures.variants import Variant, counts
 from edgeeff.fitting.search.halving import Round
 from edgeeff.fitting.search.settings import SearchSettings
 from edgeeff.fitting.search.sharing import Outcome
 from edgeeff.fitting.search.space import Candidate
+from edgeeff.version import __version__
 
 SCHEMA, DOCUMENT = "edgeeff.search/1", "search.json"
 
