@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from results import SAVE, of_this_run, save
 
-from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
+from edgeeff.evaluation.inputs import find_preprocessing, input_shape
 from edgeeff.pictures.preprocessing import Preprocessing, of_family
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.tflite import statistics
@@ -112,7 +112,7 @@ def main() -> None:
     }
     graph.expose(list(linear.values()))
     runner = Runner(graph.content())
-    resolution = input_resolution(path)
+    resolution, *_ = input_shape(path)
     preprocessing = find_preprocessing(path, otherwise=of_family("lite", resolution))
     kinds = {
         "photographs": photographs(preprocessing, COUNT),

@@ -20,19 +20,25 @@ class SmallClassifier:
     Attributes:
         image: the input.
         picture: float32 with channels last: the input, or what ``leading`` makes of it: a
-            ``TRANSPOSE`` of channels that are first, or a ``CAST`` of bytes.
+            ``TRANSPOSE`` of channels that are first, a ``CAST`` of bytes, or a ``RESHAPE`` of grey
+            pictures without a dimension of channels.
     """
 
-    def __init__(self, side: int, seed: int = 0, *, leading: str = "") -> None:
+    def __init__(
+        self, shape: int | tuple[int, int, int], seed: int = 0, *, leading: str = ""
+    ) -> None:
         self._random, self._writer = np.random.default_rng(seed), GraphWriter()
-        shape = (1, 3, side, side) if leading == "TRANSPOSE" else (1, side, side, 3)
+        height, width, channels = (shape, shape, 3) if isinstance(shape, int) else shape
+        taken = {"TRANSPOSE": (1, channels, height, width), "RESHAPE": (1, height, width)}
+        last = (1, height, width, channels)
         dtype = "uint8" if leading == "CAST" else "float32"
-        self.image = self.picture = self._writer.tensor(shape, dtype)
+        self.image = self.picture = self._writer.tensor(taken.get(leading, last), dtype)
         if dtype == "uint8":
             self._writer.tensors[self.image].quantization = None
         if leading:
-            order = [self._writer.tensor((4,), "int32", [0, 2, 3, 1])][: leading == "TRANSPOSE"]
-            self.picture = self.add(leading, (self.image, *order), (1, side, side, 3))
+            given = {"TRANSPOSE": [0, 2, 3, 1], "RESHAPE": list(last)}.get(leading)
+            constant = [self._writer.tensor((4,), "int32", given)] if given else []
+            self.picture = self.add(leading, (self.image, *constant), last)
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Of a tensor."""

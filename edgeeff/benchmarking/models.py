@@ -20,7 +20,7 @@ from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.evaluation.normalisation import Normalisation
 from edgeeff.pictures.images import pixels, read_images
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.pictures.synthetic import synthetic_inputs
 from edgeeff.progress import Progress
 
 SYNTHETIC = 32
@@ -133,7 +133,7 @@ def _fidelity(first: Path, second: Path, data: Path | None, said: Normalisation 
 
 def _pictures(data: Path | None, preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:
     if data is None:
-        yield from synthetic_pictures(SYNTHETIC, preprocessing.resolution)
+        yield from synthetic_inputs(SYNTHETIC, preprocessing.shape)
     else:
         for _, picture in pixels(read_images(data), preprocessing):
             yield picture

@@ -216,6 +216,13 @@ def _source(path: Path, texts: Texts, name: str, labels: tuple[str, ...] | None)
             f"{path} takes whole pictures (--resize {SQUASH}), which no sample of a bundle makes",
             "quantize it with another --resize, such as bilinear:1",
         )
+    if not preprocessing.usual:
+        raise InputError(
+            f"{path} takes pictures of {list(preprocessing.shape)}, which no sample of a bundle "
+            "makes",
+            "bundles are of networks that take square RGB pictures; docs/images.md says how others "
+            "are made",
+        )
     manifest, content = read_manifest(path), files.read_bytes(path)
     model = parse_model(content, str(path))
     given, left_open = content, OPEN in model.inputs[0].shape[:1]

@@ -12,6 +12,7 @@ from edgeeff.errors import UsageError
 if TYPE_CHECKING:
     from edgeeff.drawing.svg import Plot
     from edgeeff.evaluation.layers.report import LayerError
+    from edgeeff.pictures.preprocessing import Preprocessing
 
 PICTURES = 8
 SHOWN = 12
@@ -20,9 +21,8 @@ SHOWN = 12
 def errors_of_layers(model: Path, reference: Path | None) -> tuple[LayerError, ...]:
     """The layers of a quantized model, the one with most error of its own first."""
     from edgeeff import files
-    from edgeeff.evaluation.inputs import find_preprocessing
     from edgeeff.evaluation.layers.report import layer_errors
-    from edgeeff.pictures.synthetic import synthetic_pictures
+    from edgeeff.pictures.synthetic import synthetic_inputs
     from edgeeff.tflite.graph import Graph
     from edgeeff.tflite.probe import probe
 
@@ -30,10 +30,21 @@ def errors_of_layers(model: Path, reference: Path | None) -> tuple[LayerError, .
         raise UsageError("--layers needs the float model", "--reference FLOAT.tflite")
     for file in (model, reference):
         probe(file)
-    preprocessing = find_preprocessing(reference)
-    pictures = list(synthetic_pictures(PICTURES, preprocessing.resolution, seed=1))
+    preprocessing = _preprocessing(model, reference)
+    pictures = list(synthetic_inputs(PICTURES, preprocessing.shape, seed=1))
     quantized, network = (Graph.of(files.read_bytes(f), str(f)) for f in (model, reference))
     return layer_errors(quantized, network, pictures, preprocessing)
+
+
+def _preprocessing(model: Path, reference: Path) -> Preprocessing:
+    """That of the float model, which the one made from it says, too."""
+    from edgeeff.errors import InputError
+    from edgeeff.evaluation.inputs import find_preprocessing
+
+    try:
+        return find_preprocessing(reference)
+    except InputError:
+        return find_preprocessing(model)
 
 
 def show_errors(terminal: Terminal, errors: Sequence[LayerError]) -> None:

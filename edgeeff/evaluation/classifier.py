@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgeeff import files
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pictures.shapes import Shape, picture_shape
 from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_layout import channels_last
@@ -62,13 +63,13 @@ class Classifier:
 
         Args:
             model: a ``.tflite`` file, its content or its graph, with one input [batch, height,
-                width, 3], or channels first if it begins with their TRANSPOSE, and one output
-                [batch, classes], float32, uint8, int8 or int16.
-            preprocessing: of the resolution of its input.
+                width, channels], or as ``channels_last`` reads it, and one output [batch, classes],
+                float32, uint8, int8 or int16.
+            preprocessing: of the shape of its input.
             threads: as of ``Runner``.
 
         Raises:
-            InputError: not such a model, another resolution, or an input that ``feeding`` refuses.
+            InputError: not such a model, another shape, or an input that ``feeding`` refuses.
         """
         name = str(model) if isinstance(model, Path) else "the model"
         content = files.read_bytes(model) if isinstance(model, Path) else model
@@ -76,19 +77,19 @@ class Classifier:
         graph = channels_last(graph)
         last = final_activation(graph)
         self._runner = Runner(_with_logits(graph, last, name), threads=threads)
-        self.batch, resolution, self._values = _dimensions(self._runner, name)
+        self.batch, shape, self._values = _dimensions(self._runner, name)
         self.activation = last.kind if last else None
         self.exclusive = excludes(self._values, self.activation)
         self._binary = self._values == 1 and self.activation == "LOGISTIC"
         self.classes = 2 if self._binary else self._values
         self.preprocessing = preprocessing
-        if preprocessing.resolution != resolution:
-            found = f"{name} takes {resolution} pixels"
-            raise InputError(f"{found}, its preprocessing makes {preprocessing.resolution}")
+        if preprocessing.shape != shape:
+            found = f"{name} takes pictures of {list(shape)}"
+            raise InputError(f"{found}, its preprocessing makes {list(preprocessing.shape)}")
         self._feed = feeding(self._runner.inputs[0], preprocessing)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Answers:
-        """Classify pictures, uint8 [count, resolution, resolution, 3], RGB, one or more."""
+        """Classify pictures, uint8 [count, height, width, channels], one or more."""
         raw = self._runner.run_all(pixels, self._feed)
         flat = [values.reshape(len(pixels), self._values) for values in raw]
         logits = dequantize(flat[-1], self._runner.outputs[-1])
@@ -135,14 +136,12 @@ def _with_logits(graph: Graph, last: Operator | None, name: str) -> bytes:
     return shown.content()
 
 
-def _dimensions(runner: Runner, name: str) -> tuple[int, int, int]:
-    """Batch, resolution and classes."""
+def _dimensions(runner: Runner, name: str) -> tuple[int, Shape, int]:
+    """Batch, shape of the pictures, and classes."""
     shape, output = runner.inputs[0].shape, runner.outputs[0].shape
-    if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2]:
-        hint = "a classifier of square RGB pictures has [batch, size, size, 3]"
-        raise InputError(f"{name} has an input of shape {list(shape)}", hint)
+    picture = picture_shape(shape, name)
     classes = output[-1] if output else 0
     if len(output) < 2 or output[0] != shape[0] or int(np.prod(output)) != shape[0] * classes:
         hint = "a classifier has [batch, classes]"
         raise InputError(f"{name} has an output of shape {list(output)}", hint)
-    return shape[0], shape[1], classes
+    return shape[0], picture, classes

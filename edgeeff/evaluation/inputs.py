@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from edgeeff.errors import InputError
-from edgeeff.pictures.preprocessing import Preprocessing, usual_crop
+from edgeeff.pictures.preprocessing import Preprocessing, of_shape, usual_crop
+from edgeeff.pictures.shapes import Shape, picture_shape
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_layout import channels_last
 from edgeeff.tflite.manifest import read_manifest
@@ -31,6 +33,7 @@ def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -
     """
     found = _from_manifest(model) or _from_metadata(model) or otherwise
     if found is None:
+        input_shape(model)  # What takes no pictures needs nothing said of them.
         hint = "say it with --mean, --std and --resize (such as --mean 127 --std 128)"
         raise InputError(f"{model} does not say how its pictures are preprocessed", hint)
     return found
@@ -55,18 +58,14 @@ def find_labels(model: Path) -> tuple[str, ...] | None:
     return labels
 
 
-def input_resolution(model: Path) -> int:
-    """Height and width in pixels of the pictures a classifier takes. Raises ``InputError``."""
-    return _resolution(read_model(model))
+def input_shape(model: Path) -> Shape:
+    """Height, width and channels of the pictures a classifier takes. Raises ``InputError``."""
+    return _shape(read_model(model))
 
 
-def _resolution(parsed: Model) -> int:
+def _shape(parsed: Model) -> Shape:
     graph = channels_last(Graph(parsed))
-    shape = graph.shape(graph.input) if parsed.inputs else ()
-    if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2] or shape[1] < 1:
-        hint = "a classifier of square RGB pictures has [batch, size, size, 3]"
-        raise InputError(f"{parsed.name} has an input of shape {list(shape)}", hint)
-    return shape[1]
+    return picture_shape(graph.shape(graph.input) if parsed.inputs else (), parsed.name)
 
 
 def _from_manifest(model: Path) -> Preprocessing | None:
@@ -83,16 +82,16 @@ def _from_metadata(model: Path) -> Preprocessing | None:
     if metadata is None or not metadata.inputs or not metadata.inputs[0].mean:
         return None
     tensor = metadata.inputs[0]
-    mean, std = (_per_channel(values, model) for values in (tensor.mean, tensor.std))
-    resolution = _resolution(parsed)
-    return Preprocessing(resolution, mean, std, "bilinear", usual_crop(resolution))
+    usual = of_shape(_shape(parsed))
+    mean, std = (_of_channels(v, usual.channels, model) for v in (tensor.mean, tensor.std))
+    return replace(usual, mean=mean, std=std, crop=usual_crop(min(usual.shape[:2])))
 
 
-def _per_channel(values: tuple[float, ...], model: Path) -> tuple[float, float, float]:
-    if len(values) not in (1, 3):
-        raise InputError(f"the metadata of {model} normalises {len(values)} channels", "not RGB?")
-    red, green, blue = values * 3 if len(values) == 1 else values
-    return red, green, blue
+def _of_channels(values: tuple[float, ...], channels: int, model: Path) -> tuple[float, ...]:
+    if len(values) not in (1, channels):
+        found = f"the metadata of {model} normalises {len(values)} channels"
+        raise InputError(found, f"its pictures have {channels}")
+    return values * channels if len(values) == 1 else values
 
 
 def find_weights(model: Path) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeeff.errors import UsageError
-from edgeeff.evaluation.inputs import input_resolution
+from edgeeff.evaluation.inputs import input_shape
 from edgeeff.pictures.preprocessing import Preprocessing, from_options
 
 
@@ -19,8 +19,8 @@ class Normalisation:
     resize: str = "bilinear"
 
     def of(self, model: Path) -> Preprocessing:
-        """The preprocessing at a model's resolution. Raises ``InputError``, ``UsageError``."""
-        return from_options(input_resolution(model), self.mean, self.std, self.resize)
+        """The preprocessing for a model's pictures. Raises ``InputError``, ``UsageError``."""
+        return from_options(input_shape(model), self.mean, self.std, self.resize)
 
 
 def normalisation(

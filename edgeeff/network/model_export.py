@@ -22,6 +22,7 @@ from edgeeff.network.export import (
 from edgeeff.network.graph_moments import graph_moments
 from edgeeff.network.leading_layers import leading_scaling
 from edgeeff.network.model_files import Classifier
+from edgeeff.pictures.shapes import Shape
 from edgeeff.tflite import statistics
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_scaling import Scaling
@@ -42,12 +43,12 @@ class ExportedClassifier:
     scaling: Scaling | None
 
 
-def exported(model: Classifier, resolution: int, batch: int) -> ExportedClassifier:
+def exported(model: Classifier, shape: Shape, batch: int) -> ExportedClassifier:
     """A float .tflite with the signature ``serving_default`` and an input called ``image``.
 
     Args:
         model: the network.
-        resolution: side of its pictures.
+        shape: height, width and channels of its pictures.
         batch: pictures per run.
 
     Raises:
@@ -56,7 +57,7 @@ def exported(model: Classifier, resolution: int, batch: int) -> ExportedClassifi
     """
     if batch < 1:
         raise UsageError(f"a batch of {batch} pictures", "it is at least 1")
-    function = traced(model.call, (batch, resolution, resolution, 3))
+    function = traced(model.call, (batch, *shape))
     try:
         graph = Graph.of(converted(function))
     except ConverterError as error:

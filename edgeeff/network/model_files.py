@@ -34,9 +34,9 @@ class Classifier:
 
     Attributes:
         name: of it.
-        call: from pictures, float32 [batch, height, width, 3], to answers [batch, classes], as
-            the network gives them outside of training.
-        shape: of a picture; ``None`` for a size that is open.
+        call: from pictures, float32 [batch, height, width, channels], to answers [batch, classes],
+            as the network gives them outside of training.
+        shape: height, width and channels of a picture; ``None`` for a size that is open.
         kept: what has to stay in memory while ``call`` is used.
     """
 
@@ -92,7 +92,7 @@ def of_model(model: Any, name: str | None = None) -> Classifier:
         raise _ends(name, len(model.inputs), len(model.outputs))
     shape = tuple(model.inputs[0].shape[1:])
     _check_shape(name, shape, tuple(model.outputs[0].shape))
-    return Classifier(name, lambda image: model(image, training=False), shape, model)
+    return _of_pictures(name, lambda image: model(image, training=False), shape, model)
 
 
 def _check_file(path: Path, *, allow_code: bool) -> None:
@@ -178,7 +178,16 @@ def _saved_model(path: Path, *, allow_code: bool) -> Classifier:
     def call(image: Any) -> Any:
         return signature(**{key: tf.cast(image, spec.dtype)})[answer]
 
-    return Classifier(path.name, call, tuple(spec.shape)[1:], loaded)
+    return _of_pictures(path.name, call, tuple(spec.shape)[1:], loaded)
+
+
+def _of_pictures(
+    name: str, call: Callable[[Any], Any], shape: tuple[int | None, ...], kept: Any
+) -> Classifier:
+    """A network whose pictures have channels: one that takes [height, width] takes grey."""
+    if len(shape) == 3:
+        return Classifier(name, call, shape, kept)
+    return Classifier(name, lambda image: call(tf.squeeze(image, -1)), (*shape, 1), kept)
 
 
 def _check_operators(path: Path) -> None:
@@ -228,10 +237,10 @@ def _stateful(kind: str) -> bool:
 
 
 def _check_shape(name: str, picture: tuple[Any, ...], answer: tuple[Any, ...]) -> None:
-    if len(picture) != 3 or picture[2] != 3 or picture[0] != picture[1]:
+    if len(picture) not in (2, 3) or (*picture, 1)[2] not in (1, 3):
         raise InputError(
             f"{name} takes {list(picture)}",
-            "a classifier of square RGB pictures has [size, size, 3]",
+            "a classifier of pictures has [height, width, 3] for RGB, or 1 for grey",
         )
     if len(answer) != 2 or not answer[1]:
         raise InputError(f"{name} answers {list(answer)}", "a classifier has [batch, classes]")

@@ -13,7 +13,8 @@ import tensorflow as tf
 from edgeeff.arrays import FloatArray
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.pictures.shapes import Shape
+from edgeeff.pictures.synthetic import synthetic_inputs
 from edgeeff.tflite.runner import Runner
 
 TOLERANCE = 1e-4
@@ -46,7 +47,7 @@ def difference(
 
     Args:
         name: of the source, for messages.
-        call: the source: from pictures, float32 [batch, size, size, 3], to answers.
+        call: the source: from pictures, float32 [batch, height, width, channels], to answers.
         content: the .tflite.
         preprocessing: of the pictures.
 
@@ -56,7 +57,7 @@ def difference(
     """
     runner = Runner(content)
     size = runner.inputs[0].shape[0]
-    pictures = _pictures(preprocessing.resolution)
+    pictures = _pictures(preprocessing.shape)
     # The file's batch is fixed: the first pictures fill up the last one.
     pictures = np.resize(pictures, (-(-len(pictures) // size) * size, *pictures.shape[1:]))
     images = preprocessing.normalised(pictures)
@@ -104,11 +105,10 @@ def _nudged(batches: list[FloatArray]) -> Iterator[list[FloatArray]]:
         ]
 
 
-def _pictures(resolution: int) -> npt.NDArray[np.uint8]:
+def _pictures(shape: Shape) -> npt.NDArray[np.uint8]:
     """Made-up ones, flat ones of extreme colours, and noise of extremes."""
-    made_up = list(synthetic_pictures(MADE_UP, resolution, seed=11))
-    shape = (resolution, resolution, 3)
-    colours = itertools.product((0, 255), repeat=3)
+    made_up = synthetic_inputs(MADE_UP, shape, seed=11)
+    colours = itertools.product((0, 255), repeat=shape[2])
     flat = [np.broadcast_to(np.asarray(colour, np.uint8), shape) for colour in colours]
     noise = np.random.default_rng(0).integers(0, 2, (2, *shape), np.uint8) * np.uint8(255)
     return np.concatenate([made_up, flat, noise])

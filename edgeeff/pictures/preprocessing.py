@@ -11,6 +11,9 @@ because bytes are what an app gives an integer network.
 
 ``squash`` is the other usual rule, of ``keras.utils.image_dataset_from_directory``: the whole
 picture, whatever its sides, by ``tf.image.resize`` with half-pixel centres.
+
+A network that takes pictures which are not square gets the largest part of their sides' ratio in
+place of the centre square; one that takes a single channel gets grey, made before the resizing.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from numpy.typing import NDArray
 
 from edgeeff import foreign
 from edgeeff.errors import InputError, UsageError, unknown_name
+from edgeeff.pictures.shapes import Shape, grey
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -74,37 +78,56 @@ class Preprocessing:
 
     Attributes:
         resolution: height and width of the input in pixels.
-        mean: per channel (R, G, B), on the scale 0..255.
+        mean: per channel (R, G, B; or one of grey), on the scale 0..255.
         std: per channel, on the same scale; ``(pixel - mean) / std`` is the input.
         interpolation: a key of ``KERNELS``.
         crop: the share of the short side that the centre square keeps, in (0, 1]; 1 for ``squash``,
             which keeps the whole picture.
+        width: of the input in pixels where it is not square; ``resolution`` is then its height.
     """
 
     resolution: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     interpolation: str
     crop: float
+    width: int | None = None
 
     def __post_init__(self) -> None:
         if self.interpolation not in KERNELS:
             raise unknown_name("interpolation", self.interpolation, KERNELS)
-        if not 1 <= self.resolution <= MOST_RESOLUTION:
-            raise UsageError(
-                f"a resolution of {self.resolution} pixels", f"it lies in 1..{MOST_RESOLUTION}"
-            )
+        for pixels in self.shape[:2]:
+            if not 1 <= pixels <= MOST_RESOLUTION:
+                raise UsageError(
+                    f"a resolution of {pixels} pixels", f"it lies in 1..{MOST_RESOLUTION}"
+                )
         if not 0 < self.crop <= 1:
             raise UsageError(f"a crop of {self.crop:g} of the short side", "it lies in 0..1")
-        if len(self.mean) != 3 or len(self.std) != 3 or not np.all(np.isfinite(self.mean)):
-            raise UsageError(f"mean {self.mean}, std {self.std}", "both have 3 finite numbers")
-        if not all(0 < value < np.inf for value in self.std):
-            raise UsageError(f"std {self.std}", "each of the three is above 0")
+        if len(self.mean) not in (1, 3) or not np.all(np.isfinite(self.mean)):
+            raise UsageError(f"mean {self.mean}", "it has 3 finite numbers, or 1 of grey pictures")
+        if len(self.std) != len(self.mean) or not all(0 < value < np.inf for value in self.std):
+            raise UsageError(f"std {self.std}", "it has as many numbers as the mean, all above 0")
 
     @staticmethod
     def of(variant: Preprocessed, resolution: int | None = None) -> Preprocessing:
         """The preprocessing a variant was trained with, at its or another resolution."""
         return of_family(variant.preprocessing, resolution or variant.resolution)
+
+    @property
+    def channels(self) -> int:
+        """3 of RGB, 1 of grey pictures."""
+        return len(self.mean)
+
+    @property
+    def shape(self) -> Shape:
+        """Height, width and channels of the input."""
+        width = self.resolution if self.width is None else self.width
+        return self.resolution, width, self.channels
+
+    @property
+    def usual(self) -> bool:
+        """Whether its pictures are square and RGB."""
+        return self.shape == (self.resolution, self.resolution, 3)
 
     def resized(self, text: str) -> Preprocessing:
         """The same with another ``--resize``: ``bilinear``, ``bicubic:0.875``, ``squash``.
@@ -117,34 +140,38 @@ class Preprocessing:
             if share:
                 raise UsageError(f"--resize {text}", f"{SQUASH} keeps the whole picture")
             return replace(self, interpolation=SQUASH, crop=1.0)
-        crop = _number("--resize", share) if share else usual_crop(self.resolution)
+        crop = _number("--resize", share) if share else usual_crop(min(self.shape[:2]))
         return replace(self, interpolation=interpolation, crop=crop)
 
     def scaled(self, mean: str, std: str) -> Preprocessing:
         """The same with another ``--mean`` and ``--std``, as ``from_options`` reads them."""
-        return replace(self, mean=_numbers("--mean", mean), std=_numbers("--std", std))
+        return replace(
+            self,
+            mean=_numbers("--mean", mean, self.channels),
+            std=_numbers("--std", std, self.channels),
+        )
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Crop and resize an RGB picture.
 
         Returns:
-            uint8 [resolution, resolution, 3], the raw bytes a uint8 network takes.
+            uint8 [height, width, channels], the raw bytes a uint8 network takes.
 
         Raises:
             InputError: the picture is not RGB (``images.rgb`` makes it so) or not readable.
         """
         if image.mode != "RGB":
             raise InputError(f"a picture of mode {image.mode}", "images.rgb(picture) makes it RGB")
-        left, top, side = centre_square(image.width, image.height, self.crop)
-        width, height = side, side
+        *size, channels = self.shape
+        left, top, width, height = centred(image.size, (size[1], size[0]), self.crop)
         if self.interpolation == SQUASH:
             left, top, width, height = 0, 0, image.width, image.height
-        kept = np.empty((height, width, 3), np.uint8)
+        kept = np.empty((height, width, channels), np.uint8)
         for first in range(0, height, ROWS):  # a whole copy beside the picture would be large
             last = min(first + ROWS, height)
-            rows = image.crop((left, top + first, left + width, top + last))
-            kept[first:last] = np.asarray(rows)
-        return resize(kept, self.resolution, self.interpolation)
+            rows = np.asarray(image.crop((left, top + first, left + width, top + last)))
+            kept[first:last] = grey(rows) if channels == 1 else rows
+        return resize(kept, (size[0], size[1]), self.interpolation)
 
     def normalised(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What a float network takes: ``(pixels - mean) / std``, float32 of the same shape."""
@@ -153,7 +180,10 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        fields = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        if self.width is None:
+            del fields["width"]
+        return fields
 
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> Preprocessing:
@@ -161,10 +191,11 @@ class Preprocessing:
         try:
             return Preprocessing(
                 resolution=int(fields["resolution"]),
-                mean=_triple(fields["mean"]),
-                std=_triple(fields["std"]),
+                mean=tuple(float(value) for value in fields["mean"]),
+                std=tuple(float(value) for value in fields["std"]),
                 interpolation=str(fields["interpolation"]),
                 crop=float(fields["crop"]),
+                width=int(fields["width"]) if fields.get("width") is not None else None,
             )
         except KeyError as missing:
             raise InputError(f"a preprocessing without {missing.args[0]}") from missing
@@ -179,7 +210,7 @@ def of_family(key: str, resolution: int) -> Preprocessing:
         raise unknown_name("preprocessing", key, FAMILIES)
     mean, std, interpolation = FAMILIES[key]
     crop = usual_crop(resolution)
-    return Preprocessing(resolution, _triple(mean), _triple(std), interpolation, crop)
+    return Preprocessing(resolution, mean, std, interpolation, crop)
 
 
 def usual_crop(resolution: int) -> float:
@@ -187,11 +218,13 @@ def usual_crop(resolution: int) -> float:
     return max(FLAT_CROP, resolution / (resolution + CROP_PADDING))
 
 
-def from_options(resolution: int, mean: str, std: str, resize: str = "bilinear") -> Preprocessing:
+def from_options(
+    shape: int | Shape, mean: str, std: str, resize: str = "bilinear"
+) -> Preprocessing:
     """Read ``--mean``, ``--std`` and ``--resize`` of a model that does not say itself.
 
     Args:
-        resolution: of the model's input.
+        shape: of the model's pictures: the side of square RGB ones, or height, width, channels.
         mean: one number, or three separated by commas (R,G,B), on the scale 0..255.
         std: the same.
         resize: ``bilinear`` or ``bicubic``, or with a crop such as ``bicubic:0.875``; ``squash``.
@@ -199,21 +232,37 @@ def from_options(resolution: int, mean: str, std: str, resize: str = "bilinear")
     Raises:
         UsageError: not such values.
     """
-    values = (_numbers("--mean", mean), _numbers("--std", std))
-    return Preprocessing(resolution, *values, "bilinear", 1.0).resized(resize)
+    whole = of_shape((shape, shape, 3) if isinstance(shape, int) else shape)
+    return whole.scaled(mean, std).resized(resize)
 
 
-def centre_square(width: int, height: int, crop: float) -> tuple[int, int, int]:
-    """Left, top and side in pixels of the square that the rule keeps of a picture."""
+def of_shape(shape: Shape) -> Preprocessing:
+    """That of pixels as they are, of whole pictures: height, width and channels of an input."""
+    height, width, channels = shape
+    other = None if width == height else width
+    return Preprocessing(height, (0.0,) * channels, (1.0,) * channels, "bilinear", 1.0, other)
+
+
+def centred(size: tuple[int, int], ratio: tuple[int, int], crop: float) -> tuple[int, ...]:
+    """What the rule keeps of a picture: left, top, width and height in pixels.
+
+    Args:
+        size: width and height of the picture.
+        ratio: of which width to height the kept part is.
+        crop: the share that is kept of the largest such part.
+    """
     # The reference multiplies in float32: in float64 some sizes come out one pixel different.
-    side = max(1, int(np.float32(crop) * np.float32(min(width, height))))
-    return (width - side + 1) // 2, (height - side + 1) // 2, side
+    largest = (min(size[i], size[1 - i] * ratio[i] / ratio[1 - i]) for i in (0, 1))
+    width, height = (max(1, int(np.float32(crop) * np.float32(side))) for side in largest)
+    return (size[0] - width + 1) // 2, (size[1] - height + 1) // 2, width, height
 
 
-def resize(image: NDArray[np.uint8], size: int, interpolation: str) -> NDArray[np.uint8]:
-    """Resize [height, width, channels] to [size, size, channels], rounded to bytes."""
-    rows, row_weights = _taps(image.shape[0], size, interpolation)
-    columns, column_weights = _taps(image.shape[1], size, interpolation)
+def resize(
+    image: NDArray[np.uint8], size: tuple[int, int], interpolation: str
+) -> NDArray[np.uint8]:
+    """Resize [height, width, channels] to the size [rows, columns], rounded to bytes."""
+    rows, row_weights = _taps(image.shape[0], size[0], interpolation)
+    columns, column_weights = _taps(image.shape[1], size[1], interpolation)
     # Across first, on the rows that any output needs: the rest is never made float.
     needed, places = np.unique(rows, return_inverse=True)
     picked = image[needed]
@@ -269,16 +318,12 @@ def _taps(
     return np.clip(indices, 0, length - 1), weights.astype(np.float32)
 
 
-def _triple(values: Any) -> tuple[float, float, float]:
-    first, second, third = (float(value) for value in values)
-    return first, second, third
-
-
-def _numbers(option: str, text: str) -> tuple[float, float, float]:
-    values = [_number(option, word) for word in text.split(",")]
-    if len(values) not in (1, 3):
-        raise UsageError(f"{option} {text}", "give one number, or three as R,G,B")
-    return _triple(values * 3 if len(values) == 1 else values)
+def _numbers(option: str, text: str, channels: int) -> tuple[float, ...]:
+    values = tuple(_number(option, word) for word in text.split(","))
+    if len(values) not in (1, channels):
+        hint = "give one number" + (", or three as R,G,B" if channels == 3 else ": it is of grey")
+        raise UsageError(f"{option} {text}", hint)
+    return values * channels if len(values) == 1 else values
 
 
 def _number(option: str, text: str) -> float:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from edgeeff.arrays import FloatArray
 from edgeeff.errors import UsageError
+from edgeeff.pictures.shapes import Shape, grey
 
 Indices = NDArray[np.int64]
 
@@ -148,6 +149,21 @@ def synthetic_pictures(
         raise UsageError(f"{count} pictures of {resolution} pixels, seed {seed}", "count from 0")
     for number in range(count):
         yield _picture(_Stream(seed, number), resolution, nature)
+
+
+def synthetic_inputs(count: int, shape: Shape, seed: int = 0) -> NDArray[np.uint8]:
+    """Made-up pictures in the shape that a network takes, uint8 [count, *shape].
+
+    Square ones of its longer side, of which the middle is kept, in grey if it has one channel.
+    """
+    height, width, channels = shape
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    made = np.empty((count, *shape), np.uint8)
+    for number, picture in enumerate(synthetic_pictures(count, side, seed)):
+        kept = picture[top : top + height, left : left + width]
+        made[number] = grey(kept) if channels == 1 else kept
+    return made
 
 
 class _Stream:

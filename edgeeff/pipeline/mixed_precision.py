@@ -11,6 +11,7 @@ functions"). The outcome is a recipe.
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -343,7 +344,7 @@ def _pattern(blocks: Mapping[str, Sequence[str]], runs: Sequence[Run], precision
 
 def _few(pictures: npt.NDArray[np.uint8], preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
     """So many of the pictures that large ones take no longer than usual ones."""
-    fit = USUAL_PIXELS // preprocessing.resolution**2
+    fit = USUAL_PIXELS // math.prod(preprocessing.shape[:2])
     count = min(len(pictures), PICTURES, max(FEWEST_PICTURES, fit))
     return pictures[[i * len(pictures) // count for i in range(count)]]
 

@@ -9,6 +9,7 @@ from edgeeff import files
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.normalisation import normalisation
 from edgeeff.pictures.preprocessing import Preprocessing, from_options
+from edgeeff.pictures.shapes import Shape
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.tflite.float_model import FloatModel, Provenance
@@ -45,11 +46,11 @@ def from_keras(
         else:
             network, digest = model_files.of_model(model), None
             source = network.name
-    resolution = _resolution(network.name, network.shape[0], settings.resolution)
+    shape = _shape(network.name, network.shape, settings.resolution)
     with progress.stage("export"):
-        exported = model_export.exported(network, resolution, settings.batch)
+        exported = model_export.exported(network, shape, settings.batch)
     graph, white = exported.graph, exported.scaling.white if exported.scaling else None
-    preprocessing, notes = _pictures_of(network.name, white, resolution, settings)
+    preprocessing, notes = _pictures_of(network.name, white, shape, settings)
     if labels is not None:
         check_count(labels, graph.shape(graph.output)[-1], str(settings.labels))
     with progress.stage("compare with the model"):
@@ -67,16 +68,19 @@ def _digest(model: Path) -> str:
     return files.sha256(model / "saved_model.pb" if model.is_dir() else model)
 
 
-def _resolution(name: str, fixed: int | None, asked: int | None) -> int:
-    if fixed is None and asked is None:
+def _shape(name: str, known: tuple[int | None, ...], asked: int | None) -> Shape:
+    """The shape of a model's pictures, their open sides as asked."""
+    height, width, channels = known
+    if None in (height, width) and asked is None:
         raise UsageError(f"{name} takes pictures of any size", "choose one with --resolution N")
-    if fixed is not None and asked not in (None, fixed):
-        raise UsageError(f"{name} takes {fixed} pixels, not {asked}", "leave out --resolution")
-    return int(fixed or asked or 0)
+    if asked is not None and {height, width} - {None, asked}:
+        size = " x ".join(str(side or "any") for side in (height, width))
+        raise UsageError(f"{name} takes {size} pixels, not {asked}", "leave out --resolution")
+    return int(height or asked or 0), int(width or asked or 0), int(channels or 0)
 
 
 def _pictures_of(
-    name: str, white: float | None, resolution: int, settings: Settings
+    name: str, white: float | None, shape: Shape, settings: Settings
 ) -> tuple[Preprocessing, tuple[str, ...]]:
     """How a user's model takes its pictures: as the user says, else as its first layers tell."""
     said = normalisation(settings.mean, settings.std)
@@ -97,13 +101,13 @@ def _pictures_of(
             "--mean 0 --std 1 for pixels as they are",
         )
     whole = (
-        "the middle square of pictures is taken, without a border cut off: --resize squash takes "
-        "all of them, as Keras reads folders"
+        f"the middle {'square' if shape[0] == shape[1] else 'part'} of pictures is taken, without "
+        "a border cut off: --resize squash takes all of them, as Keras reads folders"
     )
     resize = settings.resize or "bilinear:1"
     notes = (note,) if note else ()
     notes = notes if settings.resize else (*notes, whole)
-    return from_options(resolution, mean, std, resize), notes
+    return from_options(shape, mean, std, resize), notes
 
 
 def _floats(text: str) -> list[float]:

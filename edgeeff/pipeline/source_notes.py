@@ -18,7 +18,11 @@ def of(source: Path, network: FloatModel) -> tuple[str, ...]:
         source: the file.
         network: as it was read.
     """
-    return (*_outdated(source, network), *_fed_otherwise(source), *_scaled_twice(source, network))
+    return (
+        *_outdated(source, network),
+        *_fed_otherwise(source, network),
+        *_scaled_twice(source, network),
+    )
 
 
 def _scaled_twice(source: Path, network: FloatModel) -> tuple[str, ...]:
@@ -33,13 +37,14 @@ def _scaled_twice(source: Path, network: FloatModel) -> tuple[str, ...]:
     )
 
 
-def _fed_otherwise(source: Path) -> tuple[str, ...]:
+def _fed_otherwise(source: Path, network: FloatModel) -> tuple[str, ...]:
     """Notes if a float file takes its pictures in another way than what is made of it."""
     graph, name = Graph.of(files.read_bytes(source)), source.name
     last = channels_last(graph)
+    before, after = (list(it.shape(it.input)[1:]) for it in (graph, network.graph))
     notes = {
         f"{name} leaves its batch open: it is fixed at 1": graph.shape(graph.input)[0] < 0,
-        f"{name} takes channels first: the new file takes them last": last is not graph,
+        f"{name} takes pictures as {before}, the new file as {after}": last is not graph,
         f"{name} takes bytes: --mean and --std are not asked": float_pixels(last) is not last,
     }
     return tuple(note for note, holds in notes.items() if holds)

@@ -22,7 +22,7 @@ def pixel_grid(preprocessing: Preprocessing) -> Grid | None:
 
 def normalised_grid(preprocessing: Preprocessing) -> Grid:
     """The int8 grid of a network's normalised input."""
-    ends = preprocessing.normalised(np.array([[0] * 3, [255] * 3], np.uint8))
+    ends = preprocessing.normalised(np.array([[0], [255]], np.uint8))
     return pixel_grid(preprocessing) or Grid.of_range(float(ends.min()), float(ends.max()))
 
 

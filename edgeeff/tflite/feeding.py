@@ -23,10 +23,7 @@ calibration pictures hold every value of a pixel.
 """
 
 Feed = Callable[[NDArray[np.uint8]], NDArray[Any]]
-"""From pictures, uint8 [..., 3], to what the input takes for them, of the same shape."""
-
-PIXELS = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
-"""Every value of a pixel in every channel, uint8 [256, 3]."""
+"""From pictures, uint8 [..., channels], to what the input takes for them, of the same shape."""
 
 
 def feeding(info: TensorInfo, preprocessing: Preprocessing) -> Feed:
@@ -41,7 +38,7 @@ def feeding(info: TensorInfo, preprocessing: Preprocessing) -> Feed:
       uint8 file that edgeeff writes. A uint8 input without a grid takes the bytes too.
 
     Args:
-        info: the input, of RGB pictures in the last dimension.
+        info: the input, with the channels of pictures in its last dimension.
         preprocessing: of the float network.
 
     Raises:
@@ -53,7 +50,7 @@ def feeding(info: TensorInfo, preprocessing: Preprocessing) -> Feed:
     if takes_bytes(info, preprocessing):
         return lambda pixels: pixels
     table = _table(info, preprocessing)
-    return lambda pixels: table[pixels, np.arange(3)]
+    return lambda pixels: table[pixels, np.arange(preprocessing.channels)]
 
 
 def takes_bytes(info: TensorInfo, preprocessing: Preprocessing) -> bool:
@@ -61,7 +58,7 @@ def takes_bytes(info: TensorInfo, preprocessing: Preprocessing) -> bool:
     if info.dtype != np.uint8:
         return False
     table = _table(info, preprocessing)
-    return bool(abs(table.astype(int) - PIXELS).max() <= TOLERANCE)
+    return bool(abs(table.astype(int) - _every_pixel(preprocessing)).max() <= TOLERANCE)
 
 
 def takes_pixels(info: TensorInfo, preprocessing: Preprocessing) -> bool:
@@ -75,19 +72,20 @@ def takes_pixels(info: TensorInfo, preprocessing: Preprocessing) -> bool:
         _table(info, preprocessing)
         return True
     taken = dequantize(_table(info, preprocessing), info)
-    return bool(abs(taken - PIXELS).max() <= TOLERANCE)
+    return bool(abs(taken - _every_pixel(preprocessing)).max() <= TOLERANCE)
 
 
 def _table(info: TensorInfo, preprocessing: Preprocessing) -> NDArray[Any]:
-    """What the input takes for each value of a pixel in each channel, raw, [256, 3]."""
+    """What the input takes for each value of a pixel in each channel, raw, [256, channels]."""
+    every = _every_pixel(preprocessing)
     if info.scale is None:
         if info.dtype == np.uint8:
-            return PIXELS
+            return every
         raise InputError(
             f"input {info.name} takes {info.dtype} without a scale and a zero point",
             "which real values its integers stand for is not known",
         )
-    pixels, normalised = PIXELS.astype(np.float32), preprocessing.normalised(PIXELS)
+    pixels, normalised = every.astype(np.float32), preprocessing.normalised(every)
     std = np.asarray(preprocessing.std)
     of_pixels, missed_pixels = _on_grid(pixels, info, 1.0)
     of_normalised, missed_normalised = _on_grid(normalised, info, std)
@@ -101,6 +99,11 @@ def _table(info: TensorInfo, preprocessing: Preprocessing) -> NDArray[Any]:
         f"from {normalised.min():.3g} to {normalised.max():.3g}",
         "are these the mean and std that the network was trained with?",
     )
+
+
+def _every_pixel(preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Every value of a pixel in every channel, uint8 [256, channels]."""
+    return np.arange(256, dtype=np.uint8)[:, None].repeat(preprocessing.channels, axis=1)
 
 
 def _on_grid(

@@ -1,7 +1,8 @@
 """A classifier that takes pictures as [batch, height, width, channels], and values as float32.
 
-Files of other makers may take channels first, which a TRANSPOSE puts last, or bytes, which a CAST
-makes float. Without that operator it is the same network, fed in another order or type.
+Files of other makers may take channels first, which a TRANSPOSE puts last, grey without a dimension
+of channels, or bytes, which a CAST makes float. It is the same network, fed in another order, shape
+or type.
 """
 
 from __future__ import annotations
@@ -14,17 +15,35 @@ CHANNELS_LAST = (0, 2, 3, 1)
 
 
 def channels_last(graph: Graph) -> Graph:
-    """A copy that takes channels last; the graph itself if it begins with no such TRANSPOSE."""
-    reader = _only_reader(graph, "TRANSPOSE")
-    order = graph.values(reader.inputs[1]) if reader else None
-    if reader is None or order is None or tuple(order.tolist()) != CHANNELS_LAST:
+    """A copy that takes channels last; the graph itself if that is how it takes them.
+
+    Channels first are seen by the TRANSPOSE that reads them. Grey pictures, [batch, height, width]
+    or [batch, 1, height, width], have their values in the same order as with channels last.
+    """
+    reader = _only_reader(graph, ("TRANSPOSE", "RESHAPE", "EXPAND_DIMS"))
+    if reader is None:
         return graph
-    return _without(graph, reader)
+    if reader.kind == "TRANSPOSE":
+        order = graph.values(reader.inputs[1])
+        taken = order is not None and tuple(order.tolist()) == CHANNELS_LAST
+        return _without(graph, reader) if taken else graph
+    batch, *sides = graph.shape(graph.input)
+    if len(sides) == 3 and sides[0] == 1 and sides[2] > 3:
+        sides = sides[1:]
+    if len(sides) != 2:
+        return graph
+    if graph.shape(reader.output)[1:] == (*sides, 1):
+        return _without(graph, reader)
+    if reader.kind != "RESHAPE":
+        return graph
+    copy = graph.copy()
+    copy.resize(copy.input, (batch, *sides, 1))
+    return copy
 
 
 def float_pixels(graph: Graph) -> Graph:
     """A copy that takes the values of bytes as float32; the graph itself if no CAST makes these."""
-    reader = _only_reader(graph, "CAST")
+    reader = _only_reader(graph, ("CAST",))
     if reader is None or graph.tensor(graph.input).dtype != "uint8":
         return graph
     if graph.tensor(reader.output).dtype != "float32":
@@ -32,12 +51,12 @@ def float_pixels(graph: Graph) -> Graph:
     return _without(graph, reader)
 
 
-def _only_reader(graph: Graph, kind: str) -> Operator | None:
-    """The only operator that reads the only picture, if it is of a kind."""
+def _only_reader(graph: Graph, kinds: tuple[str, ...]) -> Operator | None:
+    """The only operator that reads the only picture, if it is of one of the kinds."""
     if len(graph.inputs) != 1 or graph.input in graph.outputs:
         return None
     readers = graph.consumers.get(graph.input, ())
-    return readers[0] if len(readers) == 1 and readers[0].kind == kind else None
+    return readers[0] if len(readers) == 1 and readers[0].kind in kinds else None
 
 
 def _without(graph: Graph, leading: Operator) -> Graph:

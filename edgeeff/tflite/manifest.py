@@ -39,7 +39,7 @@ class Manifest:
         bytes: its size.
         precision: such as ``int8``.
         variant: the network's name; ``None`` for a file from elsewhere.
-        resolution: side of the input in pixels.
+        resolution: side of the input in pixels; its height where ``preprocessing`` has a width.
         classes: number of outputs.
         preprocessing: how its pictures are made.
         weights: where they come from; ``None`` if that is not known.
@@ -100,7 +100,8 @@ class Manifest:
 
     def document(self) -> str:
         """The JSON document."""
-        return files.document(SCHEMA, dataclasses.asdict(self))
+        fields = dataclasses.asdict(self) | {"preprocessing": self.preprocessing.to_json()}
+        return files.document(SCHEMA, fields)
 
 
 _VALUES: Mapping[str, Callable[[Any], Any]] = {

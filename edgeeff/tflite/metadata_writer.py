@@ -31,7 +31,7 @@ from edgeeff.tflite.metadata import (
 )
 from edgeeff.tflite.runner import TensorInfo
 
-Triple = tuple[float, float, float]
+PerChannel = tuple[float, ...]
 
 LABELS_FILE = "labels.txt"
 """Name of the label file that we add."""
@@ -107,13 +107,13 @@ def write_metadata(
     return graph.content() + archive(files)
 
 
-def normalization(info: TensorInfo, preprocessing: Preprocessing) -> tuple[Triple, Triple]:
+def normalization(info: TensorInfo, preprocessing: Preprocessing) -> tuple[PerChannel, PerChannel]:
     """Mean and std with which an app makes the real values of an input, on pixels 0..255.
 
     Raises ``InputError`` as ``feeding`` does.
     """
     if takes_pixels(info, preprocessing):
-        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+        return (0.0,) * preprocessing.channels, (1.0,) * preprocessing.channels
     return preprocessing.mean, preprocessing.std
 
 
@@ -163,7 +163,7 @@ def _input(table: Table, info: TensorInfo, preprocessing: Preprocessing) -> Tabl
     return {
         **table,
         "name": table.get("name") or info.name,
-        "content": table.get("content") or _image(preprocessing.resolution),
+        "content": table.get("content") or _image(preprocessing),
         "process_units": [unit, *others],
         "stats": {"min": (0 - mean) / std, "max": (255 - mean) / std},
     }
@@ -173,14 +173,16 @@ def _normalizes(unit: Table) -> bool:
     return bool(unit["options_type"] == _kind("ProcessUnitOptions", "NormalizationOptions"))
 
 
-def _image(side: int) -> Table:
+def _image(preprocessing: Preprocessing) -> Table:
+    height, width, channels = preprocessing.shape
     spaces = read_schema("metadata").enums["ColorSpaceType"]
-    rgb = next(number for number, name in spaces.items() if name == "RGB")
+    wanted = "RGB" if channels == 3 else "GRAYSCALE"
+    space = next(number for number, name in spaces.items() if name == wanted)
     return {
         "content_properties_type": _kind("ContentProperties", "ImageProperties"),
         "content_properties": {
-            "color_space": rgb,
-            "default_size": {"width": side, "height": side},
+            "color_space": space,
+            "default_size": {"width": width, "height": height},
         },
     }
 

@@ -43,17 +43,19 @@ def picture_times(
     the input; postprocessing copies the output and finds the five likeliest classes.
 
     Args:
-        session: a model of one picture input [1, size, size, 3], warmed up.
+        session: a model of one picture input [1, height, width, channels], warmed up.
         paths: the pictures.
-        preprocessing: of the model's resolution.
+        preprocessing: of the model's pictures.
         report: called after every picture.
 
     Raises:
         InputError: the model takes something else, or a picture cannot be read.
     """
     info = session.inputs[0]
-    if len(session.inputs) != 1 or info.shape != (1, *2 * (preprocessing.resolution,), 3):
-        raise InputError(f"the model takes {info.shape}, not one RGB picture", "convert --batch 1")
+    wanted = (1, *preprocessing.shape)
+    if len(session.inputs) != 1 or info.shape != wanted:
+        found = f"the model takes {info.shape}, not one picture {wanted}"
+        raise InputError(found, "convert --batch 1")
     feed = feeding(info, preprocessing)
     clock = time.perf_counter_ns
     rows = []

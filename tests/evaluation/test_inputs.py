@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgeeff.errors import InputError
-from edgeeff.evaluation.inputs import find_preprocessing, input_resolution
+from edgeeff.evaluation.inputs import find_preprocessing, input_shape
 from edgeeff.files import document
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.tflite import manifest
@@ -88,4 +88,4 @@ def test_silent_model_needs_to_be_told(model):
 
 
 def test_resolution_is_that_of_the_input(model):
-    assert input_resolution(model) == 32
+    assert input_shape(model) == (32, 32, 3)

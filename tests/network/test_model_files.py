@@ -24,6 +24,7 @@ from edgeeff.tflite.logits import final_activation
 pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
 
 SIDE = 32
+PICTURE = (SIDE, SIDE, 3)
 LAYERS = tf_keras.layers
 
 
@@ -65,7 +66,7 @@ PIXELS = from_options(SIDE, "0", "255")
 def same_function(path: Path, mean: str = "0", std: str = "1") -> float:
     """The largest difference of the .tflite's answers; an error if it is above 1e-4."""
     read = model_files.read(path)
-    graph = model_export.exported(read, SIDE, 1).graph
+    graph = model_export.exported(read, PICTURE, 1).graph
     how = from_options(SIDE, mean, std)
     return difference(read.name, read.call, graph.content(), how)
 
@@ -82,6 +83,21 @@ def test_every_saving_format_answers_as_the_model_does(name: str, tmp_path: Path
 def test_a_network_that_is_not_nested_is_read_too(tmp_path: Path) -> None:
     flat(trunk()).save(tmp_path / "flat.keras")
     assert same_function(tmp_path / "flat.keras", "127.5", "127.5") < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (24, 40, 3)])
+def test_grey_pictures_and_other_sides_are_read_as_they_are(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    """The first is what TensorFlow's tutorial for beginners makes."""
+    layers = [LAYERS.Rescaling(1 / 255), LAYERS.Flatten(), LAYERS.Dense(10)]
+    tf_keras.Sequential([tf_keras.Input(shape), *layers]).save(tmp_path / "net.keras")
+    read = model_files.read(tmp_path / "net.keras")
+    height, width, channels = (*shape, 1)[:3]
+    assert read.shape == (height, width, channels)
+    graph = model_export.exported(read, (height, width, channels), 1).graph
+    how = from_options((height, width, channels), "0", "1")
+    assert difference(read.name, read.call, graph.content(), how) < 1e-4
 
 
 def test_an_exported_model_is_read_by_its_signature(tmp_path: Path) -> None:
@@ -102,7 +118,7 @@ def test_an_export_of_keras_3_answers_as_the_model_does(
     keras.Sequential([image, *stem, layers.ReLU(), *head]).export(str(tmp_path / "net"))
     assert same_function(tmp_path / "net", "0", "1") < 1e-4
     network = model_files.read(tmp_path / "net")
-    last = final_activation(model_export.exported(network, SIDE, 1).graph)
+    last = final_activation(model_export.exported(network, PICTURE, 1).graph)
     kinds = {"softmax": "SOFTMAX", "sigmoid": "LOGISTIC", None: None}
     assert (last.kind if last else None) == kinds[activation]
 
@@ -110,14 +126,14 @@ def test_an_export_of_keras_3_answers_as_the_model_does(
 @pytest.mark.parametrize("front", FRONTS)
 def test_scaling_layers_tell_that_pixels_are_0_to_255(front: str) -> None:
     network = model_files.of_model(classifier(FRONTS[front]()))
-    scaling = model_export.exported(network, SIDE, 1).scaling
+    scaling = model_export.exported(network, PICTURE, 1).scaling
     assert scaling is not None
     assert scaling.white == 255
 
 
 def test_a_rescaling_to_255_tells_that_pictures_are_0_to_1() -> None:
     network = classifier(LAYERS.Rescaling(255.0), LAYERS.Rescaling(1 / 255))
-    scaling = model_export.exported(model_files.of_model(network), SIDE, 1).scaling
+    scaling = model_export.exported(model_files.of_model(network), PICTURE, 1).scaling
     assert scaling is not None
     assert scaling.white == 1
 
@@ -128,13 +144,13 @@ def test_a_rescaling_to_255_tells_that_pictures_are_0_to_1() -> None:
 )
 def test_a_head_stays_as_it_is(activation: str, kind: str | None) -> None:
     network = model_files.of_model(classifier(activation=activation))
-    last = final_activation(model_export.exported(network, SIDE, 1).graph)
+    last = final_activation(model_export.exported(network, PICTURE, 1).graph)
     assert (last.kind if last else None) == kind
 
 
 def test_another_function_is_refused() -> None:
     one, other = (classifier(activation=kind) for kind in ("softmax", "sigmoid"))
-    graph = model_export.exported(model_files.of_model(one), SIDE, 1).graph
+    graph = model_export.exported(model_files.of_model(one), PICTURE, 1).graph
     with pytest.raises(InputError, match="not the same function"):
         difference("other", model_files.of_model(other).call, graph.content(), PIXELS)
 
@@ -150,14 +166,14 @@ def steep(from_: float, times: float = 1e6) -> Any:
 def test_pictures_whose_answers_hang_on_rounding_do_not_count() -> None:
     """As white ones may, of a network that saw none in training."""
     read = model_files.of_model(steep(from_=0.9))
-    content = model_export.exported(read, SIDE, 1).graph.content()
+    content = model_export.exported(read, PICTURE, 1).graph.content()
     how = from_options(SIDE, "0", "255")
     assert difference(read.name, read.call, content, how) < 1e-4
 
 
 def test_a_network_of_which_nothing_can_be_compared_is_refused() -> None:
     read, other = (model_files.of_model(steep(-1.0, times)) for times in (1e6, 2e6))
-    content = model_export.exported(other, SIDE, 1).graph.content()
+    content = model_export.exported(other, PICTURE, 1).graph.content()
     with pytest.raises(InputError, match="how its numbers are rounded"):
         difference(read.name, read.call, content, from_options(SIDE, "0", "255"))
 
@@ -167,7 +183,7 @@ def test_a_model_that_answers_nan_is_refused() -> None:
     kernel, bias = network.get_layer("flowers").get_weights()
     network.get_layer("flowers").set_weights([kernel, bias * np.nan])
     read = model_files.of_model(network)
-    content = model_export.exported(read, SIDE, 1).graph.content()
+    content = model_export.exported(read, PICTURE, 1).graph.content()
     with pytest.raises(InputError, match="not finite numbers"):
         difference(read.name, read.call, content, PIXELS)
 
@@ -304,13 +320,14 @@ def two_ends() -> Any:
     return tf_keras.Model(image, [LAYERS.Dense(3)(pooled), LAYERS.Dense(2)(pooled)])
 
 
-def grey() -> Any:
-    image = tf_keras.Input((SIDE, SIDE, 1))
+def two_channels() -> Any:
+    image = tf_keras.Input((SIDE, SIDE, 2))
     return tf_keras.Model(image, LAYERS.Dense(3)(LAYERS.GlobalAveragePooling2D()(image)))
 
 
 @pytest.mark.parametrize(
-    ("make", "said"), [(two_ends, "1 inputs and 2 outputs"), (grey, "takes"), (trunk, "answers")]
+    ("make", "said"),
+    [(two_ends, "1 inputs and 2 outputs"), (two_channels, "takes"), (trunk, "answers")],
 )
 def test_what_is_no_classifier_of_pictures_is_refused(make: Callable[[], Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
@@ -322,7 +339,7 @@ def test_operators_that_tflite_lacks_are_named() -> None:
     pooled = LAYERS.GlobalAveragePooling2D()(tf.math.special.bessel_i0(image / 255))
     network = model_files.of_model(tf_keras.Model(image, LAYERS.Dense(3)(pooled)))
     with pytest.raises(InputError, match="BesselI0"):
-        model_export.exported(network, SIDE, 1)
+        model_export.exported(network, PICTURE, 1)
 
 
 def test_a_file_says_which_version_wrote_it(saved: Path) -> None:

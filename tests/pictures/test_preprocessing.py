@@ -15,7 +15,7 @@ from edgeeff.errors import EdgeeffError, InputError, UsageError
 from edgeeff.pictures.preprocessing import (
     FAMILIES,
     Preprocessing,
-    centre_square,
+    centred,
     from_options,
     of_family,
     resize,
@@ -43,7 +43,7 @@ class TestAgainstTensorFlow:
         self, tf, shape, interpolation, size
     ):
         picture = noise(*shape)
-        ours = resize(picture, size, interpolation)
+        ours = resize(picture, (size, size), interpolation)
         kernel = getattr(tf.compat.v1.image, f"resize_{interpolation}")
         theirs = kernel([picture], [size, size]).numpy()[0]
         # Half a step is the rounding to bytes, the rest is the order of float32 sums.
@@ -82,7 +82,8 @@ def official(tf, picture: np.ndarray, size: int, interpolation: str) -> np.ndarr
 class TestCrop:
     @given(SIDES, SIDES, st.floats(0.001, 1))
     def test_square_lies_in_the_picture_and_in_its_middle(self, width, height, crop):
-        left, top, side = centre_square(width, height, crop)
+        left, top, side, other = centred((width, height), (1, 1), crop)
+        assert side == other
         assert 1 <= side <= min(width, height)
         assert left >= 0
         assert top >= 0
@@ -91,7 +92,16 @@ class TestCrop:
         assert top - bottom in (0, 1)
 
     def test_published_crop_of_a_224_network_on_a_375_x_500_photograph(self):
-        assert centre_square(500, 375, 224 / 256) == (86, 24, 328)
+        assert centred((500, 375), (1, 1), 224 / 256) == (86, 24, 328, 328)
+
+    @given(SIDES, SIDES, st.integers(1, 300), st.integers(1, 300))
+    def test_other_shapes_keep_the_largest_part_of_their_ratio(self, width, height, across, down):
+        left, top, kept_width, kept_height = centred((width, height), (across, down), 1)
+        assert kept_width == width or kept_height == height
+        assert abs(kept_width - kept_height * across / down) <= max(1, across / down)
+        assert min(left, top) >= 0
+        assert left + kept_width <= width
+        assert top + kept_height <= height
 
     @pytest.mark.parametrize(("name", "kept"), [("b0", 224 / 256), ("b7", 600 / 632)])
     def test_default_leaves_out_32_pixels_of_the_networks_own_size(self, name, kept):
@@ -103,19 +113,19 @@ class TestResize:
     @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
     def test_flat_picture_stays_flat(self, interpolation, level, side, size):
         picture = np.full((side, side, 3), level, np.uint8)
-        assert (resize(picture, size, interpolation) == level).all()
+        assert (resize(picture, (size, size), interpolation) == level).all()
 
     @given(st.integers(0, 1000))
     @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
     def test_same_size_changes_nothing(self, interpolation, seed):
         picture = noise(24, 24, seed)
-        assert (resize(picture, 24, interpolation) == picture).all()
+        assert (resize(picture, (24, 24), interpolation) == picture).all()
 
     @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
     def test_bilinear_stays_within_the_pictures_values(self, height, width, size):
         picture = noise(height, width)
-        made = resize(picture, size, "bilinear")
-        assert made.shape == (size, size, 3)
+        made = resize(picture, (size, 7), "bilinear")
+        assert made.shape == (size, 7, 3)
         assert picture.min() <= made.min()
         assert made.max() <= picture.max()
 
@@ -165,11 +175,13 @@ class TestAsJson:
         ("change", "word"),
         [
             ({"mean": None}, "malformed"),
-            ({"mean": [1, 2]}, "malformed"),
+            ({"mean": [1, 2]}, "mean"),
             ({"std": [1, 2, 0]}, "std"),
             ({"mean": [1, 2, float("nan")]}, "mean"),
             ({"resolution": "x"}, "malformed"),
             ({"resolution": 0}, "resolution"),
+            ({"width": 0}, "resolution"),
+            ({"mean": [1]}, "std"),
             ({"interpolation": "bilinar"}, "bilinar"),
             ({"crop": 1.5}, "crop"),
         ],

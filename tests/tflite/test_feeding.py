@@ -22,7 +22,7 @@ from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.pipeline.mixed_precision import outputs
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.input_grid import RAW, pixel_grid
-from edgeeff.tflite.feeding import PIXELS, feeding
+from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import TensorInfo, dequantize
 from edgeeff.worker.picture_times import picture_times
@@ -30,6 +30,8 @@ from tests.accelerators.graphs import GraphWriter
 
 SIZE = 32
 LITE, IMAGENET = of_family("lite", SIZE), of_family("imagenet", SIZE)
+PIXELS = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+"""Every value of a pixel in every channel."""
 
 INPUTS = {
     "float32": ("float32", None, None),

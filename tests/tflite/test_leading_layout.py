@@ -56,4 +56,8 @@ def test_such_a_file_answers_pictures_and_is_quantized(kind, tmp_path: Path):
     made = edgeeff.quantize(source, edgeeff.Settings(output=tmp_path / "out"), PIXELS)
     assert made.manifest.input["shape"] == [1, SIDE, SIDE, 3]
     assert made.manifest.fidelity["sqnr_db"] > 25
-    assert any(net in note for note in made.notes for net in ("channels first", "takes bytes"))
+    assert any(
+        net in note
+        for note in made.notes
+        for net in ("takes pictures as [3, 16, 16]", "takes bytes")
+    )

@@ -32,7 +32,9 @@ from edgeeff.quantization.corrections.regions import regions
 from edgeeff.quantization.corrections.swish_scaling import swish_inputs
 from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.grid import FIXED
+from edgeeff.tflite.fixed_batch import fix_batch
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.leading_layout import channels_last
 from edgeeff.tflite.messages import quiet_runtime
 from edgeeff.tflite.model import Operator, Tensor
 
@@ -103,8 +105,8 @@ def layer_errors(
 
     Args:
         quantized: the network, of batch 1.
-        reference: the float network it was made from, likewise.
-        pictures: uint8 [size, size, 3] each.
+        reference: the float network it was made from.
+        pictures: uint8 [height, width, channels] each.
         preprocessing: of the float network.
 
     Returns:
@@ -120,7 +122,7 @@ def layer_errors(
             "the model of --reference is quantized itself",
             "--reference takes the float model that this one was made from",
         )
-    graph = grouped_as(correctable(reference), quantized)
+    graph = grouped_as(correctable(fix_batch(channels_last(reference))), quantized)
     grids = {t.name: t for t in quantized.tensors if _has_grid(t)}
     shared = [o for o in graph.operators if o.name in grids]
     if not shared:

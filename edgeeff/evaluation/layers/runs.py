@@ -103,7 +103,10 @@ class QuantizedWeights:
         first = next((o for o in graph.operators if o.kind == "CONV_2D"), None)
         known = first is not None and first.name in self._operators
         self.copies = merged_copies(graph, self._raw(first)) if first and known else None
-        self.factors: dict[str, FloatArray] = {graph.name(graph.input): np.ones(3, np.float32)}
+        channels = graph.shape(graph.input)[-1]
+        self.factors: dict[str, FloatArray] = {
+            graph.name(graph.input): np.ones(channels, np.float32)
+        }
         for operator in graph.operators:
             self.factors[operator.name] = self._factor(operator)
 

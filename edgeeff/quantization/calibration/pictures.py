@@ -15,7 +15,7 @@ from edgeeff import memory
 from edgeeff.errors import InputError
 from edgeeff.pictures.images import Skipped, pixels, read_images
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pictures.synthetic import synthetic_pictures
+from edgeeff.pictures.synthetic import synthetic_inputs
 from edgeeff.progress import Progress
 
 SYNTHETIC = "synthetic"
@@ -43,7 +43,7 @@ class CalibrationSet:
 
     Attributes:
         source: ``synthetic``, or the folder or list they come from.
-        pictures: uint8 [count, height, width, 3].
+        pictures: uint8 [count, height, width, channels].
         names: of the files; of synthetic pictures their number.
         digests: SHA-256 of each picture's bytes as the network gets them.
         skipped: files that could not be read.
@@ -68,7 +68,7 @@ class CalibrationSet:
         return hashlib.sha256("\n".join(self.digests).encode()).hexdigest()
 
     def normalised(self, preprocessing: Preprocessing) -> Iterator[npt.NDArray[np.float32]]:
-        """Each picture as a float network takes it, float32 [height, width, 3]."""
+        """Each picture as a float network takes it, float32 [height, width, channels]."""
         for picture in self.pictures:
             yield preprocessing.normalised(picture)
 
@@ -107,10 +107,10 @@ class CalibrationSet:
 
 
 def synthetic_set(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationSet:
-    """The built-in set: ``count`` made-up pictures at the network's resolution."""
-    side = preprocessing.resolution
-    memory.check(count * side * side * 3, f"{count:,} synthetic pictures", FEWER)
-    pictures = np.stack(list(synthetic_pictures(count, side, seed)))
+    """The built-in set: ``count`` made-up pictures of the network's shape."""
+    shape = preprocessing.shape
+    memory.check(count * math.prod(shape), f"{count:,} synthetic pictures", FEWER)
+    pictures = synthetic_inputs(count, shape, seed)
     names = tuple(f"synthetic {seed}/{number}" for number in range(count))
     return set_of(SYNTHETIC, pictures, names)
 
@@ -139,9 +139,8 @@ def folder_set(
     images = listed.take(count)
     skipped = list(images.skipped)
     progress = progress or Progress()
-    side = preprocessing.resolution
     names: list[str] = []
-    shape = (len(images.pictures), side, side, 3)
+    shape = (len(images.pictures), *preprocessing.shape)
     memory.check(math.prod(shape), f"{shape[0]:,} calibration pictures", FEWER)
     pictures = np.empty(shape, np.uint8)
     with progress.stage("read calibration pictures", len(images.pictures)) as advance:
@@ -248,6 +247,13 @@ def set_of(
     names: tuple[str, ...],
     skipped: tuple[Skipped, ...] = (),
 ) -> CalibrationSet:
-    """Pictures in memory as a set: where they come from, uint8 [count, side, side, 3], names."""
+    """Pictures in memory, uint8 [count, height, width, channels], as a set.
+
+    Args:
+        source: where they come from.
+        pictures: themselves.
+        names: of each.
+        skipped: files that could not be read.
+    """
     digests = tuple(hashlib.sha256(picture.tobytes()).hexdigest() for picture in pictures)
     return CalibrationSet(source, pictures, names, digests, skipped)

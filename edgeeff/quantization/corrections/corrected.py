@@ -257,10 +257,9 @@ def _batches(
 ) -> Callable[[int | None], Iterator[FloatArray]]:
     """A function that gives ``count`` of the pictures as batches of the graph's input."""
     shape, pictures = list(graph.shape(graph.input))[1:], calibration.pictures
-    side = preprocessing.resolution
     for given, found in {
         "the pictures are": list(pictures.shape[1:]),
-        "the preprocessing makes pictures of": [side, side, 3],
+        "the preprocessing makes pictures of": list(preprocessing.shape),
     }.items():
         if found != shape:
             raise InputError(f"the network takes {shape}, {given} {found}")

@@ -27,7 +27,7 @@ def add_normalization(graph: Graph, preprocessing: Preprocessing) -> int:
     offset = -np.asarray(preprocessing.mean, np.float64) * scale
     inside = graph.add_tensor(NORMALISED, graph.shape(raw))
     kernel = graph.add_constant(
-        f"{NORMALISED}/kernel", scale.reshape(1, 1, 1, 3).astype(np.float32)
+        f"{NORMALISED}/kernel", scale.reshape(1, 1, 1, -1).astype(np.float32)
     )
     bias = graph.add_constant(f"{NORMALISED}/bias", offset.astype(np.float32))
     graph.redirect(raw, inside)

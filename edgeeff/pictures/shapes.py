@@ -1,0 +1,44 @@
+"""Shapes of the pictures that networks take: any height and width, RGB or grey."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeeff.errors import InputError
+
+Shape = tuple[int, int, int]
+"""Height, width and channels: 3 of RGB, 1 of grey."""
+
+LUMA = (19595, 38470, 7471)
+"""Of red, green and blue in grey (ITU-R BT.601), in 65536ths: what Pillow's mode ``L`` and Keras'
+``color_mode="grayscale"`` make of a picture."""
+
+
+def picture_shape(dimensions: Sequence[int | None], name: str) -> Shape:
+    """The shape of the pictures of an input [batch, height, width, channels].
+
+    Args:
+        dimensions: of the input.
+        name: of the network, for messages.
+
+    Raises:
+        InputError: no picture can be made of it.
+    """
+    if len(dimensions) == 4:
+        height, width, channels = dimensions[1:]
+        if height and width and min(height, width) > 0 and channels in (1, 3):
+            return height, width, channels
+    raise InputError(
+        f"{name} has an input of shape {list(dimensions)}",
+        "a classifier of pictures has [batch, height, width, 3] for RGB, or 1 for grey",
+    )
+
+
+def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The grey of RGB pictures, uint8 [..., 3] to [..., 1]."""
+    total = pixels.astype(np.uint32) @ np.array(LUMA, np.uint32) + np.uint32(1 << 15)
+    made: NDArray[np.uint8] = (total >> np.uint32(16)).astype(np.uint8)[..., None]
+    return made
