@@ -7,8 +7,11 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from tests.tflite import objects
 
 ODD_NUMBERS = (-1, 0, 1, 2, 127, 128, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 10**400)
 ODD_TEXTS = ("", "\0", "\x1b[2J", "\udcff", "x" * 10_000, "nan", "../../etc", "1" * 5000, "ﷺ")
@@ -115,3 +118,89 @@ def _odd_value(draw: random.Random) -> Any:
         lambda: draw.choice((None, True, False, [], {}, [[]], [None], {"a": []})),
     )
     return draw.choice(odd)()
+
+
+ODD_FLOATS = (float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 1e-40, -0.0, 0.0, 1e-3, 1.0)
+"""What float32 weights may hold, in place of what they ought to."""
+
+
+def graph_of(source: bytes, draw: random.Random) -> bytes:
+    """A ``.tflite`` of which one to three fields are others: it is a flatbuffer all the same."""
+    while True:
+        model = objects.unpack(source)
+        try:
+            for _ in range(draw.randint(1, 3)):
+                if draw.randrange(4):
+                    _change_field(draw.choice(_fields(model.subgraphs, model.operatorCodes)), draw)
+                else:
+                    _change_weights(draw.choice(model.buffers), draw)
+            return objects.pack(model)
+        except Exception:  # no flatbuffer holds such a value in such a field
+            continue
+
+
+def _fields(*values: Any) -> list[tuple[Any, Any]]:
+    """Every (object or list, name or place) below objects of a flatbuffer."""
+    found: list[tuple[Any, Any]] = []
+    for value in values:
+        if isinstance(value, list):
+            found += [(value, place) for place in range(len(value))]
+            found += _fields(*value)
+        elif isinstance(value, np.ndarray):
+            found += [(value, place) for place in range(value.size)]
+        elif hasattr(value, "__dict__"):
+            found += [(value, name) for name in vars(value)]
+            found += _fields(*vars(value).values())
+    return found
+
+
+def _change_field(field: tuple[Any, Any], draw: random.Random) -> None:
+    holder, key = field
+    if not isinstance(holder, (list, np.ndarray)):
+        setattr(holder, key, _other(getattr(holder, key), draw))
+    elif isinstance(holder, list) and not draw.randrange(4):
+        kind = draw.randrange(3)
+        if kind == 0:
+            del holder[key]
+        elif kind == 1:
+            holder.insert(key, holder[key])
+        else:
+            other = draw.randrange(len(holder))
+            holder[key], holder[other] = holder[other], holder[key]
+    else:
+        holder[key] = _other(holder[key], draw)
+
+
+def _other(value: Any, draw: random.Random) -> Any:
+    """What may stand in place of a value of a flatbuffer."""
+    if isinstance(value, (bool, np.bool_)):
+        return not value
+    if isinstance(value, (int, np.integer)):
+        near = int(value) + draw.choice((-2, -1, 1, 2))
+        return draw.choice((near, near, near, 2 * int(value), *ODD_NUMBERS[:-2]))
+    if isinstance(value, (float, np.floating)):
+        return draw.choice(ODD_FLOATS)
+    if isinstance(value, np.ndarray) and value.size:
+        return draw.choice((value[:-1], np.append(value, value[:1]), value[::-1], None))
+    return value if draw.randrange(3) else None
+
+
+def _change_weights(buffer: Any, draw: random.Random) -> None:
+    """Odd values in a buffer of float32, or bytes more or less."""
+    if buffer.data is None or len(buffer.data) < np.float32().itemsize:
+        return
+    raw = bytes(buffer.data)
+    values = np.frombuffer(raw[: len(raw) // 4 * 4], np.float32).copy()
+    kind = draw.randrange(5)
+    if kind == 0:
+        values[draw.randrange(values.size)] = draw.choice(ODD_FLOATS)
+    elif kind == 1:
+        values[:] = draw.choice(ODD_FLOATS)
+    elif kind == 2:
+        with np.errstate(all="ignore"):
+            values *= np.float32(draw.choice((1e-30, 1e-10, 100.0, 1e10, 1e30)))
+    elif kind == 3:
+        values[:: draw.choice((2, 3, 7))] = 0
+    else:
+        values = values[: draw.randrange(values.size)]
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)

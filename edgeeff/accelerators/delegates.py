@@ -15,11 +15,15 @@ DELEGATE = "DELEGATE"
 
 @dataclass(frozen=True)
 class Delegation:
-    """Operators of the file's graph, how many a delegate runs, and in how many pieces."""
+    """Operators of the file's graph, how many a delegate runs, and in how many pieces.
+
+    ``left`` are the kinds of the others, such as ``SOFTMAX``, in order.
+    """
 
     nodes: int
     delegated: int
     partitions: int
+    left: tuple[str, ...]
 
 
 def delegation(runner: Runner) -> Delegation:
@@ -30,7 +34,8 @@ def delegation(runner: Runner) -> Delegation:
     taken: set[int] = set()
     for delegate in delegates:
         taken |= _covered(delegate, own)
-    return Delegation(len(own), len(taken), len(delegates))
+    left = tuple(str(node["op_name"]) for node in own if node["index"] not in taken)
+    return Delegation(len(own), len(taken), len(delegates), left)
 
 
 def load_delegate(library: Path, options: dict[str, str] | None = None) -> Any:

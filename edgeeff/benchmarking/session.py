@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -157,11 +158,18 @@ class _Session:
             return _Lane(subject, bench, loaded, warmed, bench.verify())
 
     def _sample(self, lane: _Lane, blocks: int) -> Samples:
-        with self.progress.stage(f"time {lane.subject.model.name}", None) as advance:
+        least, most = (
+            seconds / blocks for seconds in (self.plan.min_seconds, self.plan.max_seconds)
+        )
+        runs = -(-self.plan.min_runs // blocks)
+        # As fast as in the warm-up; a device whose tool warms up by itself does not tell.
+        each = lane.warmed.seconds / max(lane.warmed.runs, 1)
+        expected = math.ceil(min(max(runs, least / each), most / each)) if each else runs
+        with self.progress.stage(f"time {lane.subject.model.name}", expected) as advance:
             return lane.bench.sample(
-                min_runs=-(-self.plan.min_runs // blocks),
-                min_seconds=self.plan.min_seconds / blocks,
-                max_seconds=self.plan.max_seconds / blocks,
+                min_runs=runs,
+                min_seconds=least,
+                max_seconds=most,
                 progress=_counting(advance),
             )
 
@@ -195,8 +203,10 @@ def measure(
             hashes[subject] = sha256(subject.model)
     warnings = device.ready(plan) if session.left(subjects) else ()
     before = device.machine()
-    for number in range(plan.repeats):
-        session.repeat(subjects, number)
+    with session.progress.stage("repeats", plan.repeats) as advance:
+        for number in range(plan.repeats):
+            session.repeat(subjects, number)
+            advance(1)
     environment = Environment(device.name, before, device.machine())
     warnings = (*warnings, *environment.warnings())
     measurements = []

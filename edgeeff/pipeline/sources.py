@@ -195,16 +195,18 @@ def from_tflite(
         InputError: a file that is damaged or crashes the runtime, one that says no preprocessing,
             or labels that are more or fewer than its outputs.
     """
-    probe(path)
+    shapes = probe(path, kernels=True)
     preprocessing = preprocessing or find_preprocessing(path)
     manifest, content = read_manifest(path), files.read_bytes(path)
     graph = Graph.of(content, str(path))
+    for number, shape in shapes.items():
+        graph.resize(number, shape)
     fed = channels_last(graph)
     if (floating := float_pixels(fed)) is not fed:
         # Bytes are fed as they are, whatever is said of mean and std.
         fed, preprocessing = channels_last(floating), preprocessing.scaled("0", "1")
     fed = fix_batch(fed)
-    if fed is not graph:
+    if shapes or fed is not graph:
         content = fed.content()
     if labels is None:
         labels = find_labels(path)

@@ -42,6 +42,18 @@ def correctable(graph: Graph) -> Graph:
         raise InputError(
             "the model's weights are float16", "quantize takes the float32 .tflite it came from"
         )
+    state = next((tensor for tensor in graph.tensors if tensor.table.get("is_variable")), None)
+    if state is not None:
+        raise InputError(
+            f"the model keeps {state.name or 'a tensor'} from one picture to the next",
+            "export a graph without variables",
+        )
+    elsewhere = next((t for t in graph.tensors if t.constant and t.content is None), None)
+    if elsewhere is not None:
+        raise InputError(
+            f"the values of {elsewhere.name or 'a tensor'} are in another file",
+            "export a model that is one file",
+        )
     name_apart(graph)
     own_constants(graph)
     return graph

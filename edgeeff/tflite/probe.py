@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,20 +28,32 @@ SECONDS = 120.0
 _FAILED = 2
 
 
-def probe(path: Path, *, seconds: float = SECONDS, xnnpack: bool = True) -> None:
+Shapes = Mapping[int, tuple[int, ...]]
+
+
+def probe(
+    path: Path, *, seconds: float = SECONDS, xnnpack: bool = True, kernels: bool = False
+) -> Shapes:
     """Read ``path``, then load, allocate and invoke it once in a child process.
 
     Args:
         path: a ``.tflite`` file.
         seconds: how long the child may take.
         xnnpack: as of ``Runner``.
+        kernels: load it with the runtime's own kernels first. They check what XNNPACK does not,
+            and work out the shape of every activation, whatever the file says.
+
+    Returns:
+        By its number, the shape of each tensor of the main graph for which the file says another
+        one; empty without ``kernels``.
 
     Raises:
         InputError: the file is damaged, the runtime refuses it, crashes on it, or does not end.
         TargetUnavailable: no runtime is installed.
     """
     read_model(path)
-    words = [sys.executable, "-m", __name__, str(path.absolute()), "1" if xnnpack else "0"]
+    asked = [str(int(flag)) for flag in (xnnpack, kernels)]
+    words = [sys.executable, "-m", __name__, str(path.absolute()), *asked]
     hint = "the file is damaged, or made for another runtime"
     try:
         child = subprocess.run(
@@ -60,14 +73,33 @@ def probe(path: Path, *, seconds: float = SECONDS, xnnpack: bool = True) -> None
         raise InputError(f"{path} crashes the runtime ({name}){last_words(child.stderr)}", hint)
     if child.returncode != 0:
         raise InputError(f"{path} breaks the runtime{last_words(child.stderr)}", hint)
+    return {int(number): tuple(shape) for number, shape in json.loads(child.stdout.splitlines()[-1]).items()}
 
 
-def run_once(path: Path, *, xnnpack: bool) -> None:
-    """Load the model and invoke it on zeros, in this process. Raises ``InputError``."""
+def run_once(path: Path, *, xnnpack: bool, kernels: bool) -> Shapes:
+    """What ``probe`` does, in this process. Raises ``InputError``."""
     _limit_memory()
+    found = _other_shapes(path) if kernels else {}
     # What a crash says must reach the parent at once: nothing may hold it back.
     runner = Runner(path, xnnpack=xnnpack, quiet=False)
     runner.run(*(np.zeros(info.shape, info.dtype) for info in runner.inputs))
+    return found
+
+
+def _other_shapes(path: Path) -> Shapes:
+    runner = Runner(path, xnnpack=False, quiet=False)
+    shapes = runner.shapes()
+    return {
+        tensor.index: shapes[tensor.index]
+        for tensor in read_model(path).tensors
+        if tensor.index in shapes and not _agree(tensor.shape, shapes[tensor.index])
+    }
+
+
+def _agree(said: tuple[int, ...], found: tuple[int, ...]) -> bool:
+    """Whether a shape is the one that the file says, which may leave sizes open."""
+    pairs = zip(said, found, strict=False)
+    return len(said) == len(found) and all(one in (-1, other) for one, other in pairs)
 
 
 def _limit_memory() -> None:
@@ -87,13 +119,15 @@ def _limit_memory() -> None:
 
 def _main() -> int:
     try:
-        run_once(Path(sys.argv[1]), xnnpack=sys.argv[2] == "1")
+        xnnpack, kernels = (flag == "1" for flag in sys.argv[2:])
+        shapes = run_once(Path(sys.argv[1]), xnnpack=xnnpack, kernels=kernels)
     except EdgeeffError as error:
         print(json.dumps({"message": error.message, "hint": error.hint}))
         return _FAILED
     except MemoryError:
         print(json.dumps({"message": f"{sys.argv[1]} needs more memory than there is", "hint": ""}))
         return _FAILED
+    print(json.dumps(shapes))
     return 0
 
 

@@ -174,6 +174,13 @@ class Runner:
         details = self._interpreter.get_tensor_details()
         return {int(detail["index"]): str(detail["name"]) for detail in details}
 
+    def shapes(self) -> dict[int, tuple[int, ...]]:
+        """Shape of each tensor as the runtime worked it out, by the number that it has there."""
+        details = self._interpreter.get_tensor_details()
+        return {
+            int(detail["index"]): tuple(int(size) for size in detail["shape"]) for detail in details
+        }
+
     def _load(
         self, model: Path | bytes, xnnpack: bool, delegate: Any
     ) -> tuple[Any, list[_Details], list[_Details]]:

@@ -33,6 +33,12 @@ def test_what_xnnpack_took_is_recorded(model):
     assert facts.partitions >= 1
 
 
+def test_what_nobody_can_act_on_is_no_warning():
+    facts = opened(tiny.INT8).facts()
+    assert facts.delegated < facts.nodes
+    assert not facts.warnings
+
+
 def test_xnnpack_can_be_left_out_and_that_shows():
     plan = preset("quick", options={"xnnpack": "off"})
     facts = opened(tiny.FLOAT32, plan).facts()

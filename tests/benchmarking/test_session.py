@@ -51,6 +51,13 @@ def test_models_take_turns_in_blocks():
     assert comparison.how == "interleaved"
 
 
+def test_how_much_is_left_is_known_from_the_warm_up():
+    progress = Recorded()
+    benchmark([tiny.FLOAT32], plan=PLAN, progress=progress)
+    assert progress.announced["repeats"] == PLAN.repeats
+    assert progress.announced[f"time {tiny.FLOAT32.name}"] >= PLAN.min_runs
+
+
 def test_memory_and_operators_are_passes_of_their_own():
     passes = {"peak_memory_bytes": peak_memory, "profile": operator_profile}
     (found,) = benchmark([tiny.FLOAT32], plan=PLAN, passes=passes).measurements
@@ -109,10 +116,11 @@ def test_an_accelerator_for_one_process_is_shared_by_taking_turns(compiled, dele
     progress = Recorded()
     plan = dataclasses.replace(PLAN, repeats=2, options={"library": str(delegate())})
     result = benchmark([compiled, other], targets=["edgetpu"], plan=plan, progress=progress)
-    turns = [stage.split()[-1] for stage in progress.stages]
+    stages = [stage for stage in progress.stages if stage != "repeats"]
+    turns = [stage.split()[-1] for stage in stages]
     a, b = compiled.name, other.name
     assert turns == [a, a, b, b, b, b, a, a]
-    assert [stage.split()[0] for stage in progress.stages] == ["load", "time"] * 4
+    assert [stage.split()[0] for stage in stages] == ["load", "time"] * 4
     assert "test-double" in result.comparisons[0].verdict
 
 
