@@ -11,13 +11,13 @@ import shutil
 import signal
 import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgeeff import foreign
 from edgeeff.errors import InputError, OutputError
-from edgeeff.temporaries import temporary_file, temporary_folder
+from edgeeff.temporaries import clean, decided, temporary_file, temporary_folder
 
 SCHEMAS = Path(__file__).with_name("schemas")
 """The JSON Schema of every document that edgeeff writes."""
@@ -46,60 +46,57 @@ def writing(path: Path, *, force: bool = False) -> Iterator[Path]:
 
 
 def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write files that belong together, in place of those that are there: all of them or none.
+    """Write files of one folder that belong together, in place of those that are there.
 
     Everything is on the disk before the first file gets its name. Signals wait until the last
     one has it. If one cannot get its name, the others get back what was there. What no program
-    can hold off (SIGKILL, a power cut) may come between two names: each file is whole even then,
-    and the next run removes the rest.
+    can hold off (SIGKILL, a power cut) may come between two names: then the next run that looks
+    into the folder gives the rest their names.
 
     Raises:
         OutputError: names the file that cannot be written.
     """
-    with contextlib.ExitStack() as stack:
-        staged: dict[Path, Path] = {}
-        kept: dict[Path, Path | None] = {}
+    (folder,) = {path.parent for path in contents}
+    for path in contents:
+        if os.path.isdir(path):
+            raise OutputError(f"{path} is a directory", "--output DIR goes elsewhere")
+    with scratch_folder(folder) as scratch:
+        new, former = scratch / "new", scratch / "former"
+        new.mkdir()
+        former.mkdir()
         for path, content in contents.items():
-            if os.path.isdir(path):
-                raise OutputError(f"{path} is a directory", "--output DIR goes elsewhere")
             try:
-                staged[path] = stack.enter_context(temporary_file(path.parent))
-                staged[path].write_bytes(content)
-                _settle(staged[path])
-                kept[path] = (
-                    stack.enter_context(_second_name(path)) if os.path.exists(path) else None
-                )
+                (new / path.name).write_bytes(content)
+                _settle(new / path.name)
+                if os.path.exists(path):
+                    _second_name(path, former / path.name)
             except OSError as error:
                 raise _unwritable(path, error) from error
         with signals_held():
-            _name(staged, kept)
+            _name(decided(new), former, list(contents))
 
 
-def _name(staged: Mapping[Path, Path], kept: Mapping[Path, Path | None]) -> None:
-    """Give every staged file its name; if that fails, give back what was there."""
+def _name(new: Path, former: Path, paths: Sequence[Path]) -> None:
+    """Give the files in ``new`` their names; if that fails, give back those in ``former``."""
     named: list[Path] = []
-    for path, temporary in staged.items():
+    for path in paths:
         try:
-            temporary.replace(path)
+            (new / path.name).replace(path)
         except OSError as error:
             for done in named:
-                former = kept[done]
                 with contextlib.suppress(OSError):
-                    done.unlink() if former is None else former.replace(done)
+                    kept = former / done.name
+                    kept.replace(done) if kept.exists() else done.unlink()
             raise _unwritable(path, error) from error
         named.append(path)
 
 
-@contextlib.contextmanager
-def _second_name(path: Path) -> Iterator[Path]:
-    """Yield another name of a file, or a copy where the file system has one name per file."""
-    with temporary_folder(path.parent) as folder:
-        second = folder / "former"
-        try:
-            os.link(path, second)
-        except OSError:
-            shutil.copy2(path, second)
-        yield second
+def _second_name(path: Path, second: Path) -> None:
+    """Give a file another name, or make a copy where the file system has one name per file."""
+    try:
+        os.link(path, second)
+    except OSError:
+        shutil.copy2(path, second)
 
 
 @contextlib.contextmanager
@@ -147,6 +144,7 @@ def write_bytes(path: Path, content: bytes, *, force: bool = False) -> None:
 
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise ``OutputError`` if ``path`` exists and may not be replaced."""
+    clean(path.parent)
     if os.path.lexists(path) and not force:
         raise OutputError(
             f"{path} exists already", "--force replaces it, --output DIR goes elsewhere"

@@ -1,7 +1,8 @@
 """Temporary files and folders that are gone afterwards, or after the next run if that is killed.
 
 Each holds a lock as long as its process lives, whatever ends it. What has a name of ours and no
-lock was left by a run that was killed, and may be removed.
+lock was left by a run that was killed, and may be removed; files in it that were about to get
+their names together get them first.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ if sys.platform != "win32":
 
 OURS = re.compile(r"\.edgeeff-[0-9a-f]{8}")
 """What temporary files and folders are called."""
+
+DECIDED = "named-"
+"""What the folder of files that get their names together is called, with its inode behind."""
 
 _begun: set[Path] = set()
 """Those of this process that are there, or about to be."""
@@ -64,7 +68,7 @@ def _temporary(
 ) -> Iterator[Path]:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    _clean(folder)
+    clean(folder)
     path = folder / f".edgeeff-{secrets.token_hex(4)}"
     _begun.add(path)
     try:
@@ -80,15 +84,38 @@ def _temporary(
                 each.rmdir()
 
 
-def _clean(folder: Path) -> None:
-    """Remove what killed runs left in a folder."""
+def decided(new: Path) -> Path:
+    """Decide that all files in a folder of a temporary one get their names beside that one.
+
+    From the rename on, which is the decision, a kill does not undo it: ``clean`` ends the work.
+
+    Returns:
+        The folder's new name. The inode in it tells it from one that came out of an archive.
+    """
+    named = new.with_name(f"{DECIDED}{new.stat().st_ino}")
+    new.replace(named)
+    return named
+
+
+def clean(folder: Path) -> None:
+    """Remove what killed runs left in a folder, after naming the files of what they decided."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             path = folder / name
             if OURS.fullmatch(name) and path not in _begun and _abandoned(path):
+                _finish(path)
                 shutil.rmtree(path, ignore_errors=True)
                 with contextlib.suppress(OSError):
                     path.unlink()
+
+
+def _finish(left: Path) -> None:
+    """Give the files of a killed run that were decided to get their names theirs."""
+    with contextlib.suppress(OSError):
+        for whole in left.glob(f"{DECIDED}*"):
+            if whole.name == f"{DECIDED}{whole.stat().st_ino}":
+                for path in whole.iterdir():
+                    path.replace(left.parent / path.name)
 
 
 @contextlib.contextmanager

@@ -13,15 +13,14 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-SECONDS = 60
-"""Longest that one file may take."""
+SECONDS, WALL = 60, 600
+"""Longest that one file may take of the processor's time, and by the clock of a busy machine."""
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,7 +33,7 @@ class Answer:
         made: it was quantized.
         refusal: the message, if it was refused.
         fault: what must not happen, if it did: an exception, a signal, or no end.
-        seconds: from the first line to the last.
+        seconds: of the processor, those of its children too.
         peak_bytes: most memory of the copy, or of a child of it.
     """
 
@@ -67,12 +66,12 @@ def quantizer() -> Iterator[Callable[[Path], Answer]]:
 
 def _in_a_copy(path: Path) -> Answer:
     """Quantize a file in a copy of this process."""
-    began = time.monotonic()
     said, says = os.pipe()
     copy = os.fork()
     if copy == 0:
         os.close(said)
-        signal.alarm(SECONDS)  # nobody handles it: the copy ends
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        signal.alarm(WALL)  # nobody handles it: the copy ends
         answer = _quantized(path)
         os.write(says, json.dumps(asdict(answer)).encode())
         os._exit(0)
@@ -85,7 +84,7 @@ def _in_a_copy(path: Path) -> Answer:
         fields["fault"] = signal.Signals(os.WTERMSIG(status)).name
     elif not content:
         fields["fault"] = f"ended with status {os.WEXITSTATUS(status)}"
-    fields["seconds"] = time.monotonic() - began
+    fields["seconds"] = usage.ru_utime + usage.ru_stime
     fields["peak_bytes"] = usage.ru_maxrss * 1024
     return Answer(**fields)
 

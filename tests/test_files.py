@@ -97,7 +97,8 @@ cli.edgeeff.main = lambda **options: files.write_together(new)
 cli.main([])
 """
 
-MOMENTS = [(number, moment) for number in (1, 2) for moment in ("before", "after")]
+MOMENTS = [(number, moment) for number in (1, 2, 3) for moment in ("before", "after")]
+"""The first rename is the decision; two names follow."""
 
 
 def ended_at_a_rename(folder: Path, number: int, moment: str, signum: int) -> int:
@@ -120,17 +121,30 @@ def test_signals_wait_until_both_have_their_names(number, moment, signum, before
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("before", [{}, {"one": b"old", "two": b"old"}], ids=["new", "replaced"])
 @pytest.mark.parametrize(("number", "moment"), MOMENTS)
-def test_a_kill_leaves_whole_files_and_the_next_run_removes_the_rest(number, moment, tmp_path):
-    for name in ("one", "two"):
-        (tmp_path / name).write_bytes(b"old")
+def test_what_a_kill_at_a_rename_leaves_is_ended_by_the_next_run(number, moment, before, tmp_path):
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
     assert ended_at_a_rename(tmp_path, number, moment, signal.SIGKILL) == -signal.SIGKILL
-    assert set(contents(tmp_path)) >= {"one", "two"}
-    assert {contents(tmp_path)[name] for name in ("one", "two")} <= {b"old", b"new"}
     assert list(tmp_path.glob(".edgeeff-*"))
     with files.scratch_folder(tmp_path):
         pass
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    new = (number, moment) != (1, "before")
+    assert contents(tmp_path) == ({"one": b"new", "two": b"new"} if new else before)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_files_out_of_an_archive_are_never_named(tmp_path):
+    """Their folder cannot have the name that says what was decided: it holds its inode."""
+    (tmp_path / "one").write_bytes(b"mine")
+    foreign = tmp_path / ".edgeeff-01234567" / "named-1"
+    foreign.mkdir(parents=True)
+    (foreign / "one").write_bytes(b"theirs")
+    with files.scratch_folder(tmp_path):
+        pass
+    assert contents(tmp_path) == {"one": b"mine"}
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("name", [".edgeeff-1", ".edgeeff-notours1", ".other-01234567"])

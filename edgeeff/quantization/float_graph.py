@@ -5,8 +5,13 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
+import numpy as np
+
 from edgeeff.errors import InputError
 from edgeeff.tflite.graph import Graph
+
+LARGEST = 1e15
+"""Magnitude of weights and activations from which on sums of squares leave float32."""
 
 
 def float_graph(content: bytes, name: str = "the model") -> Graph:
@@ -97,11 +102,37 @@ def refuse_unfit(graph: Graph) -> None:
             f"the model ends in {maker.kind if maker else 'its input'}, which gives no scores",
             "export it up to the scores of its classes, float32",
         )
+    if graph.output not in _depends_on_picture(graph):
+        raise InputError(
+            "the model's answer does not depend on the picture", "export the whole network"
+        )
+    _refuse_odd_weights(graph)
     kind = graph.tensor(graph.input).dtype
     if kind != "float32":
         raise InputError(
             f"the model takes {kind}, not float32", "export it with a float32 input, without CAST"
         )
+
+
+def _depends_on_picture(graph: Graph) -> set[int]:
+    """The tensors that the input has a part in."""
+    found = {graph.input}
+    for operator in graph.operators:
+        if found.intersection(operator.inputs):
+            found.update(operator.outputs)
+    return found
+
+
+def _refuse_odd_weights(graph: Graph) -> None:
+    """Raise ``InputError`` for weights that no training leaves, with which sums overflow."""
+    for operator in graph.operators:
+        constants = (graph.values(t) for t in operator.inputs[1:] if operator.weighted and t >= 0)
+        for values in constants:
+            if values is not None and not (np.abs(values) < LARGEST).all():
+                raise InputError(
+                    f"weights of {operator.name} are not finite, or above {LARGEST:g}",
+                    "is the network trained, and its file whole?",
+                )
 
 
 def name_apart(graph: Graph) -> None:

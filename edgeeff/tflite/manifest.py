@@ -15,6 +15,7 @@ from typing import Any
 from edgeeff import extras, files, foreign
 from edgeeff.errors import InputError, OutputError
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.temporaries import clean
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.model import Tensor
 from edgeeff.tflite.reader import parse_model
@@ -154,8 +155,8 @@ def describe(
 def write_model(model: Path, content: bytes, manifest: Manifest, *, force: bool) -> None:
     """Write a model and its manifest: both, or neither.
 
-    The manifest comes first: what a kill between the two leaves is a manifest without a model, or
-    one that ``read_manifest`` refuses.
+    The manifest comes first: what a kill between the two leaves until the next run is a manifest
+    without a model, or one that ``read_manifest`` would refuse.
 
     Raises:
         OutputError: one exists and ``force`` is false, or cannot be written.
@@ -180,13 +181,16 @@ def read_manifest(model: Path, sha256: str | None = None) -> Manifest | None:
     if not os.path.isfile(path) or not _claims(files.read_bytes(path)):
         return None
     manifest = parse_manifest(path)
-    if manifest.sha256 != (sha256 or files.sha256(model)):
-        raise InputError(
-            f"{path} describes another file than {model}: the sha256 differs",
-            "the model was changed, or a run was killed: make it again with --force, or remove "
-            f"{path.name} if it is not its manifest",
-        )
-    return manifest
+    if manifest.sha256 == (sha256 or files.sha256(model)):
+        return manifest
+    clean(model.parent)  # a run that was killed may have kept the model from its name
+    if manifest.sha256 == files.sha256(model):
+        return manifest
+    raise InputError(
+        f"{path} describes another file than {model}: the sha256 differs",
+        "the model was changed, or a run was killed: make it again with --force, or remove "
+        f"{path.name} if it is not its manifest",
+    )
 
 
 def parse_manifest(path: Path) -> Manifest:

@@ -73,7 +73,10 @@ def probe(
         raise InputError(f"{path} crashes the runtime ({name}){last_words(child.stderr)}", hint)
     if child.returncode != 0:
         raise InputError(f"{path} breaks the runtime{last_words(child.stderr)}", hint)
-    return {int(number): tuple(shape) for number, shape in json.loads(child.stdout.splitlines()[-1]).items()}
+    return {
+        int(number): tuple(shape)
+        for number, shape in json.loads(child.stdout.splitlines()[-1]).items()
+    }
 
 
 def run_once(path: Path, *, xnnpack: bool, kernels: bool) -> Shapes:

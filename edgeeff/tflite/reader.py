@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgeeff.errors import InputError
 from edgeeff.files import read_bytes
+from edgeeff.temporaries import clean
 from edgeeff.tflite.flatbuffer import Table, decode, read_schema
 from edgeeff.tflite.model import (
     BITS,
@@ -40,6 +41,8 @@ def read_model(path: Path) -> Model:
     """
     if os.path.isdir(path):
         raise InputError(f"{path} is a directory", "name the .tflite file in it")
+    if not os.path.lexists(path):
+        clean(path.parent)  # a run that was killed may have kept it from its name
     return parse_model(read_bytes(path), str(path))
 
 

@@ -16,6 +16,7 @@ from edgeeff import files, foreign
 from edgeeff.architectures.variants import Variant, find_variant
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.temporaries import clean
 from edgeeff.tflite.float_model import Provenance
 from edgeeff.training.settings import TrainingSettings, settings_of
 
@@ -161,6 +162,7 @@ class Run:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder holds a run."""
+    clean(folder)  # one that was killed may have kept files from their names
     return os.path.isfile(folder / DOCUMENT)
 
 

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from edgeeff.errors import InputError
 from edgeeff.progress import Advance
+from edgeeff.quantization.float_graph import LARGEST
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 from edgeeff.tflite.statistics import TensorStatistics
@@ -121,7 +122,7 @@ def observe(
         One entry for each of ``graph.activations``.
 
     Raises:
-        InputError: no batches, or an activation that is not finite.
+        InputError: no batches, or an activation that is not finite, or as good as infinite.
     """
     seen: dict[int, Observed] = {}
     count = 0
@@ -237,9 +238,10 @@ def _by_picture(values: npt.NDArray[np.float32], batch: int) -> npt.NDArray[np.f
 def _check(looked: Mapping[int, Observed], graph: Graph, number: int) -> None:
     """Refuse what is not finite in batch ``number``."""
     for tensor, observed in looked.items():
-        if not (np.isfinite(observed.minimum).all() and np.isfinite(observed.maximum).all()):
+        if not (observed.minimum.min() > -LARGEST and observed.maximum.max() < LARGEST):
             raise InputError(
-                f"activation {graph.name(tensor)} is not finite for calibration picture {number}",
+                f"activation {graph.name(tensor)} is not finite for calibration picture {number}, "
+                f"or beyond {LARGEST:g}",
                 "is the network trained and the picture normalised?",
             )
 
