@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -14,6 +17,8 @@ from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.reader import parse_model
 from edgeeff.tflite.runner import Runner
 from tests.accelerators.graphs import GraphWriter
+from tests.small_classifiers import SmallClassifier
+from tests.tflite import objects
 
 SIDE = 8
 PREPROCESSING = of_family("imagenet", SIDE)
@@ -130,3 +135,45 @@ def test_weights_in_half_precision_are_refused_before_any_work():
     content = writer.content([image], [writer.add("ADD", (image, half), (1, 3), dtype="float32")])
     with pytest.raises(InputError, match="float16"):
         float_graph(content)
+
+
+def _keep_state(model: Any) -> None:
+    model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]].isVariable = True
+
+
+def _put_elsewhere(model: Any) -> None:
+    model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]].externalBuffer = 1
+
+
+def _answer_with_a_constant(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.operators[-1].inputs = [graph.operators[0].inputs[1]]
+
+
+def _fill_weights(value: float) -> Callable[[Any], None]:
+    def fill(model: Any) -> None:
+        graph = model.subgraphs[0]
+        weights = model.buffers[graph.tensors[graph.operators[0].inputs[1]].buffer]
+        values = np.full(len(weights.data) // 4, value, np.float32)
+        weights.data = np.frombuffer(values.tobytes(), np.uint8)
+
+    return fill
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_keep_state, "keeps .* from one picture to the next"),
+        (_put_elsewhere, "are in another file"),
+        (_answer_with_a_constant, "does not depend on the picture"),
+        (_fill_weights(float("nan")), "not finite"),
+        (_fill_weights(1e30), r"above 1e\+15"),
+    ],
+)
+def test_what_no_classifier_has_is_refused_before_any_work(change, words):
+    net = SmallClassifier(SIDE)
+    scores = net.dense(net.mean(net.convolution(net.image, 8)), 5)
+    model = objects.unpack(net.content(net.alone(scores, "SOFTMAX")))
+    change(model)
+    with pytest.raises(InputError, match=words):
+        check_network(FloatModel(objects.pack(model), PREPROCESSING), find_recipe("int8"))

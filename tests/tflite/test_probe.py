@@ -46,6 +46,28 @@ def test_passes_one_without_xnnpack() -> None:
     probe(tiny.INT8, xnnpack=False)
 
 
+def test_shapes_are_as_the_kernels_work_them_out(tmp_path: Path) -> None:
+    def misstate(model: Any) -> None:
+        model.subgraphs[0].tensors[30].shape = np.array([3], np.int32)
+
+    path = tmp_path / "misstated.tflite"
+    path.write_bytes(tiny.changed(tiny.INT8, misstate))
+    right = parse_model(tiny.INT8.read_bytes()).tensors[30].shape
+    assert probe(path, kernels=True) == {30: right}
+    assert probe(tiny.INT8, kernels=True) == {}
+
+
+def test_what_xnnpack_takes_and_the_kernels_refuse_is_an_error(tmp_path: Path) -> None:
+    def dilate(model: Any) -> None:
+        model.subgraphs[0].operators[0].builtinOptions.dilationHFactor = 2**31 - 1
+
+    path = tmp_path / "dilated.tflite"
+    path.write_bytes(tiny.changed(tiny.FLOAT32, dilate))
+    probe(path)
+    with pytest.raises(InputError, match=r"cannot be loaded: .*dilation"):
+        probe(path, kernels=True)
+
+
 def test_a_native_crash_is_an_error_that_names_the_file(runtime_that: Any) -> None:
     runtime_that("os.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(InputError, match=r"tiny-int8.tflite crashes the runtime \(SIGSEGV\)"):
