@@ -30,6 +30,17 @@ INTERNAL = re.compile(r"(?:tf_)?keras\.src(?:\.\w+)+")
 INTERNAL_CLASSES = frozenset({"Functional", "Sequential", "TFOpLambda", "SlicingOpLambda"})
 """Classes that have no public place, and those that older versions wrote with their own."""
 
+COMPUTING = re.compile(r"keras\.src\.ops\.(?:image|linalg|math|nn|numpy)")
+"""Where Keras 3 has its operations on tensors, each a class; others take functions."""
+
+OUTSIDE = frozenset(
+    {
+        *("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
+        *("StringLookup", "IntegerLookup", "TextVectorization"),
+    }
+)
+"""Layers of Keras that are code, or read another file when they are made."""
+
 INITIALIZERS = "tensorflow.python.ops.init_ops_v2"
 """Where TensorFlow's own initializers are, which EfficientNetV2 of keras.applications names."""
 
@@ -120,8 +131,8 @@ def _described(value: Any, layer: str) -> Iterator[tuple[Mapping[str, Any], str]
 def _code(described: Mapping[str, Any]) -> str | None:
     """What of an object is code; ``None`` if nothing is."""
     kind, config = str(described["class_name"]), described.get("config")
-    if kind in ("Lambda", "__lambda__"):
-        return "Lambda"
+    if kind in OUTSIDE:
+        return "Lambda" if kind == "__lambda__" else kind
     module, name = described.get("module"), config if kind == "function" else kind
     if not isinstance(name, str) or not name.isidentifier():
         return str(name)
@@ -136,6 +147,8 @@ def _code(described: Mapping[str, Any]) -> str | None:
 
 def _of_keras(module: str, name: str) -> bool:
     """Whether a class or function of a module is one that networks are made of."""
+    if COMPUTING.fullmatch(module):
+        return name[0].isupper()
     if INTERNAL.fullmatch(module):
         return name in INTERNAL_CLASSES
     if module == INITIALIZERS:

@@ -1,7 +1,7 @@
 """A user's own Keras classifier: from a file, or as it is in memory.
 
-Files are those of tf_keras (``.keras``, whole-model ``.h5``) and SavedModels of any origin, Keras 3
-among them. What a file would run beside the network itself is refused (``model_code``).
+Files are those of tf_keras and Keras 3 (``.keras``, whole-model ``.h5``) and SavedModels of any
+origin. What a file would run beside the network itself is refused (``model_code``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import tf_keras
 
 from edgeeff import files, foreign
 from edgeeff.errors import InputError
+from edgeeff.network import keras_3
 from edgeeff.network.export import SIGNATURE
 from edgeeff.network.keras_files import CONFIG_LIMIT, attribute
 from edgeeff.network.model_code import refuse_code, refuse_operators
@@ -54,38 +55,42 @@ def read(path: Path, *, allow_code: bool = False) -> Classifier:
         allow_code: run code that the file brings along, such as a Lambda layer.
 
     Raises:
-        InputError: not such a file, of Keras 3, with code of its own, or no picture classifier.
+        InputError: not such a file, with code of its own, or no picture classifier.
     """
     if path.is_dir():
         return _saved_model(path, allow_code=allow_code)
     if not path.exists():
         raise InputError(f"{path}: no such file", "give a .keras or .h5 file or a SavedModel")
-    _check_file(path, allow_code=allow_code)
+    version = _check_file(path, allow_code=allow_code)
     with foreign.parsing(
         f"{path} cannot be loaded",
         "a class of your own in it? Build the model in Python and give it to "
         f"edgeeff.convert_model; or {EXPORT}",
     ):
-        model = tf_keras.models.load_model(path, compile=False, safe_mode=not allow_code)
+        if version == 3:
+            model = keras_3.load(path, allow_code=allow_code)
+        else:
+            model = tf_keras.models.load_model(path, compile=False, safe_mode=not allow_code)
     return of_model(model, str(path))
 
 
 def of_model(model: Any, name: str | None = None) -> Classifier:
-    """A tf_keras model in memory.
+    """A model of tf_keras or Keras 3 in memory.
 
     Args:
         model: with one picture as its input and one output.
         name: how to call it in messages; ``None``: as it calls itself.
 
     Raises:
-        InputError: a model of Keras 3, or no picture classifier.
+        InputError: no model of Keras, one of another backend, or no picture classifier.
     """
-    if not isinstance(model, tf_keras.Model):
+    name = name or str(getattr(model, "name", type(model).__name__))
+    if keras_3.is_model(model):
+        keras_3.check_backend(name)
+    elif not isinstance(model, tf_keras.Model):
         raise InputError(
-            f"a {type(model).__module__}.{type(model).__name__} is not a model of tf_keras",
-            f"a model of Keras 3? {EXPORT}",
+            f"a {type(model).__module__}.{type(model).__name__} is not a model of Keras", EXPORT
         )
-    name = name or str(model.name)
     if not model.inputs:
         raise InputError(f"{name} does not say what it takes", f"call it once, then {EXPORT}")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
@@ -95,8 +100,8 @@ def of_model(model: Any, name: str | None = None) -> Classifier:
     return _of_pictures(name, lambda image: model(image, training=False), shape, model)
 
 
-def _check_file(path: Path, *, allow_code: bool) -> None:
-    """Look through a file before Keras loads it."""
+def _check_file(path: Path, *, allow_code: bool) -> int:
+    """Look through a file before Keras loads it; gives the Keras version that wrote it."""
     content = files.read_bytes(path, foreign.MOST_UNPACKED)
     most = foreign.most_unpacked(len(content))
     with foreign.parsing(
@@ -108,13 +113,15 @@ def _check_file(path: Path, *, allow_code: bool) -> None:
             configuration, version = _of_archive(content, most)
         else:
             configuration, version = _of_h5(content, most)
-    if version.split(".")[0] not in ("1", "2"):
+    major = version.split(".")[0]
+    if major not in ("1", "2", "3"):
         raise InputError(
-            f"{path} was saved by Keras {version}, whose files differ from those of tf_keras",
+            f"{path} was saved by Keras {version}, which is not known here",
             f"where it was made, {EXPORT}",
         )
     if not allow_code:
         refuse_code(path, configuration)
+    return int(major)
 
 
 def _of_archive(content: bytes, most: int) -> tuple[Any, str]:

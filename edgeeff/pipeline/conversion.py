@@ -184,8 +184,8 @@ def convert_model(
     nothing, as outside of training; preprocessing layers stay.
 
     Args:
-        model: a ``.keras`` or whole-model ``.h5`` file of tf_keras, the folder of a SavedModel, or
-            a tf_keras model in memory.
+        model: a ``.keras`` or whole-model ``.h5`` file, the folder of a SavedModel, or
+            a model of Keras 3 or tf_keras in memory.
         settings: what is not as usual. ``weights`` and ``classes`` are the model's own.
         progress: told of every stage.
 

@@ -25,7 +25,7 @@ def from_keras(
     """Export a user's own Keras classifier, and see that the float model answers as it does.
 
     Args:
-        model: a file or folder, or a tf_keras model in memory.
+        model: a file or folder, or a model of Keras 3 or tf_keras in memory.
         settings: resolution, mean, std, resize, batch, logits, allow_code.
         labels: of its classes.
         progress: told of every stage.
