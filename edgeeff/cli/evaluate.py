@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeeff.cli.figures import Rows, fidelity_rows
+from edgeeff.cli.figures import Rows, fidelity_rows, pictures, share_of
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
-    from edgeeff.evaluation.accuracy import Accuracy, Share
+    from edgeeff.evaluation.accuracy import Accuracy
     from edgeeff.evaluation.evaluate import Evaluation
 
 FILE = click.Path(path_type=Path)
@@ -89,13 +89,15 @@ def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) 
         pairs = zip(prediction.classes, prediction.probabilities, strict=True)
         named = (f"{classes[i] if classes else i} {share:.1%}" for i, share in pairs)
         terminal.say(f"{prediction.path}: {', '.join(named)}")
-    rows = [("pictures", f"{evaluation.images:,}")]
+    source = f" of {evaluation.data}" if evaluation.data else ""
+    rows = [("pictures", f"{evaluation.images:,}{source}")]
     rows += [("weights", evaluation.weights)] if evaluation.weights else []
     rows += _accuracy_rows("", evaluation.accuracy)
     rows += _accuracy_rows(" of the reference", evaluation.reference_accuracy)
     if evaluation.drop is not None:
         low, high = (100 * end for end in evaluation.drop.interval)
         points = f"{100 * evaluation.drop.value:.2f} points ({low:.2f} to {high:.2f})"
+        points += f" on {pictures(evaluation.drop.images)}"
         rows.append(("top-1 below the reference", points))
     if evaluation.fidelity is not None:
         rows += fidelity_rows(evaluation.fidelity.to_json())
@@ -115,11 +117,7 @@ def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) 
 def _accuracy_rows(whose: str, accuracy: Accuracy | None) -> Rows:
     if accuracy is None:
         return []
-    rows = [(f"top-1{whose}", _share(accuracy.top1))]
+    rows = [(f"top-1{whose}", share_of(accuracy.top1, accuracy.images))]
     if accuracy.top5 is not None:
-        rows.append((f"top-5{whose}", _share(accuracy.top5)))
+        rows.append((f"top-5{whose}", share_of(accuracy.top5, accuracy.images)))
     return rows
-
-
-def _share(share: Share) -> str:
-    return f"{share.value:.2%} ({share.low:.1%} to {share.high:.1%})"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgeeff.evaluation.accuracy import Share
 
 ABSENT = "-"
 
@@ -13,6 +16,16 @@ Rows = list[tuple[str, str]]
 def share(value: float | None) -> str:
     """A share of 0..1 as percent."""
     return ABSENT if value is None else f"{value:.1%}"
+
+
+def pictures(count: int) -> str:
+    """So many pictures, in words."""
+    return f"{count:,} picture{'' if count == 1 else 's'}"
+
+
+def share_of(found: Share, images: int) -> str:
+    """A share of so many pictures, with its interval."""
+    return f"{found.value:.2%} of {pictures(images)} ({found.low:.1%} to {found.high:.1%})"
 
 
 def fidelity_rows(found: Mapping[str, Any], *, synthetic: bool = False) -> Rows:
@@ -42,11 +55,11 @@ def _agreement(agreement: float, images: int, synthetic: bool) -> str:
     same = round(agreement * images)
     found = wilson(same, images)
     grade, proven = agreement_grade(found)
-    told = f"{same:,} of {images:,} pictures ({found.low:.1%} to {found.high:.1%})"
+    told = f"{same:,} of {pictures(images)} ({found.low:.1%} to {found.high:.1%})"
     if synthetic:
         return f"{told}; synthetic pictures show no class, so this says little"
     if grade == GOOD and not proven:
-        return f"{told}: good, as far as {images:,} pictures can tell"
+        return f"{told}: good, as far as {pictures(images)} can tell"
     return f"{told}: {grade}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgeeff.cli.encoding import word
-from edgeeff.cli.figures import Rows, fidelity_rows, share
+from edgeeff.cli.figures import Rows, fidelity_rows, share, share_of
 from edgeeff.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def learned_rows(qat: dict[str, Any] | None) -> Rows:
     gained = f"{qat['start_db']:.1f} to {qat['end_db']:.1f} dB on {qat['judged']} of them"
     if qat["end_db"] - qat["start_db"] < NO_GAIN_DB:
         gained += ": NO GAIN, the model without --qat is as good"
-    same = f"same answer to {qat['same_answers']:.1%} of pictures as while it was trained"
+    same = f"same answer to {qat['same_answers']:.1%} of {qat['judged']} pictures as while trained"
     if qat["same_answers"] < SHIPPED:
         same += f": NOT WHAT WAS TRAINED, farthest off is {qat['unlike_of']}"
     return [("trained", f"{pictures} ({qat['source']}), {gained}"), ("the file", same)]
@@ -125,7 +125,7 @@ def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:
         [
             trial["recipe"],
             size_of(trial["bytes"]),
-            share(trial["agreement"]),
+            same_answers(trial),
             "no error" if trial["sqnr_db"] is None else f"{trial['sqnr_db']:.1f} dB",
             _drop(trial["drop"]),
             ", ".join(trial["failed"]) or "passed",
@@ -134,6 +134,18 @@ def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:
     ]
     columns = ["recipe", ">size", ">same top-1", ">SQNR", "top-1 drop", "limits"]
     terminal.table(columns, rows)
+
+
+def same_answers(trial: dict[str, Any]) -> str:
+    """The agreement as a count with its interval; the share alone if nobody counted."""
+    from edgeeff.evaluation.accuracy import wilson
+
+    agreement, images = trial["agreement"], trial.get("images")
+    if agreement is None or not images:
+        return share(agreement)
+    same = round(agreement * images)
+    found = wilson(same, images)
+    return f"{same:,} of {images:,} ({found.low:.0%} to {found.high:.0%})"
 
 
 def _drop(drop: Sequence[float] | None) -> str:
@@ -243,9 +255,11 @@ def _ruined(terminal: Terminal, verdict: dict[str, Any]) -> None:
 def _accuracy(found: dict[str, Any] | None) -> Rows:
     if found is None or found.get("top1") is None:
         return []
-    low, high = found["top1"]["ci95"]
-    value = found["top1"]["value"]
-    return [("top-1", f"{value:.2%} ({low:.1%} to {high:.1%}) of {found['images']:,} pictures")]
+    from edgeeff.evaluation.accuracy import Share
+
+    top1 = Share(found["top1"]["value"], *found["top1"]["ci95"])
+    source = f" of {found['data']}" if found.get("data") else ""
+    return [("top-1", f"{share_of(top1, found['images'])}{source}")]
 
 
 def _seconds(stages: dict[str, float], *, every: bool) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeeff.errors import InputError
+from edgeeff.evaluation.accuracy import Share, wilson
 
 NOT_EXCLUSIVE = "no same top-1 and no KL: one output, or a sigmoid for each, excludes no class"
 
@@ -42,6 +43,13 @@ class Fidelity:
     kl: float | None
 
     @property
+    def same(self) -> Share | None:
+        """The agreement with its 95% interval, which a few pictures leave wide."""
+        if self.agreement is None:
+            return None
+        return wilson(round(self.agreement * self.images), self.images)
+
+    @property
     def note(self) -> str | None:
         """Why agreement and KL are missing, if they are."""
         return NOT_EXCLUSIVE if self.agreement is None else None
@@ -51,6 +59,7 @@ class Fidelity:
         return {
             "images": self.images,
             "agreement": self.agreement,
+            "agreement_ci95": [self.same.low, self.same.high] if self.same else None,
             "sqnr_db": _finite(self.sqnr_db),
             "median_image_sqnr_db": _finite(self.median_image_sqnr_db),
             "kl": self.kl,

@@ -53,6 +53,7 @@ class Trial:
     Attributes:
         recipe: its name.
         bytes: of the model.
+        images: on which it was measured; 0 in manifests of before they were counted.
         agreement: 0..1; ``None`` where classes do not exclude each other.
         sqnr_db: of the logits; infinite if equal.
         drop: top-1 below float in points, with its 95% interval; ``None`` without labels.
@@ -70,6 +71,7 @@ class Trial:
     drop: tuple[float, float, float] | None
     failed: tuple[str, ...]
     proof: int | None = None
+    images: int = 0
     last: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -145,9 +147,10 @@ def judge(
         failed += why
         hopeless = proof is not None and found.images < _fewest(limits.max_drop)
     check_agreement(limits, exclusive=fidelity.agreement is not None)
-    least, agreement = limits.min_agreement, fidelity.agreement
-    if least is not None and agreement is not None and 100 * agreement < least:
-        failed.append(f"agreement {agreement:.1%} under {least:g}%")
+    least, same = limits.min_agreement, fidelity.same
+    if least is not None and same is not None and 100 * same.value < least:
+        seen = f"of {fidelity.images:,} pictures ({same.low:.1%} to {same.high:.1%})"
+        failed.append(f"agreement {same.value:.1%} {seen} under {least:g}%")
     if limits.min_sqnr is not None and fidelity.sqnr_db < limits.min_sqnr:
         failed.append(f"SQNR {fidelity.sqnr_db:.1f} under {limits.min_sqnr:g} dB")
     return Trial(
@@ -158,6 +161,7 @@ def judge(
         _points(found) if found else None,
         tuple(failed),
         proof,
+        fidelity.images,
         last=not failed or (hopeless and len(failed) == 1),
     )
 

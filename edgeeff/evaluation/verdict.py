@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeeff.evaluation.accuracy import wilson
 from edgeeff.evaluation.fidelity import Fidelity
 from edgeeff.evaluation.paired import Drop
 
@@ -48,13 +47,12 @@ def faults(compared: Compared) -> tuple[str, ...]:
     ratio = compared.fidelity.median_image_sqnr_db
     if ratio < LEAST_SQNR_DB:
         found.append(f"SQNR of the median picture {ratio:.1f} dB, under {LEAST_SQNR_DB:g}, {where}")
-    agreement = compared.fidelity.agreement
-    if agreement is not None and not compared.synthetic:
-        same = round(agreement * compared.fidelity.images)
-        if wilson(same, compared.fidelity.images).high < LEAST_AGREEMENT:
-            found.append(
-                f"same top-1 as float {agreement:.1%}, under {LEAST_AGREEMENT:.0%}, {where}"
-            )
+    same = compared.fidelity.same
+    if same is not None and not compared.synthetic and same.high < LEAST_AGREEMENT:
+        found.append(
+            f"same top-1 as float {same.value:.1%} ({same.low:.1%} to {same.high:.1%}), under "
+            f"{LEAST_AGREEMENT:.0%}, {where}"
+        )
     if compared.drop is not None and compared.drop.interval[0] > MOST_DROP:
         points = 100 * compared.drop.value
         found.append(

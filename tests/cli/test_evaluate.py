@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -39,15 +40,16 @@ def test_fidelity_as_one_json_document(flat, capfd):
     assert document["schema"] == "edgeeff.evaluation/1"
     assert document["images"] == 5
     assert document["top1"] is None
-    names = {"agreement", "sqnr_db", "median_image_sqnr_db", "kl"}
+    names = {"agreement", "agreement_ci95", "sqnr_db", "median_image_sqnr_db", "kl"}
     assert names <= set(document["fidelity"])
 
 
 def test_accuracy_as_a_table_with_its_interval(classes, capfd):
     assert run("evaluate", tiny.FLOAT32, "--data", classes, *LITE) == 0
     shown = capfd.readouterr().out
-    for word in ("pictures", "10", "top-1", "top-5", " to "):
-        assert word in shown
+    assert re.search(rf"^pictures +10 of {re.escape(str(classes))}$", shown, re.MULTILINE)
+    for name in ("top-1", "top-5"):
+        assert re.search(rf"^{name} +\S+% of 10 pictures \(\S+% to \S+%\)$", shown, re.MULTILINE)
     assert "SQNR" not in shown
 
 

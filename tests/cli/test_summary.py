@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgeeff.cli.summary import learned_rows, size_of
+from edgeeff.cli.summary import learned_rows, same_answers, size_of
 
 LEARNED: dict[str, Any] = {
     **{"steps": 20, "batch": 16, "count": 160, "source": "photos"},
@@ -44,3 +44,15 @@ def test_without_training_there_is_nothing_to_say() -> None:
 )
 def test_a_size_is_told_in_a_unit_that_suits_it(count: int, told: str) -> None:
     assert size_of(count) == told
+
+
+TRIAL: dict[str, Any] = {"agreement": 0.9375, "images": 32}
+
+
+def test_a_share_of_few_pictures_is_a_count_with_its_interval() -> None:
+    assert same_answers(TRIAL) == "30 of 32 (80% to 98%)"
+
+
+@pytest.mark.parametrize("former", [{"agreement": 0.9375}, {"agreement": 0.9375, "images": 0}])
+def test_a_manifest_that_does_not_count_pictures_has_its_share_alone(former) -> None:
+    assert same_answers(former) == "93.8%"

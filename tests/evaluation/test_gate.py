@@ -98,7 +98,10 @@ def test_a_limit_that_is_passed_by_everything():
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        (Limits(min_agreement=99.0), "agreement 98.0% under 99%"),
+        (
+            Limits(min_agreement=99.0),
+            "agreement 98.0% of 100 pictures (93.0% to 99.4%) under 99%",
+        ),
         (Limits(min_sqnr=25.5), "SQNR 24.0 under 25.5 dB"),
     ],
 )
