@@ -79,7 +79,7 @@ def warnings_of_run(run: Run, *, sustained: bool) -> list[str]:
         run: of one process.
         sustained: the run is to show how a device fares that works without a pause.
     """
-    words = [*_slowed(minute_medians(run.samples_ns, run.per_second)), *_throttled(run.heat)]
+    words = [*_slowed(run), *_throttled(run.heat)]
     if sustained and run.busy_share < 1 - IDLE:
         words.append(
             f"the device inferred {run.busy_share:.0%} of the time (starting processes took the "
@@ -88,9 +88,12 @@ def warnings_of_run(run: Run, *, sustained: bool) -> list[str]:
     return words
 
 
-def _slowed(found: Sequence[dict[str, Any]]) -> list[str]:
-    # The few samples after the last whole minute say little.
-    minutes = [entry for entry in found if 2 * entry["runs"] >= found[0]["runs"]]
+def _slowed(run: Run) -> list[str]:
+    minutes = minute_medians(run.samples_ns, run.per_second)
+    # The few samples after the last whole minute say little. By the clock: a device that became
+    # much slower gives few in whole minutes, too.
+    if len(minutes) > 1 and len(run.per_second) < MINUTE * (minutes[-1]["minute"] + 0.5):
+        minutes.pop()
     first = minutes[0]["median"]
     slower = [entry["median"] > (1 + DRIFT) * first for entry in minutes]
     if not slower[-1]:

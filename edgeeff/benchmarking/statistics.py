@@ -162,7 +162,7 @@ def _density(values: Values, grid: Values, width: float) -> Values:
     counts = np.histogram(values, edges)[0].astype(np.float64)
     reach = np.arange(-len(grid) + 1, len(grid)) * step
     kernel = np.exp(-0.5 * (reach / max(width, step)) ** 2)
-    return np.convolve(counts, kernel, mode="same" if len(kernel) < len(counts) else "valid")
+    return np.convolve(counts, kernel, mode="valid")
 
 
 def _peaks(density: Values, grid: Values, values: Values) -> list[int]:

@@ -38,32 +38,31 @@ def command(terminal: Terminal, fetch: bool) -> None:
 
 def _show(terminal: Terminal, findings: Sequence[Finding]) -> None:
     """The machine, a table of all else, and what to do about what is missing."""
-    from edgeeff.doctor import MISSING
+    from edgeeff.doctor import FOUND, MISSING, PROBLEM, SOFTWARE
 
+    others = []
     for found in findings:
-        if found.kind == MACHINE:
+        if found.kind == MACHINE and found.state == FOUND:
             facts = zip(MACHINE_FACTS, _machine_facts(found), strict=True)
             terminal.pairs(list(facts), title="This machine")
+        else:
+            others.append(found)
     terminal.table(
         ("name", "state", "version", "for"),
-        [
-            (found.name, found.state, found.version, found.purpose)
-            for found in findings
-            if found.kind != MACHINE
-        ],
+        [(found.name, found.state, found.version, found.purpose) for found in others],
     )
-    missing = [found for found in findings if found.fix and found.state == MISSING]
-    if missing:
-        told = [(found.name, "; ".join(filter(None, _why(found)))) for found in missing]
-        terminal.pairs(told, title="Missing, and how to get it")
-    others = [found for found in findings if found.fix and found.state != MISSING]
-    if others and terminal.verbose:
-        terminal.pairs([(found.name, found.fix) for found in others], title="Notes")
+    titles = {MISSING: "Missing, and how to get it", PROBLEM: "Problems, and what to do"}
+    if terminal.verbose:
+        titles[SOFTWARE] = "Notes"
+    for state, title in titles.items():
+        told = [(found.name, _why(found)) for found in others if found.state == state]
+        if told:
+            terminal.pairs(told, title=title)
 
 
 def _machine_facts(found: Finding) -> tuple[str, ...]:
     return found.name, found.detail, found.purpose, found.version
 
 
-def _why(found: Finding) -> tuple[str, str]:
-    return found.detail.rstrip("."), found.fix
+def _why(found: Finding) -> str:
+    return "; ".join(filter(None, (found.detail.rstrip("."), found.fix)))

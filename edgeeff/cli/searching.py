@@ -88,7 +88,11 @@ def _settings(given: Mapping[str, Any], config: Path | None) -> SearchSettings:
     from edgeeff.fitting.search.settings import SearchSettings
     from edgeeff.training.settings import read_settings, settings_of
 
-    known = {name: value for name, value in given.items() if value not in (None, (), False)}
+    known = {
+        name: value
+        for name, value in given.items()
+        if value is not None and value is not False and value != ()
+    }
     precisions = known.pop("precisions", ())
     if len(precisions) > 1:
         raise UsageError("--data takes one --precision", "such as --precision int8")
@@ -141,9 +145,10 @@ def _show(terminal: Terminal, found: Found) -> None:
     winner = found.winner
     latency = winner["latency_ms"]
     test = winner["test_top1"]
+    tested = "" if test is None else f", {test:.2%} of test"
     told = [
         ("network", found.chosen.variant.name),
-        ("top-1", f"{winner['val_top1']:.2%} of val" + (f", {test:.2%} of test" if test else "")),
+        ("top-1", f"{winner['val_top1']:.2%} of val{tested}"),
         ("weights", f"began with {winner['weights']}"),
         ("bytes", f"{winner['bytes']:,}"),
         *([("latency", f"{latency['median']:.3f} ms, {latency['provenance']}")] if latency else []),

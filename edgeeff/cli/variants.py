@@ -122,7 +122,7 @@ def _show_one(terminal: Terminal, variant: Variant) -> None:
             ("activation", variant.activation),
             ("dropout", f"{variant.dropout:.3g}"),
             ("classes", str(variant.classes)),
-            ("top-1", f"{_percent(variant.top1)} % for ImageNet, as its authors published"),
+            ("top-1", _published(variant.top1)),
         ],
         title=variant.name,
     )
@@ -147,6 +147,12 @@ def _giga(count: int) -> str:
 
 def _mega(count: int) -> str:
     return f"{count / 1e6:,.2f} M"
+
+
+def _published(top1: float | None) -> str:
+    if top1 is None:
+        return "none was published"
+    return f"{top1:.1f} % for ImageNet, as its authors published"
 
 
 def _percent(value: float | None) -> str:

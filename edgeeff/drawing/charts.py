@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeeff.drawing.axes import Axis, Scale, scale
 from edgeeff.drawing.placing import LETTER, Box, Names
@@ -112,7 +112,7 @@ def panel(drawn: Chart) -> Iterator[str]:
 
 def _shown(series: Series, drawn: Chart) -> Series:
     points = [p for p in series.points if drawn.x.shows(p.x) and drawn.y.shows(p.y)]
-    return Series(**{**vars(series), "points": points})
+    return replace(series, points=points)
 
 
 def _span(value: float, interval: tuple[float, float] | None) -> tuple[float, ...]:

@@ -65,6 +65,17 @@ def test_a_device_that_stays_slower_is_said_with_the_minute(medians, words):
     assert words in found
 
 
+def test_a_device_that_does_less_than_half_as_many_runs_is_said_too():
+    fast, slow = paced([10], per_second=100), paced([30, 30], per_second=30)
+    throttled = dataclasses.replace(
+        fast,
+        samples_ns=(*fast.samples_ns, *slow.samples_ns),
+        per_second=(*fast.per_second, *slow.per_second),
+    )
+    (words,) = warnings_of_run(throttled, sustained=False)
+    assert words == "slower from minute 1 on: 30.000 ms in the last minute, 10.000 in minute 0"
+
+
 @pytest.mark.parametrize("medians", [[10, 10, 10, 10], [10, 12, 10, 10]])
 def test_a_device_that_recovers_is_not_warned_of(medians):
     assert warnings_of_run(paced(medians), sustained=False) == []

@@ -2,6 +2,8 @@ import json
 
 from edgeeff import doctor
 from edgeeff.accelerators import TARGETS
+from edgeeff.cli.doctor import _show
+from edgeeff.cli.terminal import Terminal
 from tests.commands import run
 
 
@@ -23,6 +25,20 @@ def test_json_names_every_runtime_target_device_and_tool(capfd):
         assert entry["state"] in ("found", "software", "missing", "problem")
         if entry["state"] == "missing":
             assert entry["fix"], entry["name"]
+
+
+def test_a_problem_is_told_with_what_to_do(capsys):
+    governor = doctor.Finding(
+        "machine",
+        "frequency governor",
+        doctor.PROBLEM,
+        detail="powersave: clocks change while measuring",
+        fix="sudo cpupower frequency-set -g performance",
+    )
+    _show(Terminal(), [doctor.Finding("machine", "a processor", doctor.FOUND), governor])
+    shown = capsys.readouterr().out
+    assert shown.count("This machine") == 1
+    assert f"{governor.detail}; {governor.fix}" in shown
 
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch):

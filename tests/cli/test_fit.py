@@ -11,6 +11,11 @@ from edgeeff.cli import main
 BAD = {
     "no budget": ([], 2, "no budget is given"),
     "a budget of nothing": (["--max-latency", "0"], 2, "--max-latency 0"),
+    "a budget of nothing for a search on pictures": (
+        ["--data", ".", "--max-latency", "0"],
+        2,
+        "--max-latency 0",
+    ),
     "no number": (["--max-latency", "nan"], 2, "not a finite number"),
     "a family there is not": (["--max-latency", "5", "--family", "c"], 2, "unknown family 'c'"),
     "a precision there is not": (
