@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import cast
 
 from edgeeff.accelerators.session import Target
@@ -14,6 +15,13 @@ TARGETS = {
     "edgetpu": "edgeeff.accelerators.edgetpu",
 }
 """Target name to its module, imported when it is asked for (see ``session.Target``)."""
+
+OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "cpu": {"xnnpack": ("on", "off")},
+    "gpu": {"precision": ("fp32", "fp16"), "reference": ()},
+    "edgetpu": {"library": (), "device": (), "reference": ()},
+}
+"""What ``Plan.options`` may hold for a target, by name; its values, or none: any."""
 
 
 def find_target(name: str) -> Target:

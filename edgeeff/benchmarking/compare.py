@@ -63,7 +63,8 @@ def compare_documents(
 ) -> list[Comparison]:
     """Compare the figures of two documents, pair by pair.
 
-    With one figure each, those two; otherwise figures of the same model name and target.
+    With one figure each, those two; otherwise figures of the same model name and target, and
+    where both documents have it, of the same device.
 
     Raises:
         InputError: no pair.
@@ -124,12 +125,13 @@ def _unranked(*provenances: str) -> str:
 def _pairs(first: Benchmark, second: Benchmark) -> list[tuple[Figure, Figure]]:
     if len(first.figures) == 1 and len(second.figures) == 1:
         return [(first.figures[0], second.figures[0])]
-    pairs = [
-        (one, two)
-        for one in first.figures
-        for two in second.figures
-        if (one.model, one.target) == (two.model, two.target)
-    ]
+    pairs = []
+    for one in first.figures:
+        alike = [
+            two for two in second.figures if (two.model, two.target) == (one.model, one.target)
+        ]
+        same = [two for two in alike if two.device == one.device]
+        pairs += [(one, two) for two in same or alike]
     if not pairs:
         raise InputError(
             "the two documents have no model and target in common",

@@ -85,18 +85,22 @@ def compare(
         first: the reference, such as the float model.
         second: the other.
         target: for the timing; answers are compared on the CPU.
-        device: an address as in ``devices.connect``.
+        device: an address as in ``devices.connect``, of one device.
         plan: how; ``None``: the standard preset.
         data: a folder of pictures; ``None``: made-up ones.
         said: the preprocessing of models whose metadata says nothing.
         progress: told what is going on.
 
     Raises:
-        UsageError: twice the same file.
+        UsageError: twice the same file, or several devices.
         InputError: a file that is no model.
     """
     if first.resolve() == second.resolve():
         raise UsageError("both are the same file", "give two models")
+    if device == "android:all":
+        raise UsageError(
+            "two models are compared on one phone", "edgeeff benchmark takes --device android:all"
+        )
     result = benchmark(
         [first, second],
         targets=[target],

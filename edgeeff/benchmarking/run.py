@@ -17,7 +17,7 @@ from edgeeff.benchmarking.environment import Environment
 from edgeeff.benchmarking.measurement import Measurement
 from edgeeff.benchmarking.session import Failure, Pass, Subject
 from edgeeff.benchmarking.together import measure_all
-from edgeeff.devices import connect
+from edgeeff.devices import check_options, connect
 from edgeeff.errors import UsageError
 from edgeeff.progress import Progress
 
@@ -66,12 +66,14 @@ def benchmark(
         progress: told what is going on.
 
     Raises:
-        UsageError: an unknown name.
+        UsageError: an unknown name, or an option that no target here takes.
         TargetUnavailable: the device cannot be reached.
         EdgeeffError: the only subject failed; of several, failures are in the result.
     """
+    plan = plan or Plan()
     for target in targets:
         find_target(target)
+    check_options(plan.options, targets, device)
     subjects = list(dict.fromkeys(Subject(model, target) for model in models for target in targets))
     if not subjects:
         raise UsageError("nothing to measure", "name a .tflite file")
@@ -80,7 +82,7 @@ def benchmark(
         for place in devices:
             opened.callback(place.close)
         outcomes = measure_all(
-            devices, subjects, plan or Plan(), passes=passes, progress=progress or Progress()
+            devices, subjects, plan, passes=passes, progress=progress or Progress()
         )
     measurements = [which for outcome in outcomes for which in outcome.measurements]
     failures = [failure for outcome in outcomes for failure in outcome.failures]

@@ -40,8 +40,8 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
     help="Where: local, ssh://user@host[:port], android[:SERIAL] or android:all.",
 )
 @click.option("--threads", default=1, show_default=True, help="Threads of the CPU runtime.")
-@click.option("--quick", "preset", flag_value="quick", help="A first impression: one process.")
-@click.option("--mlperf", "preset", flag_value="mlperf", help="1024 samples and 60 s.")
+@click.option("--quick", is_flag=True, help="A first impression: one process.")
+@click.option("--mlperf", is_flag=True, help="1024 samples and 60 s.")
 @click.option("--sustained", metavar="TIME", help="Run for 30m, with a median of every minute.")
 @click.option("--repeats", type=int, help="Fresh processes, each timed; 3 by default.")
 @click.option("--timeout", type=FINITE, help="Seconds of silence that count as a hang (120).")
@@ -83,11 +83,16 @@ def command(
       edgeeff benchmark int8.tflite --device ssh://pi@raspberrypi --repeats 5
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.benchmarking.run import benchmark, too_slow
-    from edgeeff.files import refuse_existing, write_bytes
+    from edgeeff.files import refuse_existing, refuse_unwritable, write_bytes
     from edgeeff.worker.channel import WorkerFailed
 
     if save is not None:
+        if save.is_dir():
+            raise UsageError(f"--save {save} is a folder", f"such as --save {save / 'result.json'}")
         refuse_existing(save, force=force)
+        refuse_unwritable(save.parent)
+    if how["fp16"] and "gpu" not in targets:
+        raise UsageError("--fp16 without --target gpu", "it is the precision of the GPU")
     try:
         result = benchmark(
             models,
@@ -115,7 +120,8 @@ def command(
 
 def _plan(
     *,
-    preset: str | None,
+    quick: bool,
+    mlperf: bool,
     threads: int,
     sustained: str | None,
     repeats: int | None,
@@ -123,14 +129,15 @@ def _plan(
     fp16: bool,
     options: tuple[str, ...],
 ) -> Plan:
-    from edgeeff.accelerators.plan import preset as named
+    from edgeeff.accelerators.plan import preset
 
-    if preset and sustained:
-        raise UsageError(f"--{preset} and --sustained exclude each other", "choose one")
+    given = {"quick": quick, "mlperf": mlperf, "sustained": bool(sustained)}
+    chosen = [name for name, there in given.items() if there]
+    if len(chosen) > 1:
+        raise UsageError(f"--{' and --'.join(chosen)} exclude each other", "choose one")
     changes: dict[str, object] = {"threads": threads}
     if sustained:
         seconds = _seconds(sustained)
-        preset = "sustained"
         changes |= {"min_seconds": seconds, "max_seconds": seconds}
     if repeats is not None:
         changes["repeats"] = repeats
@@ -139,7 +146,7 @@ def _plan(
     values = dict(_pair(option) for option in options)
     if fp16:
         values["precision"] = "fp16"
-    return named(preset or "standard", **changes, options=values)
+    return preset(chosen[0] if chosen else "standard", **changes, options=values)
 
 
 def _passes(
@@ -154,6 +161,8 @@ def _passes(
     passes: dict[str, Pass] = {"peak_memory_bytes": peak_memory}
     if profile:
         passes["profile"] = operator_profile
+    if images is None and any(said):
+        raise UsageError("--mean, --std and --resize are of --images", "add --images DIR")
     if images is not None:
         from edgeeff.benchmarking.pictures import picture_stages
         from edgeeff.evaluation.normalisation import normalisation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,17 @@ def command(
       edgeeff compare float.tflite int8.tflite --data photos/
     """  # noqa: D301 - click needs the character, not its escape
     suffixes = {first.suffix, second.suffix}
+    of_models = {
+        "--data": data is not None,
+        "--mean": mean is not None,
+        "--std": std is not None,
+        "--target": target != "cpu",
+        "--device": device != "local",
+        "--threads": threads != 1,
+        "--quick": quick,
+    }
     if suffixes == {".tflite"}:
+        _refuse({"--anyway": anyway}, "documents")
         from edgeeff.accelerators.plan import preset
         from edgeeff.benchmarking.models import compare
         from edgeeff.evaluation.normalisation import normalisation
@@ -73,7 +84,15 @@ def command(
     elif ".tflite" in suffixes:
         raise UsageError("a model and a document cannot be compared", "give two of a kind")
     else:
+        _refuse(of_models, "models")
         _show_documents(terminal, first, second, anyway=anyway)
+
+
+def _refuse(options: Mapping[str, bool], whose: str) -> None:
+    """Raise ``UsageError`` for an option that is given and has a meaning for the others only."""
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"{option} is for two {whose}", f"leave out {option}")
 
 
 def _show_documents(terminal: Terminal, first: Path, second: Path, *, anyway: bool) -> None:
@@ -102,6 +121,9 @@ def _show_models(terminal: Terminal, found: ModelComparison) -> None:
         terminal.say(comparison.sentence())
     if found.fidelity is None:
         terminal.warn(f"warning: answers not compared: {found.no_fidelity}")
+    for measured in found.result.measurements:
+        for warning in measured.warnings:
+            terminal.warn(f"warning: {measured.model}: {warning}")
     for failure in found.result.failures:
         terminal.warn(f"error: {failure.subject.model.name}: {failure.error.message}")
     if found.result.status:

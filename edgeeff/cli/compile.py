@@ -69,8 +69,7 @@ def command(
             force=force,
         )
     terminal.document(files.document("edgeeff.compilation/1", result.to_json()))
-    if not terminal.json:
-        _show(terminal, result)
+    _show(terminal, result)
 
 
 def _show(terminal: Terminal, result: Compilation) -> None:

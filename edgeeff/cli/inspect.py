@@ -11,6 +11,7 @@ from edgeeff.cli.checks import show_check
 from edgeeff.cli.layer_errors import errors_of_layers, plot_of, show_errors
 from edgeeff.cli.plots import check_plot, write_plot
 from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.errors import UsageError
 
 if TYPE_CHECKING:
     from edgeeff.tflite.inspection import Inspection, Layer
@@ -62,6 +63,8 @@ def command(
     if plot:
         layers = True
         check_plot(plot, force=force)
+    if reference and not layers:
+        raise UsageError("--reference without --layers", "add --layers")
     inspection = inspect(model)
     checked = check_model(target, inspection.model) if target else None
     errors = errors_of_layers(model, reference) if layers else ()

@@ -161,7 +161,7 @@ def _kept(terminal: Terminal, mixed: dict[str, Any]) -> None:
             ", ".join(run["blocks"]),
             run["precision"],
             f"{run['sqnr_db']:.1f} dB",
-            f"{run['added_bytes'] / 1e3:.1f} KB",
+            f"{run['added_bytes'] / 1e3:.1f} kB",
             "" if run["slower_percent"] is None else f"{run['slower_percent']:+.1f}%",
         ]
         for run in mixed["kept"]

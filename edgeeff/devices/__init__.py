@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from edgeeff import accelerators
 from edgeeff.accelerators.plan import Loaded, Plan, Profile, Samples, TargetStatus, WarmedUp
 from edgeeff.errors import UsageError, unknown_name
 
@@ -23,6 +24,11 @@ DEVICES = {
 A module has ``connect(address: str) -> list[Device]``; ``address`` is the whole text of
 ``--device``.
 """
+
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "android": ("benchmark_model", "max_celsius", "cool_down"),
+}
+"""What ``Plan.options`` may hold for a kind of device, beside what its targets take."""
 
 Progress = Callable[[int], None]
 
@@ -103,6 +109,26 @@ class Device(Protocol):
 
     def close(self) -> None:
         """Clean up what was left on the device."""
+
+
+def check_options(options: Mapping[str, str], targets: Sequence[str], address: str) -> None:
+    """Refuse an option that would change nothing. Raises ``UsageError``.
+
+    Args:
+        options: as ``Plan.options``; each is for one of the targets, or for the device.
+        targets: names of ``accelerators.TARGETS``.
+        address: as of ``connect``.
+    """
+    known: dict[str, tuple[str, ...]] = dict.fromkeys(
+        OPTIONS.get(address.partition(":")[0], ()), ()
+    )
+    for target in targets:
+        known |= accelerators.OPTIONS[target]
+    for name, value in options.items():
+        if name not in known:
+            raise unknown_name(f"option of {' and '.join(targets)} on {address}", name, known)
+        if known[name] and value not in known[name]:
+            raise unknown_name(f"value of option {name}", value, known[name])
 
 
 def connect(address: str) -> list[Device]:

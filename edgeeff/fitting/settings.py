@@ -10,6 +10,7 @@ from typing import Any
 from edgeeff.accelerators import find_target
 from edgeeff.accelerators.plan import Plan, preset
 from edgeeff.architectures.variants import VARIANTS
+from edgeeff.devices import check_options
 from edgeeff.errors import UsageError, unknown_name
 from edgeeff.fitting.expected import LOSS
 from edgeeff.pictures.preprocessing import MOST_RESOLUTION
@@ -83,6 +84,7 @@ class FitSettings:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} {value:g}", f"it lies in {least:g}..{most:g}")
         find_target(self.target)
+        check_options(self.options, (self.target,), self.device)
         for names, known, kind in (
             (self.families, FAMILIES, "family"),
             (self.precisions, KNOWN_PRECISIONS, "precision"),

@@ -116,6 +116,12 @@ def test_several_figures_are_paired_by_model(stored):
     assert found.model == "b"
 
 
+def test_figures_of_several_phones_are_paired_by_the_phone(stored):
+    phones = [measurement(2.0, device=f"android:{serial}") for serial in ("one", "two")]
+    one = two = stored(*phones)
+    assert [found.device for found in compare_documents(one, two)] == ["android:one", "android:two"]
+
+
 def test_documents_without_a_pair_are_refused(stored):
     one = stored(measurement(2.0, model="a"), measurement(3.0, model="b"))
     two = stored(measurement(3.0, model="c"))

@@ -49,6 +49,29 @@ def test_a_document_and_a_model_are_refused(stored, capfd):
     assert "two of a kind" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("--data", "photos"), ("--mean", "0"), ("--std", "1"), ("--target", "gpu")),
+        *(("--device", "android"), ("--threads", "2"), ("--quick",)),
+    ],
+)
+def test_what_only_models_need_is_refused_for_documents(words, stored, capfd):
+    one, two = stored("a.json", 2.0, {}), stored("b.json", 3.0, {})
+    assert run("compare", one, two, *words) == 2
+    assert f"{words[0]} is for two models" in capfd.readouterr().err
+
+
+def test_what_only_documents_need_is_refused_for_models(capfd):
+    assert run("compare", tiny.FLOAT32, tiny.INT8, "--anyway") == 2
+    assert "--anyway is for two documents" in capfd.readouterr().err
+
+
+def test_two_models_are_compared_on_one_phone(capfd):
+    assert run("compare", tiny.FLOAT32, tiny.INT8, "--device", "android:all") == 2
+    assert "edgeeff benchmark takes" in capfd.readouterr().err
+
+
 def test_a_model_is_not_compared_with_itself(capfd):
     assert run("compare", tiny.FLOAT32, tiny.FLOAT32) == 2
     assert "same file" in capfd.readouterr().err

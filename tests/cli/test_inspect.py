@@ -66,6 +66,12 @@ def test_json_is_one_document_on_standard_output(capsys: pytest.CaptureFixture[s
     assert "integer-only yes" in words_of(err)
 
 
+def test_a_reference_without_layers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, error = said(capsys, "inspect", tiny.INT8, "--reference", tiny.FLOAT32)
+    assert status == 2
+    assert "add --layers" in error
+
+
 def test_quiet_prints_nothing_of_a_good_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "inspect", tiny.INT8, "-q") == (0, "", "")
 

@@ -157,7 +157,9 @@ def test_the_command_prints_one_json_document(model, stand_in, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["compile", str(model), "--compiler", str(stand_in(PARTLY_MAPPED)), "--json"])
     assert ended.value.code == 0
-    document = validated(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    document = validated(printed.out)
+    assert "83 of 88 operators" in printed.err
     assert (document["mapped"], document["on_cpu"]) == (83, 5)
     assert document["operators"][0]["meaning"]
 
