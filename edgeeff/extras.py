@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
+import shlex
 from collections.abc import Iterable
 
 from edgeeff.errors import ExtraMissing
@@ -23,7 +25,7 @@ EXTRAS = {
     "convert": _CONVERT,
     "fit": {**_CONVERT, "optuna": "optuna"},
 }
-"""Module to the package that has it, by the name of the extra in ``pip install edgeeff[NAME]``."""
+"""Module to the package that has it, by the name of the extra in ``pip install '.[NAME]'``."""
 
 
 def require(extra: str, purpose: str) -> None:
@@ -41,8 +43,21 @@ def require(extra: str, purpose: str) -> None:
     if missing:
         raise ExtraMissing(
             f"{purpose} needs the extra {extra!r}: not installed are {', '.join(missing)}",
-            f"pip install 'edgeeff[{extra}]'",
+            installing(missing),
         )
+
+
+def installing(packages: Iterable[str]) -> str:
+    """The command that installs packages in the versions that edgeeff takes.
+
+    It names them itself, so that it works whichever way edgeeff came here.
+    """
+    try:
+        asked = importlib.metadata.requires("edgeeff") or []
+    except importlib.metadata.PackageNotFoundError:  # a checkout that was not installed
+        asked = []
+    versions = {re.split(r"[^\w.-]", line)[0]: line.partition(";")[0].strip() for line in asked}
+    return shlex.join(["pip", "install", *(versions.get(name, name) for name in packages)])
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

@@ -23,6 +23,7 @@ ROOMS = (
     "foreign",
     "memory",
     "files",
+    "programs",
     "progress",
     "drawing",
     "architectures",

@@ -27,6 +27,9 @@ DOWNLOADED_ABIS = {"arm64-v8a": "android_arm64"}
 ELF_ABIS = {183: "arm64-v8a", 40: "armeabi-v7a", 62: "x86_64", 3: "x86"}
 """``e_machine`` of an ELF file to Android's name."""
 
+MOST_PROGRAM = 256 << 20
+"""Bytes of a program; LiteRT's has about 10 million."""
+
 RUNS = 3
 """Timed inferences of a process whose every sample is wanted."""
 
@@ -330,7 +333,7 @@ def fetch(abi: str = "arm64-v8a", version: str = "latest", base: str = DOWNLOADS
         raise UsageError(f"{base} is no https address", f"the default is {DOWNLOADS}")
     try:
         with urllib.request.urlopen(address, timeout=60) as reply:  # noqa: S310 - https, see above
-            content = reply.read()
+            content = reply.read(MOST_PROGRAM + 1)
     except (urllib.error.URLError, OSError) as error:
         why = getattr(error, "reason", error)
         if isinstance(error, urllib.error.HTTPError):
@@ -339,7 +342,7 @@ def fetch(abi: str = "arm64-v8a", version: str = "latest", base: str = DOWNLOADS
             f"cannot download {address}: {why}",
             f"on a machine with internet download it, and put its path into {VARIABLE}",
         ) from error
-    if abi_of(content) != abi:
+    if len(content) > MOST_PROGRAM or abi_of(content) != abi:
         raise TargetUnavailable(
             f"what {address} gave is no program for {abi}", "a proxy's login page?"
         )

@@ -21,6 +21,7 @@ from edgeeff.devices.ssh_pictures import archive, name_of, whole
 from edgeeff.devices.worker_bench import WorkerBench, crash_hint
 from edgeeff.errors import TargetUnavailable, UsageError
 from edgeeff.files import read_bytes
+from edgeeff.programs import communicate
 from edgeeff.version import __version__
 from edgeeff.worker.channel import Channel
 
@@ -204,9 +205,10 @@ class Board:
         version = re.search(r"^python (\d+) (\d+)$", answer.output, re.MULTILINE)
         found = re.search(r"^edgeeff (\S+)$", answer.output, re.MULTILINE)
         install = (
-            f"on the board: python3 -m venv ~/edgeeff && ~/edgeeff/bin/pip install "
-            f"edgeeff=={__version__} (or its wheel, copied there), "
-            f"then --device {self.name}/HOME/edgeeff/bin/python with its home directory as HOME"
+            "copy edgeeff's wheel there (pip wheel --no-deps . makes it in a checkout); on the board: "
+            "python3 -m venv ~/edgeeff && ~/edgeeff/bin/pip install "
+            f"edgeeff-{__version__}-py3-none-any.whl; then --device {self.name}/HOME/edgeeff/bin/python "
+            "with its home directory as HOME"
         )
         if version is None:
             raise TargetUnavailable(
@@ -309,9 +311,7 @@ class Board:
     ) -> _Ended:
         """Run a line of shell there, with ``content`` on its standard input."""
         try:
-            done = subprocess.run(
-                self._command(script), input=content, capture_output=True, timeout=timeout
-            )
+            status, *printed = _printed(self._command(script), content, timeout)
         except FileNotFoundError as error:
             raise TargetUnavailable(
                 "ssh is not on PATH", "install it (Debian and Ubuntu: openssh-client)"
@@ -320,11 +320,10 @@ class Board:
             raise TargetUnavailable(
                 f"{self.name} did not finish in {timeout:.0f} s", "is it overloaded?"
             ) from error
-        output = done.stdout.decode("utf-8", "replace")
-        errors = done.stderr.decode("utf-8", "replace")
-        if done.returncode == 255:
+        output, errors = (text.decode("utf-8", "replace") for text in printed)
+        if status == 255:
             raise self._refused(errors)
-        return _Ended(done.returncode, output, errors)
+        return _Ended(status, output, errors)
 
     def _refused(self, errors: str) -> TargetUnavailable:
         address = self.address
@@ -341,6 +340,18 @@ class Board:
         return TargetUnavailable(
             f"cannot connect to {self.name}: {_last(errors)}", f"try: ssh {words['login']}"
         )
+
+
+def _printed(command: list[str], content: bytes, timeout: float) -> tuple[int, bytes, bytes]:
+    """How a program ended, and what it printed; it does not outlive this call."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            output, errors = communicate(process, content, timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+        return process.returncode, output, errors
 
 
 def connect(address: str) -> list[Board]:

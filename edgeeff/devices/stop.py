@@ -7,6 +7,8 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
+from edgeeff.programs import communicate
+
 
 class Stop:
     """Whether a thread's work is to end, and what it waits for, which then ends at once.
@@ -62,6 +64,7 @@ class Stop:
 
         Raises:
             subprocess.TimeoutExpired: it took longer than ``timeout`` seconds and was killed.
+            TargetUnavailable: it printed without end and was killed.
         """
         self.check()
         with subprocess.Popen(
@@ -69,14 +72,18 @@ class Stop:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
             start_new_session=True,
         ) as process:
             try:
                 with self.ending(process.kill):
-                    output, errors = process.communicate(timeout=timeout)
+                    printed = communicate(process, timeout=timeout)
             except BaseException:
                 process.kill()
                 raise
+        output, errors = (_text(part) for part in printed)
         return subprocess.CompletedProcess(list(command), process.returncode, output, errors)
+
+
+def _text(printed: bytes) -> str:
+    """As a program printed it, its lines ended as here: adb's end in two characters."""
+    return printed.decode("utf-8", "replace").replace("\r\n", "\n")

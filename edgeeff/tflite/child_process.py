@@ -15,6 +15,9 @@ from typing import IO, cast
 
 from edgeeff.tflite.messages import CHATTER
 
+MOST_WORDS = 1 << 16
+"""Bytes from the end of what a child printed that its last words are looked for in."""
+
 
 def environment() -> dict[str, str]:
     """The environment of this process, in which a child finds the same edgeeff."""
@@ -59,7 +62,7 @@ class Child:
     def ended(self) -> str:
         """How it ended, with its last words; waits until it has."""
         status = self.process.wait()
-        self.printed.seek(0)
+        self.printed.seek(max(0, self.printed.seek(0, os.SEEK_END) - MOST_WORDS))
         how = f"crashed ({signal_name(-status)})" if status < 0 else f"ended with status {status}"
         return f"{how}{last_words(self.printed.read())}"
 

@@ -157,12 +157,12 @@ def test_an_unknown_name_is_said(server: Server) -> None:
         (
             f'exec {sys.executable} -I -S "$@"',
             "edgeeff cannot be used on .*No module named",
-            f"pip install edgeeff=={__version__}",
+            f"pip install edgeeff-{__version__}-py3-none-any.whl",
         ),
         (
             "echo python 3 11; echo edgeeff 0.0.1",
             f"has edgeeff 0.0.1, here it is {__version__}",
-            f"pip install edgeeff=={__version__}",
+            f"pip install edgeeff-{__version__}-py3-none-any.whl",
         ),
     ],
 )
