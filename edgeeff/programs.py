@@ -59,9 +59,8 @@ def communicate(
                 ready.data()
             if any(len(printed) > most for printed in kept.values()):
                 process.kill()
-                name = process.args[0] if isinstance(process.args, (list, tuple)) else process.args
                 raise TargetUnavailable(
-                    f"{name} printed more than {most:,} bytes",
+                    f"{_name(process)} printed more than {most:,} bytes",
                     "is it the program that it should be?",
                 )
     process.wait(max(deadline - time.monotonic(), 0.01))
@@ -69,6 +68,11 @@ def communicate(
         bytes(kept[stream]) if stream else b"" for stream in (process.stdout, process.stderr)
     )
     return output, errors
+
+
+def _name(process: subprocess.Popen[bytes]) -> str:
+    words = process.args
+    return str(words[0] if isinstance(words, (list, tuple)) else words)
 
 
 def _reading(

@@ -70,6 +70,14 @@ def bytes_of(source: bytes, draw: random.Random) -> bytes:
     return bytes(changed)
 
 
+def ends_of(source: bytes, draw: random.Random) -> bytes:
+    """As ``bytes_of``, most often within the first or last bytes, where a file says what it is."""
+    length = draw.choice((64, 512, 4096, len(source)))
+    if draw.randrange(2):
+        return bytes_of(source[:length], draw) + source[length:]
+    return source[:-length] + bytes_of(source[-length:], draw)
+
+
 def text_of(source: bytes, draw: random.Random) -> bytes:
     """As ``bytes_of``, or with a number or a word in place of another, or nested deeply."""
     kind = draw.randrange(4)
@@ -125,6 +133,13 @@ ODD_FLOATS = (float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 1e-40, -0.
 """What float32 weights may hold, in place of what they ought to."""
 
 
+UNFIT = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError),
+    *(RuntimeError, TypeError, ValueError, struct.error),
+)
+"""What packing raises where no flatbuffer holds such a value in such a field."""
+
+
 def graph_of(source: bytes, draw: random.Random) -> bytes:
     """A ``.tflite`` of which one to three fields are others: it is a flatbuffer all the same."""
     while True:
@@ -136,8 +151,8 @@ def graph_of(source: bytes, draw: random.Random) -> bytes:
                 else:
                     _change_weights(draw.choice(model.buffers), draw)
             return objects.pack(model)
-        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, struct.error):
-            continue  # no flatbuffer holds such a value in such a field
+        except UNFIT:
+            continue
 
 
 def _fields(*values: Any) -> list[tuple[Any, Any]]:

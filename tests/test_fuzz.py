@@ -11,13 +11,18 @@ import json
 import os
 import random
 import time
+import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+import safetensors.numpy
 from PIL import Image
 
+from edgeeff.architectures.variants import find_variant
 from edgeeff.benchmarking.document import read_benchmark
 from edgeeff.errors import EdgeeffError
 from edgeeff.evaluation.inputs import find_preprocessing
@@ -29,16 +34,22 @@ from edgeeff.quantization.recipes.recipe import kept_precisions, named_recipes, 
 from edgeeff.reporting.figures import Source
 from edgeeff.reporting.searches import search as shown
 from edgeeff.reporting.searches import winners_latency
+from edgeeff.state_dicts.layouts import places
+from edgeeff.state_dicts.origins import ORIGINS
+from edgeeff.state_dicts.reading import is_state_dict
+from edgeeff.state_dicts.reading import read as read_state_dict
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.metadata import associated_files, read_metadata
 from edgeeff.tflite.reader import read_model
 from tests import mutants
 from tests.fitting.searches import a_search
+from tests.forked import worker
+from tests.state_dicts import torch_files
 from tests.tflite import tiny
 
 SECONDS = float(os.environ.get("EDGEEFF_FUZZ_SECONDS", "0"))
-MUTANTS = 200
+MUTANTS = int(os.environ.get("EDGEEFF_FUZZ_MUTANTS", "200"))
 """How many of each kind are drawn, however long that takes; more only while seconds are left."""
 
 SEED = int(os.environ.get("EDGEEFF_FUZZ_SEED", "0"))
@@ -129,6 +140,34 @@ def search(path: Path) -> None:
     winners_latency(found, Source("a", "b"))
 
 
+def arrays() -> dict[str, np.ndarray]:
+    """The first tensors of torchvision's B0, as small as they may be."""
+    network = replace(find_variant("b0"), width=0.125)
+    found = places(ORIGINS["torchvision"].layout, network)
+    return {name: np.ones(place.shape, np.float32) for name, place in list(found.items())[:12]}
+
+
+def safetensors_files() -> list[bytes]:
+    return [safetensors.numpy.save(arrays())]
+
+
+def pytorch_files() -> list[bytes]:
+    with pytest.MonkeyPatch.context() as patch:
+        torch_files.pretend_torch(patch)
+        tensors = torch_files.of_arrays(arrays())
+        wrapped = {"epoch": 3, "arch": "efficientnet_b0", "state_dict": tensors[0]}
+        return [
+            torch_files.state_dict(*tensors),
+            torch_files.archive(*tensors),
+            torch_files.archive(wrapped, tensors[1]),
+        ]
+
+
+def state_dict(path: Path) -> None:
+    is_state_dict(path)
+    read_state_dict(path, find_variant("b0"))
+
+
 BENCHMARK, SEARCH = "edgeeff.benchmark/1", "edgeeff.fit/1"
 
 KINDS: Mapping[str, Kind] = {
@@ -139,6 +178,8 @@ KINDS: Mapping[str, Kind] = {
         model,
     ),
     "picture": Kind(".png", pictures, mutants.bytes_of, picture),
+    "safetensors": Kind(".safetensors", safetensors_files, mutants.ends_of, state_dict),
+    "pytorch": Kind(".pth", pytorch_files, mutants.ends_of, state_dict),
     "recipe": Kind(
         ".toml",
         lambda: [found.text.encode() for found in named_recipes().values()],
@@ -173,6 +214,42 @@ def test_a_mutant_is_read_or_refused(kind: Kind, tmp_path: Path):
         slow = SECONDS and time.monotonic() - began > SLOW
         assert not slow, f"seed {SEED}, mutant {number} is slow"
         number += 1
+
+
+def keras_files() -> list[bytes]:
+    """A whole model as older Keras saves it, and its archive of today."""
+    layers = [{"class_name": "Conv2D", "config": {"name": "stem_conv", "filters": 4}}]
+    config = json.dumps({"class_name": "Functional", "config": {"layers": layers}})
+    older, newer, archive = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    with h5py.File(older, "w") as file:
+        file.attrs["model_config"] = config
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = [b"stem_conv"]
+        group["stem_conv/stem_conv/kernel:0"] = np.ones((3, 3, 3, 4), np.float32)
+    with h5py.File(newer, "w") as file:
+        file["layers/conv2d/vars/0"] = np.ones((3, 3, 3, 4), np.float32)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
+        written.writestr("config.json", config)
+        written.writestr("model.weights.h5", newer.getvalue())
+    return [content.getvalue() for content in (older, newer, archive)]
+
+
+@pytest.mark.slow
+def test_a_mutant_of_keras_weights_is_read_or_refused(tmp_path: Path):
+    """In a process of its own, as ``convert`` reads them: HDF5 is a native library."""
+    whole, path = keras_files(), tmp_path / "mutant.h5"
+    until, number, made = time.monotonic() + SECONDS, 0, 0
+    with worker("keras weights") as ask:
+        while number < MUTANTS or time.monotonic() < until:
+            draw = random.Random(f"{SEED} {number}")  # noqa: S311 - not for secrets
+            path.write_bytes(mutants.ends_of(draw.choice(whole), draw))
+            answer = ask(path)
+            if answer.wrong:
+                kept = Path(os.environ.get("EDGEEFF_FUZZ_KEEP", tmp_path)) / f"{number}.h5"
+                kept.write_bytes(path.read_bytes())
+                pytest.fail(f"seed {SEED}, mutant {number} ({kept}): {answer.wrong}")
+            number, made = number + 1, made + answer.made
+    assert made
 
 
 def answered(kind: Kind, path: Path) -> str:

@@ -205,9 +205,10 @@ class Board:
         version = re.search(r"^python (\d+) (\d+)$", answer.output, re.MULTILINE)
         found = re.search(r"^edgeeff (\S+)$", answer.output, re.MULTILINE)
         install = (
-            "copy edgeeff's wheel there (pip wheel --no-deps . makes it in a checkout); on the board: "
-            "python3 -m venv ~/edgeeff && ~/edgeeff/bin/pip install "
-            f"edgeeff-{__version__}-py3-none-any.whl; then --device {self.name}/HOME/edgeeff/bin/python "
+            "copy edgeeff's wheel there (in a checkout pip wheel --no-deps . makes it); on the "
+            "board: python3 -m venv ~/edgeeff && ~/edgeeff/bin/pip install "
+            f"edgeeff-{__version__}-py3-none-any.whl; then --device "
+            f"{self.name}/HOME/edgeeff/bin/python "
             "with its home directory as HOME"
         )
         if version is None:
