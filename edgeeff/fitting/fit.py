@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from edgeeff.fitting.fitted import DOCUMENT, Fitted, changed_place, is_fit, read
 from edgeeff.fitting.measured import Measured
 from edgeeff.fitting.measuring import Attempt, Measurer
 from edgeeff.fitting.settings import FitSettings
+from edgeeff.fitting.targets import require_compiler, require_target
 from edgeeff.fitting.timing import one_device
 from edgeeff.fitting.winning import win
 from edgeeff.progress import Progress
@@ -64,10 +65,9 @@ def fit(
     found = _begun(settings, output, force=force)
     if found.finished and found.winner is not None:
         return found
+    require_compiler(settings.target)
     with contextlib.ExitStack() as opened:
-        device = None
-        if settings.max_latency is not None:
-            device = opened.enter_context(one_device(settings.device))
+        device = opened.enter_context(_device(settings))
         scratch = opened.enter_context(files.scratch_folder(output))
         found = _on(found, device, output, force=force)
         with Builder() as builder:
@@ -85,6 +85,18 @@ def fit(
     if found.winner is None:
         raise _nothing_inside(found)
     return found
+
+
+@contextlib.contextmanager
+def _device(settings: FitSettings) -> Iterator[Device | None]:
+    """The device, if it is needed: it runs the target. Raises ``TargetUnavailable``."""
+    if settings.max_latency is None:
+        yield None
+        return
+    with one_device(settings.device) as device:
+        if not settings.options:  # which may name the library or the program of the target
+            require_target(device, settings.target)
+        yield device
 
 
 def _references(found: Fitted) -> dict[str, Candidate]:

@@ -15,8 +15,8 @@ from edgeeff.fitting.candidates import Candidate
 from edgeeff.fitting.choosing import Next
 from edgeeff.fitting.measured import Measured, Timing
 from edgeeff.fitting.settings import FitSettings
+from edgeeff.fitting.targets import runnable
 from edgeeff.fitting.timing import timing
-from edgeeff.fitting.winning import EDGE_TPU, compiled
 from edgeeff.progress import Progress
 
 
@@ -90,8 +90,7 @@ class Measurer:
                 self.builder.build(
                     Order(candidate.variant, candidate.resolution, self.settings.classes, paths)
                 )
-            if self.settings.target == EDGE_TPU:
-                compiled(path).replace(path)
+            runnable(path, self.settings.target).replace(path)
         return path
 
     def _forget(self, model: Path) -> None:

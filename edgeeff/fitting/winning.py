@@ -14,13 +14,10 @@ from edgeeff.fitting.candidates import Candidate
 from edgeeff.fitting.fitted import Fitted, Winner
 from edgeeff.fitting.measured import Timing
 from edgeeff.fitting.settings import FitSettings
+from edgeeff.fitting.targets import runnable
 from edgeeff.pipeline.conversion import Conversion, Settings, convert
-from edgeeff.prediction.edgetpu_compiler import compile_model, find_compiler
 from edgeeff.progress import Progress
 from edgeeff.tflite.manifest import path_of, refuse_foreign
-
-EDGE_TPU = "edgetpu"
-"""The target whose files go through its compiler first."""
 
 HOPE = 0.9
 """Of what a network is slower when it is converted, by what is known of its kind: the next one may
@@ -61,7 +58,7 @@ def win(
             continue
         folder = scratch / f"winner-{len(found.rejected)}"
         made = _converted(measured.candidate, found.settings, folder, progress)
-        model = compiled(made.model) if found.settings.target == EDGE_TPU else made.model
+        model = runnable(made.model, found.settings.target)
         winner = _winner(measured.candidate, made, model, time_again(model))
         if _inside(winner, found.settings):
             _kept(found, folder, winner.files, force=force)
@@ -103,16 +100,6 @@ def _converted(
         ),
         progress,
     )
-
-
-def compiled(model: Path) -> Path:
-    """The file that the Edge TPU's compiler makes of a model, beside it.
-
-    Raises:
-        TargetUnavailable: the compiler is not on PATH.
-        InputError: it refuses the model.
-    """
-    return compile_model(model, model.parent, find_compiler(), force=True).model
 
 
 def _winner(candidate: Candidate, made: Conversion, model: Path, timing: Timing | None) -> Winner:

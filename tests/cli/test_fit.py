@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,32 @@ def test_a_document_that_is_no_search_is_not_written_over(tmp_path: Path, capsys
         main(["fit", "--max-bytes", "9", "--output", str(tmp_path)])
     assert ended.value.code == 2
     assert "is not an edgeeff.fit document" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("budget", [["--max-latency", "5"], ["--max-bytes", "9000000"]])
+def test_without_the_edge_tpus_compiler_nothing_is_built(budget, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", *budget, "--target", "edgetpu", "--output", str(tmp_path / "fit")])
+    said = capsys.readouterr().err
+    assert ended.value.code == 4
+    assert "error: no edgetpu_compiler on PATH" in said
+    assert "docs/edge-tpu.md" in said
+    assert not (tmp_path / "fit").exists()
+
+
+def test_a_device_that_cannot_run_the_target_says_why_before_anything_is_built(
+    tmp_path, monkeypatch, capsys
+):
+    compiler = tmp_path / "edgetpu_compiler"
+    compiler.write_text("#!/bin/false\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("EDGEEFF_EDGETPU_LIBRARY", "/nowhere/libedgetpu.so.1")
+    words = ["--max-latency", "5", "--target", "edgetpu", "--output", str(tmp_path / "fit")]
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", *words])
+    said = capsys.readouterr().err
+    assert ended.value.code == 4
+    assert "error: /nowhere/libedgetpu.so.1 cannot be loaded" in " ".join(said.split())
+    assert not (tmp_path / "fit").exists()

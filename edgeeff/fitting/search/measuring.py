@@ -14,6 +14,7 @@ from edgeeff.fitting.search.device_slot import device_slot
 from edgeeff.fitting.search.settings import SearchSettings
 from edgeeff.fitting.search.sharing import Outcome, Task, share
 from edgeeff.fitting.search.space import Candidate
+from edgeeff.fitting.targets import runnable
 from edgeeff.fitting.timing import one_device, timing
 from edgeeff.progress import Progress
 
@@ -50,13 +51,15 @@ def measured(
 
     def do(task: Task, claim: Claim) -> Outcome:
         variant, path = variants[task.name], scratch / "candidate.tflite"
-        order = Order(variant.name, variant.resolution, variant.classes, {settings.precision: path})
+        precision = settings.file_precision
+        order = Order(variant.name, variant.resolution, variant.classes, {precision: path})
         with (
             device_slot(storage, settings.device, pulse=pulse),
             progress.stage(f"measure {task.name}"),
         ):
             builder.build(order)
-            cost = costs(path, settings, progress, again=False)
+            model = runnable(path, settings.target)
+            cost = costs(model, settings, progress, again=False)
         return Outcome(
             -float(cost["latency_ms"]["median"] if cost["latency_ms"] else cost["bytes"]),
             notes=cost,

@@ -21,6 +21,8 @@ from edgeeff.fitting.search.space import Candidate, candidates
 from edgeeff.fitting.search.storage import JOURNAL, open_storage
 from edgeeff.fitting.search.training import short_training
 from edgeeff.fitting.search.winner import Making, won
+from edgeeff.fitting.targets import require_compiler, require_target
+from edgeeff.fitting.timing import one_device
 from edgeeff.progress import Progress
 from edgeeff.training.settings import usual_epochs
 from edgeeff.training.train import OnEpoch, digest, read
@@ -76,6 +78,7 @@ def fit_to_data(
     base = replace(find_variant(settings.training.variant), classes=len(data.classes))
     pool = candidates(base, scaling_grid(), phi=settings.phi, most=settings.networks)
     files.refuse_unwritable(output)
+    _require_place(settings)
     shared = open_storage(storage or _journal(output, force=force))
     weights = FirstWeights(base, settings.training.weights, settings.training.seed, progress)
     making = Making(shared, settings, data, weights, output, progress, on_epoch, pulse)
@@ -87,6 +90,13 @@ def fit_to_data(
             f"{output / DOCUMENT} has all figures; a larger budget, or a lower --phi",
         )
     return found
+
+
+def _require_place(settings: SearchSettings) -> None:
+    """Miss a device, its target or a compiler before the trainings. ``TargetUnavailable``."""
+    require_compiler(settings.target)
+    with one_device(settings.device) as device:
+        require_target(device, settings.target)
 
 
 def _found(

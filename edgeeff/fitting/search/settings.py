@@ -13,7 +13,7 @@ from typing import Any
 from edgeeff.accelerators import find_target
 from edgeeff.accelerators.plan import Plan, preset
 from edgeeff.errors import UsageError, unknown_name
-from edgeeff.fitting.settings import KNOWN_PRECISIONS, PLAN
+from edgeeff.fitting.settings import KNOWN_PRECISIONS, PLAN, PRECISIONS
 from edgeeff.training.settings import TrainingSettings
 
 BOUNDS: Mapping[str, tuple[float, float]] = {
@@ -44,7 +44,7 @@ class SearchSettings:
         device: where networks are timed, as in ``devices.connect``; one device.
         target: a name of ``accelerators.TARGETS``.
         threads: kernel threads on the device.
-        precision: of the file; one of ``KNOWN_PRECISIONS``.
+        precision: of the file; one of ``KNOWN_PRECISIONS``; ``None``: as suits the target.
     """
 
     training: TrainingSettings
@@ -56,7 +56,7 @@ class SearchSettings:
     device: str = "local"
     target: str = "cpu"
     threads: int = 1
-    precision: str = "int8"
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         """Raises ``UsageError`` for a name or a number that cannot be meant."""
@@ -66,13 +66,18 @@ class SearchSettings:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} {value:g}", f"it lies in {least:g}..{most:g}")
         find_target(self.target)
-        if self.precision not in KNOWN_PRECISIONS:
-            raise unknown_name("precision", self.precision, KNOWN_PRECISIONS)
+        if self.file_precision not in KNOWN_PRECISIONS:
+            raise unknown_name("precision", self.file_precision, KNOWN_PRECISIONS)
         if self.training.resolution is not None:
             raise UsageError(
                 "--resolution cannot be given with --data",
                 "the search chooses it; --variant b0-phi-1 begins with a smaller network",
             )
+
+    @property
+    def file_precision(self) -> str:
+        """The precision of the file."""
+        return self.precision or PRECISIONS[self.target][0]
 
     @property
     def limited(self) -> bool:
@@ -91,7 +96,8 @@ class SearchSettings:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return {**dataclasses.asdict(self), "training": self.training.to_json()}
+        training, precision = self.training.to_json(), self.file_precision
+        return {**dataclasses.asdict(self), "training": training, "precision": precision}
 
     def study_name(self, pictures: str) -> str:
         """The name of the search in its storage: the same on every machine that takes part.

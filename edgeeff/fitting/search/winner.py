@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeeff import files
 from edgeeff.errors import InputError
 from edgeeff.fitting.search.claims import Claim, Pulse
 from edgeeff.fitting.search.device_slot import device_slot
@@ -15,10 +16,11 @@ from edgeeff.fitting.search.measuring import costs, fits
 from edgeeff.fitting.search.settings import SearchSettings
 from edgeeff.fitting.search.sharing import Outcome, Task, share
 from edgeeff.fitting.search.space import Candidate
+from edgeeff.fitting.targets import runnable
 from edgeeff.pipeline.conversion import Conversion, Settings, convert
 from edgeeff.progress import Progress
 from edgeeff.training import runs
-from edgeeff.training.data.sets import DataSet
+from edgeeff.training.data.sets import DataSet, parts_of
 from edgeeff.training.runs import Run
 from edgeeff.training.train import OnEpoch, resume_training, train
 
@@ -53,10 +55,11 @@ def won(making: Making, name: str, chosen: Candidate) -> Outcome:
     def do(task: Task, claim: Claim) -> Outcome:
         run = _trained(making, chosen, claim)
         made = _converted(making, run)
+        model = runnable(made.model, making.settings.target)
         with device_slot(making.storage, making.settings.device, pulse=making.pulse):
-            cost = costs(made.model, making.settings, making.progress, again=True)
+            cost = costs(model, making.settings, making.progress, again=True)
         return Outcome(
-            run.best.val_top1 if run.best else None, notes=_notes(making, run, made, cost)
+            run.best.val_top1 if run.best else None, notes=_notes(making, run, made, model, cost)
         )
 
     task = Task(chosen.variant.name, chosen.parameters)
@@ -101,7 +104,7 @@ def _converted(making: Making, run: Run) -> Conversion:
     return convert(
         None,
         Settings(
-            precision=making.settings.precision,
+            precision=making.settings.file_precision,
             weights=str(run.folder),
             calibration=_calibration(making.settings.training.data),
             output=making.folder,
@@ -115,19 +118,21 @@ def _calibration(data: Path | None) -> Path | None:
     """The folder of the training pictures; ``None`` where there is none, as for a table."""
     if data is None or not data.is_dir():
         return None
-    parts = [data / name for name in ("train", "training") if (data / name).is_dir()]
-    return parts[0] if parts else data
+    return parts_of(data).get("train", data)
 
 
-def _notes(making: Making, run: Run, made: Conversion, cost: dict[str, Any]) -> dict[str, Any]:
+def _notes(
+    making: Making, run: Run, made: Conversion, model: Path, cost: dict[str, Any]
+) -> dict[str, Any]:
+    """What is kept of a winner; ``model`` is the file that was timed."""
     weights, told = making.first_weights.told(run.variant)
     return {
         "machine": platform.node(),
         "folder": str(making.folder.absolute()),
         "run": RUN,
-        "model": made.model.name,
-        "sha256": made.manifest.sha256,
-        "precision": making.settings.precision,
+        "model": model.name,
+        "sha256": files.sha256(model),
+        "precision": making.settings.file_precision,
         "weights": weights,
         "epochs": len(run.epochs),
         "val_top1": run.best.val_top1 if run.best else None,

@@ -69,7 +69,7 @@ def read_data_set(
         InputError: no pictures or labels, a class without pictures, one class only, or classes
             that the other parts have and the training pictures have not.
     """
-    places = _parts(path) if os.path.isdir(path) else {}
+    places = parts_of(path) if os.path.isdir(path) else {}
     if val is not None:
         places["val"] = val
     listed = _labelled(places.get("train", path))
@@ -123,8 +123,12 @@ def split(data: DataSet, share: float, seed: int) -> DataSet:
     )
 
 
-def _parts(folder: Path) -> dict[str, Path]:
-    """The folders of the parts, if the one for training is among them."""
+def parts_of(folder: Path) -> dict[str, Path]:
+    """The folders of the parts, by the names in ``PARTS``; none if none of them is for training.
+
+    Raises:
+        InputError: two folders are the same part.
+    """
     names = {
         name.lower(): folder / name
         for name in sorted(os.listdir(folder))
