@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +12,9 @@ from edgeeff.cli.summary import summary, trials_shown
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
-PRECISIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
+if TYPE_CHECKING:
+    from edgeeff.pipeline.settings import Settings
+    from edgeeff.quantization.recipes.recipe import Recipe
 
 
 @click.command("convert", short_help="From a network's name to a verified int8 .tflite.")
@@ -69,11 +71,15 @@ def command(
       edgeeff convert --variant b0 --weights flowers.pth --qat --data photos/
     """  # noqa: D301 - click needs the character, not its escape
     from edgeeff.architectures.variants import find_variant
-    from edgeeff.pipeline import conversion
+    from edgeeff.pipeline import conversion, policy
+    from edgeeff.quantization.recipes.recipe import find_recipe
 
     if len(set(precisions)) > 1:
         raise UsageError(f"--{' and --'.join(precisions)} contradict", "choose one precision")
     precision = precisions[0] if precisions else "int8"
+    if policy.USUAL in precisions and options["recipe"] is not None:
+        # Of the others settings know that they were asked for.
+        policy.check_precision(precision, find_recipe(options["recipe"]))
     settings = conversion.Settings(precision=precision, **options)
     if variant is not None and model is not None:
         raise UsageError("--variant and --model contradict", "choose one")
@@ -84,6 +90,8 @@ def command(
             made = conversion.convert_model(model, settings, terminal.progress())
         summary(terminal, made)
         return
+    if settings.allow_code:
+        raise UsageError("--allow-code goes with --model", "weights have no code: leave it out")
     if variant is None and not conversion.is_run(Path(settings.weights)):
         raise UsageError("one of --variant and --model is needed", "such as --variant b0")
     if dry_run:
@@ -96,7 +104,7 @@ def command(
     summary(terminal, made)
 
 
-def _describe(terminal: Terminal, name: str | None, settings: Any) -> None:
+def _describe(terminal: Terminal, name: str | None, settings: Settings) -> None:
     """What ``convert`` would do with these settings."""
     from edgeeff.files import document
     from edgeeff.pipeline import conversion
@@ -110,10 +118,16 @@ def _describe(terminal: Terminal, name: str | None, settings: Any) -> None:
         "resolution": weighted.preprocessing.resolution,
         "classes": settings.classes or variant.classes,
         "weights": settings.weights,
-        "calibration": str(settings.calibration or "none: BatchNorm and synthetic pictures"),
+        "calibration": _calibration(recipe, settings),
         "recipe": recipe.name,
         "model": str(prepared.model),
     }
     terminal.document(document("edgeeff.plan/1", fields))
     rows = [(name, str(value)) for name, value in fields.items()]
     terminal.pairs(rows, title="would use, and write nothing now:")
+
+
+def _calibration(recipe: Recipe, settings: Settings) -> str:
+    if not recipe.calibrated:
+        return "not needed"
+    return str(settings.calibration or settings.data or "none: BatchNorm and synthetic pictures")

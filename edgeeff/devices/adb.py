@@ -98,11 +98,13 @@ def program() -> str:
 
 def phones() -> tuple[Phone, ...]:
     """The phones ``adb`` sees, ready or not. Raises ``TargetUnavailable``."""
-    answer = _run([program(), "devices", "-l"], SHORT, Stop())
+    restart = "adb kill-server, then adb devices"
+    try:
+        answer = _run([program(), "devices", "-l"], SHORT, Stop())
+    except subprocess.TimeoutExpired as error:
+        raise TargetUnavailable(f"adb does not answer within {SHORT:.0f} s", restart) from error
     if answer.status:
-        raise TargetUnavailable(
-            f"adb does not work: {answer.reason}", "adb kill-server, then adb devices"
-        )
+        raise TargetUnavailable(f"adb does not work: {answer.reason}", restart)
     return parse_devices(answer.output)
 
 

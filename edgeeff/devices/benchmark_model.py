@@ -6,6 +6,7 @@ for a run of three are all of them: see ``Series.three_ns``.
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import urllib.error
@@ -334,7 +335,10 @@ def fetch(abi: str = "arm64-v8a", version: str = "latest", base: str = DOWNLOADS
     try:
         with urllib.request.urlopen(address, timeout=60) as reply:  # noqa: S310 - https, see above
             content = reply.read(MOST_PROGRAM + 1)
-    except (urllib.error.URLError, OSError) as error:
+            if reply.length and len(content) <= MOST_PROGRAM:
+                # A read of a given size takes the end of the connection for that of the file.
+                raise http.client.IncompleteRead(content, reply.length)
+    except (OSError, http.client.HTTPException) as error:  # URLError is the former
         why = getattr(error, "reason", error)
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it holds the connection, for the page that came with the refusal

@@ -20,14 +20,14 @@ from edgeeff.pictures.images import read_images
 from edgeeff.pipeline.helpful import Helpful, helpful
 from edgeeff.pipeline.learning import Training
 from edgeeff.pipeline.mixed_precision import Search, search
-from edgeeff.pipeline.policy import RIVALS, is_checked, safer
+from edgeeff.pipeline.policy import RIVALS, ends, is_checked, safer
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
 from edgeeff.quantization.calibration.observation import Observations
 from edgeeff.quantization.calibration.pictures import CalibrationPair, CalibrationSet
 from edgeeff.quantization.calibration.training_scale import unlike_training
-from edgeeff.quantization.quantize import WHOLE, Ends, default_ends, quantize_model
+from edgeeff.quantization.quantize import WHOLE, quantize_model
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import Manifest, describe, path_of, write_model
@@ -160,7 +160,7 @@ def _search(job: Job, recipe: Recipe) -> Search:
         recipe,
         job.calibration.used,
         job.settings.mixed,
-        ends=_ends(job, recipe),
+        ends=ends(job.settings, recipe),
         seed=job.settings.seed,
         threads=job.settings.threads,
         progress=job.progress,
@@ -177,11 +177,6 @@ def _explained(job: Job, found: Search, scratch: Path) -> dict[str, Any]:
         judged = job.calibration.held_out
         held_out = _fidelity(job.network, whole, judged).to_json()
     return {**found.to_json(), "full_integer": {"bytes": len(content), "fidelity": held_out}}
-
-
-def _ends(job: Job, recipe: Recipe) -> Ends:
-    usual, settings = default_ends(recipe), job.settings
-    return Ends(settings.input_type or usual.input, settings.output_type or usual.output)
 
 
 def _coverage_notes(manifest: Manifest) -> tuple[str, ...]:
@@ -241,17 +236,17 @@ def _rival_notes(job: Job, made: _Candidate) -> tuple[str, ...]:
 def _quantized(job: Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:
     """The model, and how far the user's pictures reach."""
     found: list[Coverage | None] = []
-    training, ends = job.training, _ends(job, recipe)
+    training, types = job.training, ends(job.settings, recipe)
     content = quantize_model(
         job.network,
         recipe,
         job.calibration.used,
-        ends=ends,
+        ends=types,
         seed=job.settings.seed,
         threads=job.settings.threads,
         progress=job.progress,
         covered=None if job.calibration.used.synthetic else found.append,
-        trained=training.of(recipe, job.network.preprocessing, ends) if training else None,
+        trained=training.of(recipe, job.network.preprocessing, types) if training else None,
         observations=job.observations,
     )
     return _described(job, content), found[0] if found else None

@@ -30,8 +30,11 @@ def command(
         preprocessing: as given to ``quantize`` beside them.
     """
     words = ["edgeeff", verb, *source]
-    if verb == "convert" and settings.precision != USUAL.precision:
+    if settings.precision != USUAL.precision and verb == "convert":
         words.append(f"--{settings.precision}")
+    elif settings.precision != USUAL.precision and settings.recipe is None:
+        # "quantize" has no option for it; each precision has a recipe of its name.
+        words += ["--recipe", settings.precision]
     return shlex.join([*words, *_options(settings), *_preprocessing(preprocessing)])
 
 

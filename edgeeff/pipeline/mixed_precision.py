@@ -134,6 +134,15 @@ class Search:
         }
 
 
+def check_searchable(recipe: Recipe) -> None:
+    """Refuse a recipe that has nothing to search in. Raises ``UsageError``."""
+    if recipe.scheme != "int8" or recipe.exceptions:
+        raise UsageError(
+            f"--mixed searches with a full-integer int8 recipe, not with {recipe.name}",
+            "--recipe int8, int8-swish or a recipe of your own without exceptions",
+        )
+
+
 def search(
     model: FloatModel,
     recipe: Recipe,
@@ -162,11 +171,7 @@ def search(
         UsageError: a recipe that has nothing to search in.
         InputError: a model or pictures that cannot be used.
     """
-    if recipe.scheme != "int8" or recipe.exceptions:
-        raise UsageError(
-            f"--mixed searches with a full-integer int8 recipe, not with {recipe.name}",
-            "--recipe int8, int8-swish or a recipe of your own without exceptions",
-        )
+    check_searchable(recipe)
     progress = progress or Progress()
     network = correct_network(
         model, recipe, calibration, seed=seed, threads=threads, progress=progress

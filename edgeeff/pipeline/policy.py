@@ -11,12 +11,17 @@ from dataclasses import dataclass
 
 from edgeeff.architectures.variants import Variant
 from edgeeff.errors import UsageError
+from edgeeff.pipeline.mixed_precision import check_searchable
 from edgeeff.pipeline.settings import Settings
 from edgeeff.quantization.calibration.ranges import is_swish
 from edgeeff.quantization.corrections.splitting import first_chain
+from edgeeff.quantization.quantize import Ends, check_ends, default_ends
 from edgeeff.quantization.recipes.recipe import Group, Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
+
+USUAL = Settings().precision
+"""The precision where none is asked for: a recipe may give another one in its place."""
 
 SWISH = "swish"
 """Activations x · sigmoid(x), whose ranges no ReLU6 bounds."""
@@ -82,9 +87,13 @@ def plan(settings: Settings, holds: frozenset[str]) -> Recipe:
     """The recipe to take: the user's, else the best for the network in the user's precision.
 
     Raises:
-        UsageError: no such recipe, another precision's, or one that cannot be trained.
+        UsageError: no such recipe, another precision's, one that cannot be trained or searched
+            in, or types of input and output that it does not give.
     """
     recipe = _planned(settings, holds)
+    check_ends(recipe, ends(settings, recipe))
+    if settings.mixed is not None:
+        check_searchable(recipe)
     if settings.qat and (recipe.scheme != "int8" or recipe.exceptions):
         raise UsageError(
             f"--qat trains networks that compute in int8 alone, not those of recipe {recipe.name}",
@@ -94,13 +103,30 @@ def plan(settings: Settings, holds: frozenset[str]) -> Recipe:
 
 
 def _planned(settings: Settings, holds: frozenset[str]) -> Recipe:
+    usual = settings.precision == USUAL
     if settings.recipe is not None:
-        return find_recipe(settings.recipe)
-    int8 = settings.precision == "int8"
-    recipe = find_recipe(choice(holds).recipe if int8 else settings.precision)
-    if recipe.scheme != settings.precision:
-        raise UsageError(f"recipe {recipe.name} gives {recipe.scheme}, not {settings.precision}")
+        recipe = find_recipe(settings.recipe)
+        if not usual:
+            check_precision(settings.precision, recipe)
+        return recipe
+    recipe = find_recipe(choice(holds).recipe if usual else settings.precision)
+    check_precision(settings.precision, recipe)
     return recipe
+
+
+def check_precision(precision: str, recipe: Recipe) -> None:
+    """Refuse a recipe that gives another precision than was asked for. Raises ``UsageError``."""
+    if recipe.scheme != precision:
+        raise UsageError(
+            f"recipe {recipe.name} gives {recipe.scheme}, not {precision}",
+            f"leave out one of --{precision} and --recipe",
+        )
+
+
+def ends(settings: Settings, recipe: Recipe) -> Ends:
+    """Types of input and output: the user's, else those of the recipe's scheme."""
+    usual = default_ends(recipe)
+    return Ends(settings.input_type or usual.input, settings.output_type or usual.output)
 
 
 def to_try(settings: Settings, holds: frozenset[str]) -> list[Recipe]:

@@ -74,6 +74,10 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
             weights = read(weights, variant, settings.weights_from)
             variant = weights.variant
             preprocessing = weights.preprocessing(settings.resolution)
+    if settings.weights_from is not None and not isinstance(weights, StateDict):
+        raise UsageError(
+            f"--weights-from is of a PyTorch file, which {settings.weights} is not", "leave it out"
+        )
     said = normalisation(settings.mean, settings.std)
     if said:
         preprocessing = preprocessing.scaled(said.mean, said.std)

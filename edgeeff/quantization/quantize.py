@@ -37,6 +37,15 @@ def default_ends(recipe: Recipe) -> Ends:
     return Ends() if recipe.scheme in WHOLE else Ends("float32", "float32")
 
 
+def check_ends(recipe: Recipe, ends: Ends) -> None:
+    """Refuse bytes for a network that computes in float. Raises ``UsageError``."""
+    if not recipe.static and ends != Ends("float32", "float32"):
+        raise UsageError(
+            f"{recipe.scheme} networks compute in float: their input and output are float32",
+            "use --int8 or --int16x8 for a network that takes bytes",
+        )
+
+
 def quantize_model(
     model: FloatModel,
     recipe: Recipe,
@@ -74,13 +83,11 @@ def quantize_model(
     """
     progress = progress or Progress()
     ends = ends or default_ends(recipe)
+    check_ends(recipe, ends)
     if recipe.scheme == "float32":
-        _refuse_bytes(recipe, ends)
         return model.content
     graph = correctable(model.graph)
     kept_precisions(recipe, {operator.name: operator.kind for operator in graph.operators})
-    if not recipe.static:
-        _refuse_bytes(recipe, ends)
     if not recipe.calibrated:
         with progress.stage("quantize"):
             statistics.detach(graph)
@@ -159,11 +166,3 @@ def _normalizing(network: Corrected, preprocessing: Preprocessing) -> Corrected:
     normalised = boundary.add_normalization(graph, preprocessing)
     grids = {**network.grids, normalised: normalised_grid(preprocessing), graph.input: RAW}
     return replace(network, graph=graph, grids=grids)
-
-
-def _refuse_bytes(recipe: Recipe, ends: Ends) -> None:
-    if ends != Ends("float32", "float32"):
-        raise UsageError(
-            f"{recipe.scheme} networks compute in float: their input and output are float32",
-            "use --int8 or --int16x8 for a network that takes bytes",
-        )

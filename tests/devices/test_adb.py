@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edgeeff.devices import adb
@@ -74,6 +76,19 @@ def test_a_phone_that_is_not_ready_says_what_to_do(state: str) -> None:
     with pytest.raises(TargetUnavailable, match="phone A1") as caught:
         Phone("A1", state).require_ready()
     assert caught.value.hint
+
+
+def test_an_adb_that_hangs_is_an_error_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hanging = tmp_path / "adb"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(adb, "SHORT", 0.2)
+    with pytest.raises(TargetUnavailable, match="adb does not answer") as caught:
+        adb.phones()
+    assert "adb kill-server" in caught.value.hint
 
 
 def test_without_adb_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

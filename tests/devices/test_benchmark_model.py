@@ -232,15 +232,22 @@ def test_a_missing_path_is_bad_input(cache: Path) -> None:
         benchmark_model.locate(["arm64-v8a"], "/nowhere/benchmark_model")
 
 
+BROKEN = "broken"
+"""A version whose download ends before its end."""
+
+
 @pytest.fixture
 def host() -> Iterator[tuple[str, dict[str, bytes]]]:
     """A web server: its address, and what it gives by path."""
     pages: dict[str, bytes] = {}
+    broken = (f"/{BROKEN}/android_arm64/benchmark_model",)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             content = pages.get(self.path)
             self.send_response(404 if content is None else 200)
+            if self.path in broken:
+                self.send_header("Content-Length", "1000")
             self.end_headers()
             self.wfile.write(content or b"")
 
@@ -278,6 +285,16 @@ def test_no_internet_says_what_else_to_do(cache: Path, host: tuple[str, dict[str
     with pytest.raises(TargetUnavailable, match="cannot download") as caught:
         benchmark_model.fetch(base=host[0])
     assert benchmark_model.VARIABLE in caught.value.hint
+
+
+def test_a_download_that_breaks_off_is_none(
+    cache: Path, host: tuple[str, dict[str, bytes]]
+) -> None:
+    address, pages = host
+    pages[f"/{BROKEN}/android_arm64/benchmark_model"] = elf(183)
+    with pytest.raises(TargetUnavailable, match="cannot download"):
+        benchmark_model.fetch(version=BROKEN, base=address)
+    assert not cache.exists()
 
 
 def test_only_published_abis_are_fetched(cache: Path) -> None:

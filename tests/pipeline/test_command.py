@@ -17,6 +17,7 @@ from edgeeff.pipeline import conversion
 from edgeeff.pipeline.command import NO_PART_OF_IT, command
 from edgeeff.pipeline.mixed_precision import Budget
 from edgeeff.pipeline.settings import Settings
+from edgeeff.quantization.recipes.recipe import find_recipe
 from tests.commands import run
 
 words = some.sampled_from(["photos", "with space", "it's", "-odd", "中"])
@@ -74,6 +75,13 @@ def test_convert_gets_the_same_settings_again(settings: Settings) -> None:
 def test_quantize_gets_the_same_settings_again(settings: Settings) -> None:
     line = command("quantize", "float.tflite", settings=settings)
     assert asked(line, "quantize")[:3] == (Path("float.tflite"), settings, None)
+
+
+@pytest.mark.parametrize("precision", ["int16x8", "dynamic", "float16", "float32"])
+def test_quantize_to_another_precision_names_its_recipe(precision: str) -> None:
+    line = command("quantize", "float.tflite", settings=Settings(precision=precision))
+    again = asked(line, "quantize")[1]
+    assert (again.recipe, find_recipe(again.recipe).scheme) == (precision, precision)
 
 
 @given(some.tuples(*[some.floats(0.1, 255)] * 3), some.sampled_from(["bilinear", "bicubic"]))

@@ -29,6 +29,7 @@ from edgeeff.tflite.manifest import describe, parse_manifest, path_of, read_mani
 from edgeeff.tflite.metadata import read_labels, read_metadata
 from edgeeff.tflite.metadata_writer import Texts, write_metadata
 from edgeeff.tflite.reader import read_model
+from tests.commands import run
 from tests.waiting import wait_until
 
 LADDER = policy.choice(policy.expected_of(find_variant("lite0"))).ladder
@@ -302,6 +303,12 @@ def test_a_dry_run_writes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_dry_run_calibrates_nothing_where_no_ranges_are_needed(tmp_path, capsys):
+    words = ("--variant", "b0", "--float16", "--dry-run", "--json", "--output", tmp_path)
+    assert run("convert", *words) == 0
+    assert json.loads(capsys.readouterr().out)["calibration"] == "not needed"
+
+
 @pytest.mark.parametrize(("weights", "mark"), [("imagenet", ""), ("none", "-untrained")])
 def test_a_dry_run_names_the_file_that_would_be_written(weights, mark, tmp_path):
     settings = conversion.Settings(weights=weights, output=tmp_path)
@@ -322,6 +329,9 @@ def test_a_dry_run_names_the_file_that_would_be_written(weights, mark, tmp_path)
         (["--weights", "absent.h5"], "absent.h5: no such weight file"),
         (["--weights", "/dev/zero"], "/dev/zero is not a regular file"),
         (["--batch", "100000"], "--batch 100000"),
+        (["--int8", "--recipe", "float16"], "recipe float16 gives float16, not int8"),
+        (["--float32", "--input-type", "uint8"], "their input and output are float32"),
+        (["--allow-code"], "--allow-code goes with --model"),
     ],
     ids=lambda it: " ".join(it) if isinstance(it, list) else "",
 )

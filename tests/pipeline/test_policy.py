@@ -64,6 +64,26 @@ def test_a_recipe_that_is_settled_is_the_only_one_tried(settings):
     assert names(settings, SPLITTABLE) == ["int8"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (Settings(precision="float16", recipe="int8"), "recipe int8 gives int8, not float16"),
+        (Settings(precision="float32", mixed=Budget()), "not with float32"),
+        (Settings(recipe="int8-mixed", mixed=Budget()), "not with int8-mixed"),
+        (Settings(precision="float32", input_type="uint8"), "input and output are float32"),
+        (Settings(precision="dynamic", output_type="int8"), "input and output are float32"),
+    ],
+    ids=["recipe", "search", "exceptions", "input", "output"],
+)
+def test_what_a_recipe_cannot_give_is_refused_before_any_work(settings, told):
+    with pytest.raises(UsageError, match=told):
+        policy.plan(settings, frozenset())
+
+
+def test_a_recipe_in_place_of_the_usual_precision_may_give_another():
+    assert names(Settings(recipe="float16"), frozenset()) == ["float16"]
+
+
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(UsageError, match="int9"):
         policy.plan(Settings(recipe="int9"), frozenset())

@@ -49,6 +49,11 @@ def test_the_user_s_own_preprocessing_counts_more(tmp_path: Path) -> None:
     assert found == Preprocessing(160, (0, 0, 0), (255, 255, 255), "bilinear", 0.9)
 
 
+def test_the_origin_of_weights_that_are_no_state_dict_is_refused() -> None:
+    with pytest.raises(UsageError, match="--weights-from"):
+        sources.find(NARROW, Settings(weights="none", weights_from="timm"))
+
+
 def test_a_mean_without_a_std_is_refused() -> None:
     with pytest.raises(UsageError, match="go together"):
         sources.find(NARROW, Settings(weights="none", mean="0"))
