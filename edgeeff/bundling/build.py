@@ -323,9 +323,9 @@ def _labels(models: Sequence[Path]) -> tuple[str, ...] | None:
 
 
 def _common_name(path: Path) -> str:
-    stem, _, last = path.stem.rpartition("-")
     known = {precision for _, _, precisions in card.CHIPS for precision in precisions}
-    return stem if stem and last in known else path.stem
+    stems = (path.stem.removesuffix(f"-{precision}") for precision in known)
+    return next((stem for stem in stems if stem and stem != path.stem), path.stem)
 
 
 def _pictures(samples: Sequence[Path], how: Preprocessing) -> list[tuple[str, Any]]:

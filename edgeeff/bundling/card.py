@@ -15,7 +15,7 @@ from edgeeff.tflite.manifest import Manifest
 NOT_MEASURED = "not measured"
 
 CHIPS = (
-    ("CPU", "cpu", ("int8", "dynamic", "float32")),
+    ("CPU", "cpu", ("int8", "dynamic", "weight-only", "float32")),
     ("GPU", "gpu", ("float16", "float32")),
     ("NPU that computes in integers", "npu", ("int8", "int16x8")),
     ("NPU that computes in float", "npu", ("float16",)),

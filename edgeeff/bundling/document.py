@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -109,15 +109,25 @@ def parse(content: bytes) -> BundleDocument:
     if not isinstance(fields.get("models"), list) or not fields["models"]:
         raise InputError("bundle.json lists no models")
     try:
+        models = tuple(_model(model) for model in fields["models"])
+        _refuse_twice(models)
         return BundleDocument(
             **{name: str(fields[name]) for name in ("name", "version", "license", "author")},
             labels=None if fields["labels"] is None else str(fields["labels"]),
             runtime=str(fields["runtime"]),
             machine=str(fields["machine"]),
-            models=tuple(_model(model) for model in fields["models"]),
+            models=models,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"bundle.json is incomplete or malformed: {error!r}") from error
+
+
+def _refuse_twice(models: Sequence[BundledModel]) -> None:
+    """Refuse two entries for one file: only one of them would be checked."""
+    places = [model.file for model in models]
+    for file in places:
+        if places.count(file) > 1:
+            raise InputError(f"bundle.json lists {file} twice")
 
 
 def _model(fields: Mapping[str, Any]) -> BundledModel:

@@ -89,6 +89,9 @@ def make(
 
     Returns:
         The vectors and the contents of their files.
+
+    Raises:
+        InputError: an answer that is not a number.
     """
     runner = Runner(model, threads=THREADS)
     info, result = runner.inputs[0], runner.outputs[0]
@@ -98,9 +101,14 @@ def make(
         raw = feed(np.broadcast_to(pixels, info.shape))
         (output, *_) = runner.run(np.ascontiguousarray(raw))
         start = f"{folder}/{number:02}"
+        real = dequantize(output, result)
+        if not np.isfinite(real).all():
+            raise InputError(
+                f"{model.name} answers {name} with values that are no numbers", "make it again"
+            )
         scores = f"{start}.output" if result.scale is None else f"{start}.scores"
         vectors.append(Vector(name, f"{start}.input", f"{start}.output", scores))
-        contents[scores] = _stored(dequantize(output, result))
+        contents[scores] = _stored(real)
         contents[f"{start}.output"] = _stored(output)
         contents[f"{start}.input"] = _stored(raw)
     return tuple(vectors), contents
@@ -136,12 +144,15 @@ def compare(
         allowed: how far off passes.
 
     Raises:
-        InputError: a vector that is not of this model, or whose scores are not its output's.
+        InputError: a vector that is not of this model, whose scores are not its output's, or whose
+            output is not a number.
     """
     info, result = ends
     raw = _loaded(read(vector.input), info, vector.input)
     expected = _loaded(read(vector.output), result, vector.output)
     real = dequantize(expected, result)
+    if not np.isfinite(real).all():
+        raise InputError(f"{vector.output} holds values that are no numbers")
     if read(vector.scores) != _stored(real):
         raise InputError(f"{vector.scores} does not hold the real values of {vector.output}")
     found = run(raw)

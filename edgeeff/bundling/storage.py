@@ -87,12 +87,20 @@ def write_files(path: Path, contents: Mapping[str, bytes], *, force: bool = Fals
     with files.scratch_folder(path.absolute().parent) as scratch:
         for name, content in contents.items():
             files.write_bytes(scratch / "new" / name, content)
-        try:
-            if path.exists():
-                path.rename(scratch / "old")
-            (scratch / "new").rename(path)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        with files.signals_held():
+            _put_in_place(scratch / "new", path, former=scratch / "old")
+
+
+def _put_in_place(made: Path, path: Path, *, former: Path) -> None:
+    """Give a folder its name; if that fails, the one that was there has it again."""
+    try:
+        if path.exists():
+            path.rename(former)
+        made.rename(path)
+    except OSError as error:
+        if former.exists():
+            former.rename(path)
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _refuse_others(path: Path) -> None:

@@ -165,7 +165,8 @@ def _unnamed(found: Mapping[str, bytes], document: BundleDocument) -> list[str]:
 
 def _abi(where: Place) -> str:
     """The ABI that an app needs there: the phone's; else that of phones of today."""
-    return where.machine if where.machine in ABIS and where.device != "local" else USUAL
+    phone = where.device.startswith("android")
+    return where.machine if phone and where.machine in ABIS else USUAL
 
 
 def _answers(

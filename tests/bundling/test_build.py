@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -279,6 +280,19 @@ def test_latencies_of_hardware_fill_the_table_of_chips(bundled: Bundled) -> None
     assert "4.50 ms (4.40 to 4.60; cpu of local, LiteRT, threads: 1)" in table
     npu = next(line for line in table.splitlines() if "NPU that computes in integers" in line)
     assert "4.50" not in npu
+
+
+def test_weights_of_8_bits_alone_are_for_a_processor(bundled: Bundled) -> None:
+    model = replace(bundled.document.models[0], precision="weight-only")
+    table = card.chip_table([card.Described(model, 10, None)])
+    assert "| CPU | `models/int8.tflite` |" in table
+
+
+@pytest.mark.parametrize("precision", ["int8", "float16", "weight-only"])
+def test_a_bundle_is_called_as_its_network(precision: str, user_folder: Path, tmp_path) -> None:
+    model = tmp_path / f"my-net-{precision}.tflite"
+    shutil.copy(user_folder / "int8.tflite", model)
+    assert edgeeff.bundle([model], tmp_path / "bundle").document.name == "my-net"
 
 
 class TestTheSample:

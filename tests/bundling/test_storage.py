@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -15,7 +16,7 @@ from hypothesis import given
 
 from edgeeff.bundling import storage
 from edgeeff.bundling.storage import CHECKSUMS, checksums, read_files, write_files
-from edgeeff.errors import InputError
+from edgeeff.errors import InputError, OutputError
 from tests import mutants
 
 FILES = {"bundle.json": b"{}", "models/a.tflite": b"model", "labels.txt": b"cat\n"}
@@ -139,6 +140,21 @@ def test_files_that_are_not_as_listed_are_named(change, said: str, folder: Path)
     with pytest.raises(InputError) as raised:
         read_files(folder)
     assert said in raised.value.message
+
+
+def test_a_bundle_that_cannot_be_replaced_stays(folder: Path, monkeypatch) -> None:
+    before = storage.read_files(folder)
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(errno.EACCES, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OutputError, match="cannot write"):
+        storage.write_files(folder, {storage.DOCUMENT: b"{}"}, force=True)
+    assert storage.read_files(folder) == before
 
 
 def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:

@@ -248,6 +248,24 @@ def test_a_malformed_document_is_refused(field: str, value: object, copy: Path) 
         edgeeff.verify(resealed(copy))
 
 
+def test_a_document_that_lists_a_file_twice_is_refused(copy: Path) -> None:
+    """An app takes the first entry; the vectors of the other one would speak for it."""
+    edit(copy, lambda it: it["models"].insert(0, {**it["models"][0], "vectors": []}))
+    with pytest.raises(InputError, match=r"lists models/int8\.tflite twice"):
+        edgeeff.verify(resealed(copy))
+
+
+@pytest.mark.parametrize("number", [np.inf, np.nan])
+def test_a_golden_answer_that_is_no_number_is_a_fault(number: float, copy: Path) -> None:
+    place = copy / "golden/float32/00.output"
+    answer = np.frombuffer(place.read_bytes(), "<f4").copy()
+    answer[0] = number
+    place.write_bytes(answer.tobytes())
+    found = edgeeff.verify(resealed(copy))
+    assert "golden/float32/00.output holds values that are no numbers" in " ".join(found.faults)
+    validated(found.text())
+
+
 def test_a_document_without_an_end_is_refused(copy: Path) -> None:
     (copy / "bundle.json").write_text("[" * 100_000)
     with pytest.raises(InputError, match="is not a JSON document"):

@@ -588,7 +588,7 @@ def test_a_model_s_file_gives_the_float_file_that_quantize_takes(tmp_path):
     [
         ({"weights": "mine.h5"}, "--weights goes with --variant"),
         ({"classes": 4}, "--classes goes with --variant"),
-        ({"resolution": 64}, "takes 32 pixels"),
+        ({"resolution": 64}, "takes 32 x 32 pixels"),
         ({"mean": "0"}, "go together"),
         ({"batch": 0}, "--batch 0"),
     ],
