@@ -46,11 +46,13 @@ lint-hosted: .venv/installed-dev
 	$(BIN)/zizmor --offline --quiet .github
 
 # Mutants of models, pictures, recipes, manifests, labels, lists and benchmark documents, others each
-# time: `make fuzz SECONDS=600` takes so long for each kind. Then mutants of graphs are quantized, and
-# classifiers of random layers. Those that fail are kept in build/fuzz.
+# time: `make fuzz SECONDS=600` takes so long for each kind. Then mutants of graphs are quantized, three
+# commands are killed KILLS times each, and classifiers of random layers are quantized. Those that fail
+# are kept in build/fuzz.
 SECONDS ?= 120
 CLASSIFIERS ?= 500
 QUANTIZED ?= 2000
+KILLS ?= 67
 fuzz: .venv/installed-dev
 	mkdir -p build/fuzz
 	EDGEEFF_FUZZ_SECONDS=$(SECONDS) EDGEEFF_FUZZ_SEED=$${EDGEEFF_FUZZ_SEED:-$$(date +%s)} \
@@ -58,6 +60,7 @@ fuzz: .venv/installed-dev
 	EDGEEFF_FUZZ_QUANTIZED=$(QUANTIZED) EDGEEFF_FUZZ_SEED=$${EDGEEFF_FUZZ_SEED:-$$(date +%s)} \
 		EDGEEFF_FUZZ_KEEP=build/fuzz $(BIN)/python -m pytest -q -s --timeout 0 \
 		tests/test_fuzz_quantize.py
+	EDGEEFF_FUZZ_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s --timeout 0 tests/test_kills.py
 	EDGEEFF_FUZZ_CLASSIFIERS=$(CLASSIFIERS) $(BIN)/python -m pytest -q --timeout 0 \
 		tests/quantization/test_random_classifiers.py
 

@@ -1,0 +1,228 @@
+"""Commands that are ended at any moment leave old results or new ones, whole, and nothing else.
+
+A few by default; ``make fuzz`` tries 200. A failure names the seed and the number of the attempt.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edgeeff import files
+from edgeeff.temporaries import clean
+from edgeeff.tflite.manifest import parse_manifest
+from edgeeff.training import runs
+from tests.small_classifiers import SmallClassifier
+from tests.test_fuzz_quantize import SIDE
+
+KILLS = int(os.environ.get("EDGEEFF_FUZZ_KILLS", "0"))
+"""Of each command; 0: a few of the quickest."""
+
+SEED = int(os.environ.get("EDGEEFF_FUZZ_SEED", "0"))
+SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
+ROOT = Path(__file__).parents[1]
+SECONDS = 300
+
+COPIES = """
+import json, os, pathlib, signal, sys
+import edgeeff.cli, {imports}
+
+rename, renames = pathlib.Path.replace, []
+
+def ended_at(number, moment):
+    def renamed(path, target):
+        renames.append(target)
+        if len(renames) == number and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        made = rename(path, target)
+        if len(renames) == number and moment == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return made
+    pathlib.Path.replace = renamed
+
+for line in sys.stdin:
+    words, folder, at = json.loads(line)
+    copy = os.fork()
+    if copy == 0:
+        os.setsid()
+        os.chdir(folder)
+        os.environ["TMPDIR"] = folder + "/tmp"
+        for stream in (1, 2):
+            os.dup2(os.open("said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        if at:
+            ended_at(*at)
+        edgeeff.cli.main(words)
+        os._exit(0)
+    print(copy, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]), flush=True)
+"""
+"""Runs command lines in copies of itself, what they need imported once."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is ended at any moment.
+
+    Attributes:
+        words: of the command; results go to ``out``, ``SEED`` stands for a number.
+        imports: modules to be imported once.
+        check: raises ``AssertionError`` for results that are neither old nor new.
+    """
+
+    words: tuple[str, ...]
+    imports: str
+    check: Callable[[Path], None]
+
+
+def pairs_agree(folder: Path) -> None:
+    """Every model has a manifest of its own, and every manifest its model."""
+    found = {path for path in folder.iterdir() if path.suffix in (".json", ".tflite")}
+    for path in {path.with_suffix(".tflite") for path in found}:
+        assert {path, path.with_suffix(".json")} <= found
+        assert parse_manifest(path.with_suffix(".json")).sha256 == files.sha256(path)
+
+
+def run_is_whole(folder: Path) -> None:
+    """The run's document is of the weights beside it."""
+    if not runs.is_run(folder):
+        assert not list(folder.glob("*.safetensors"))
+        return
+    found = runs.read_run(folder)
+    for name in found.sha256:
+        if name != runs.STATE or not found.finished:
+            runs.checked(found, name)
+
+
+COMMANDS = {
+    "quantize": Command(
+        ("quantize", "net.tflite", "--mean", "127.5", "--std", "127.5", "--calibration-count", "8"),
+        "edgeeff.pipeline.conversion, edgeeff.quantization.writing.writer",
+        pairs_agree,
+    ),
+    "convert": Command(
+        ("convert", "--variant", "b0-phi-8", "--weights", "none", "--resolution", "32"),
+        "edgeeff.pipeline.conversion, edgeeff.quantization.writing.writer",
+        pairs_agree,
+    ),
+    "train": Command(
+        (
+            *("train", "--variant", "b0-phi-8", "--dataset", "digits", "--resolution", "32"),
+            *("--weights", "none", "--epochs", "2"),
+        ),
+        "edgeeff.training.train",
+        run_is_whole,
+    ),
+}
+
+
+@dataclass
+class Copies:
+    """A process that runs a command in copies of itself, and the folder where it does."""
+
+    process: subprocess.Popen[str]
+    command: Command
+    folder: Path
+
+    def run(
+        self,
+        seed: int,
+        *,
+        after: float = SECONDS,
+        signum: int = signal.SIGKILL,
+        rename: tuple[int, str] | None = None,
+    ) -> tuple[int, float]:
+        """Run the command, ended after so many seconds or at a rename; its status, its seconds."""
+        assert self.process.stdin
+        assert self.process.stdout
+        # A run that was stopped goes on only if asked to: each begins in an empty folder.
+        again = ["--force", "--seed", str(seed)] if self.command.check is pairs_agree else []
+        words = [*self.command.words, "--output", "out", *again]
+        line = json.dumps([words, str(self.folder), rename])
+        print(line, file=self.process.stdin, flush=True)
+        copy, begin = int(self.process.stdout.readline()), time.monotonic()
+        while time.monotonic() < begin + after and _runs(copy):
+            time.sleep(0.002)
+        if _runs(copy):
+            os.kill(copy, signum)
+        status = int(self.process.stdout.readline())
+        return status, time.monotonic() - begin
+
+    def check(self, *, at_once: bool) -> None:
+        """Results are old or new, and nothing else is left: at once, or after the next run."""
+        out = self.folder / "out"
+        said = (self.folder / "said").read_text()
+        assert "Traceback" not in said
+        if at_once:
+            assert not list(out.glob(".*"))
+            assert not list((self.folder / "tmp").iterdir())
+        clean(out)
+        assert not list(out.glob(".*"))
+        if out.exists():
+            self.command.check(out)
+
+
+@pytest.fixture(params=COMMANDS if KILLS else ["quantize"])
+def copies(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copies]:
+    """Of each command, with the files that it needs."""
+    command = COMMANDS[request.param]
+    (tmp_path / "tmp").mkdir()
+    net = SmallClassifier(SIDE)
+    scores = net.dense(net.mean(net.convolution(net.image, 8)), 5)
+    (tmp_path / "net.tflite").write_bytes(net.content(net.alone(scores, "SOFTMAX")))
+    words, pipe = [sys.executable, "-c", COPIES.format(imports=command.imports)], subprocess.PIPE
+    with subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        yield Copies(process, command, tmp_path)
+        assert process.stdin
+        process.stdin.close()
+
+
+def _runs(process: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+def test_an_end_at_any_moment_leaves_old_or_new_results(copies):
+    status, whole = copies.run(0)
+    assert status == 0, (copies.folder / "said").read_text()
+    counts = dict.fromkeys(SIGNALS, 0)
+    for number in range(KILLS or 6):
+        draw = random.Random(f"{SEED} {number}")  # noqa: S311 - not for secrets
+        signum = SIGNALS[number % len(SIGNALS)]
+        if copies.command.check is run_is_whole:
+            shutil.rmtree(copies.folder / "out", ignore_errors=True)
+        status, _ = copies.run(number, after=draw.uniform(0, whole), signum=signum)
+        print(f"seed {SEED}, attempt {number}: {signum.name}, status {status}")
+        # By the signal itself only before the command begins, or after it has ended.
+        assert status in {0, 130, -signum}
+        copies.check(at_once=signum != signal.SIGKILL)
+        counts[signum] += status != 0
+    print(", ".join(f"{count} ended by {it.name}" for it, count in counts.items()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_kill_at_a_rename_leaves_old_or_new_results(copies, moment):
+    for number in itertools.count(1):
+        if copies.command.check is run_is_whole:
+            shutil.rmtree(copies.folder / "out", ignore_errors=True)
+        status, _ = copies.run(number, rename=(number, moment))
+        copies.check(at_once=False)
+        if status == 0:
+            break
+    print(f"{number - 1} renames")
+    assert number > 3
