@@ -22,7 +22,8 @@ from edgeeff.progress import Progress
 from edgeeff.training import runs
 from edgeeff.training.data.sets import DataSet, parts_of
 from edgeeff.training.runs import Run
-from edgeeff.training.train import OnEpoch, resume_training, train
+from edgeeff.training.settings import TrainingSettings
+from edgeeff.training.train import OnEpoch, digest, resume_training, train
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -82,8 +83,7 @@ def _trained(making: Making, chosen: Candidate, claim: Claim) -> Run:
     settings = dataclasses.replace(making.settings.training, variant=chosen.variant.name)
     if runs.is_run(output):
         former = runs.read_run(output)
-        weights = former.settings.weights
-        if former.settings == dataclasses.replace(settings, weights=weights):
+        if same_training(former, settings, digest(making.data)):
             if former.finished:
                 return former
             return resume_training(output, progress=making.progress, on_epoch=on_epoch)
@@ -98,6 +98,18 @@ def _trained(making: Making, chosen: Candidate, claim: Claim) -> Run:
         on_epoch=on_epoch,
         data=making.data,
     )
+
+
+def same_training(run: Run, settings: TrainingSettings, pictures: str) -> bool:
+    """Whether a run is the training of some settings, whatever file its first weights lie in.
+
+    Args:
+        run: that a folder holds.
+        settings: of the training that is wanted.
+        pictures: their digest.
+    """
+    wanted = dataclasses.replace(settings, weights=run.settings.weights)
+    return run.settings == wanted and run.digest == pictures
 
 
 def _converted(making: Making, run: Run) -> Conversion:
