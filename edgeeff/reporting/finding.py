@@ -96,10 +96,6 @@ class Found:
     refused: list[Refused] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
-    def of(self, schema: str) -> list[Document]:
-        """The documents of a schema, such as ``benchmark``."""
-        return [document for document in self.documents if document.schema == schema]
-
 
 def find(folder: Path, progress: Progress | None = None) -> Found:
     """Read all that a folder holds, also in folders inside it.

@@ -91,7 +91,7 @@ def _network(subject: Subject) -> tuple[object, ...]:
 
 
 def _marks_of(members: Sequence[Subject]) -> dict[str, tuple[str, ...]]:
-    good = [one for one in members if not one.origin.faults and one.size and one.trained]
+    good = [one for one in members if not one.origin.faults and (one.size or 0) > 0 and one.trained]
     judged = [one.accuracy for one in good]
     alike = {quality and (quality.pictures, quality.images) for quality in judged}
     measure = _sqnr if len(alike) > 1 or None in alike else _top1

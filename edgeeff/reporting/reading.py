@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from edgeeff import foreign
+from edgeeff.accelerators.plan import PRESETS
 from edgeeff.benchmarking.measurement import Figure
 from edgeeff.evaluation.layers.report import LayerError
 from edgeeff.reporting.figures import (
@@ -28,7 +29,7 @@ from edgeeff.tflite.manifest import Manifest
 
 EDITED = "was it edited, or cut short?"
 
-PRESETS = {"quick": "--quick", "mlperf": "--mlperf"}
+PRESET_OPTIONS = {"quick": "--quick", "mlperf": "--mlperf"}
 """The options of ``edgeeff benchmark`` for a plan."""
 
 
@@ -73,6 +74,8 @@ def _trial(entry: Mapping[str, Any], where: str) -> Trial:
     drop = Measure(*(points / 100 for points in entry["drop"])) if entry["drop"] else None
     names = ("recipe", "bytes", "agreement", "sqnr_db")
     plain = {name: entry[name] for name in names}
+    if plain["bytes"] < 1:
+        raise ValueError(f"a file of {plain['bytes']} bytes")
     found = Trial(**plain, drop=drop, failed=tuple(map(str, entry["failed"])))
     foreign.check_types(Trial, vars(found), where)
     if drop is not None:
@@ -113,7 +116,7 @@ def quality(fields: Mapping[str, Any], source: Source, labels: Sequence[str] = (
 
 
 def fidelity(fields: Mapping[str, Any], model: str, sha256: str, source: Source) -> Quality:
-    """What a manifest or a comparison says of how close a model is to its float network."""
+    """What a manifest says of how close a model is to its float network."""
     with foreign.parsing(f"{source.path} has a malformed fidelity", EDITED):
         found = Quality(
             model=model,
@@ -259,11 +262,13 @@ def _benchmark(entry: Mapping[str, Any]) -> str:
     plan = dict(entry.get("plan") or {})
     words = ["edgeeff", "benchmark", str(entry["model"]), "--target", str(entry["target"])]
     words += ["--device", str(entry["device"]), "--threads", str(entry["threads"])]
-    name = plan.get("preset")
+    name = str(plan.get("preset"))
     if name == "sustained":
         words += ["--sustained", f"{float(plan['min_seconds']):g}s"]
-    if str(name) in PRESETS:
-        words.append(PRESETS[str(name)])
+    if name in PRESET_OPTIONS:
+        words.append(PRESET_OPTIONS[name])
+    if name in PRESETS and plan["repeats"] != PRESETS[name].repeats:
+        words += ["--repeats", str(plan["repeats"])]
     for key, value in dict(plan.get("options", {})).items():
         words += ["--option", f"{key}={value}"]
     return shlex.join(words)

@@ -134,14 +134,15 @@ def report(
 
 def _leave_out_parts(found: Found) -> None:
     """What belongs to a training or a bundle is no file that nobody used."""
-    whole = tuple(f"{place}/" for place in (*found.runs, *(one.path for one in found.bundles)))
+    places = (*found.runs, *(one.path for one in found.bundles))
+    whole = tuple("" if place == "." else f"{place}/" for place in places)
     found.others = [path for path in found.others if not path.startswith(whole)]
 
 
 _SECTIONS = (
     ("models", "Models", "subjects"),
     ("plots", "Quality and cost", "plots"),
-    ("latency", "Latency", "latencies"),
+    ("latency", "Latency", "timed"),
     ("search", "Searches for a network", "searches"),
     ("training", "Trainings", "trainings"),
     ("each", "Each model", "subjects"),
@@ -158,19 +159,22 @@ def _sections(values: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _values(found: Found, gathered: Gathered) -> dict[str, Any]:
     subjects = gathered.subjects
+    latencies = [(one.name, latency) for one in subjects for latency in one.latencies]
     return {
         "found": found,
         "subjects": subjects,
         "ids": {one.sha256 or one.name: f"model-{n}" for n, one in enumerate(subjects)},
         "marked": any(one.marks for one in subjects),
         "plots": plots.quality_plots(subjects),
-        "latencies": [(one.name, latency) for one in subjects for latency in one.latencies],
+        "latencies": latencies,
+        "timed": latencies or gathered.comparisons or gathered.failures,
         "comparisons": gathered.comparisons,
         "failures": gathered.failures,
         "searches": gathered.searches,
         "trainings": [training(name, run) for name, run in found.runs.items()],
         "bundles": found.bundles or gathered.verified,
         "verified": gathered.verified,
+        "verify": lambda one: shlex.join(("edgeeff", "verify", str(found.folder / one.path))),
         "again": shlex.join(("edgeeff", "report", str(found.folder))),
         "layers_plot": lambda one: plots.layers_plot(one.layers, one.name),
         "worst_layers": _worst_layers,

@@ -92,6 +92,28 @@ def test_a_manifest_of_another_file_is_refused_and_the_model_shown(tmp_path: Pat
     assert subject.facts is not None
 
 
+def described_otherwise(folder: Path, **fields: object) -> None:
+    """The manifest of the int8 model with other fields; the model is not there."""
+    folders.with_models(folder)
+    (folder / "tiny-int8.tflite").unlink()
+    place = folder / "tiny-int8.json"
+    place.write_text(json.dumps(json.loads(place.read_text("utf-8")) | fields), "utf-8")
+
+
+def test_a_model_of_less_than_no_bytes_is_shown_and_gets_no_mark(tmp_path: Path) -> None:
+    described_otherwise(tmp_path, bytes=-5)
+    subjects = {one.name: one for one in edgeeff.report(tmp_path).gathered.subjects}
+    assert subjects["tiny-int8.tflite"].marks == ()
+
+
+def test_a_recipe_of_no_bytes_is_refused(tmp_path: Path) -> None:
+    one = {"agreement": 1.0, "sqnr_db": 20.0, "drop": None, "failed": []}
+    described_otherwise(
+        tmp_path, tried=[{"recipe": "a", "bytes": 0, **one}, {"recipe": "b", "bytes": 5, **one}]
+    )
+    assert "a file of 0 bytes" in refusals(tmp_path)["tiny-int8.json"]
+
+
 def test_a_figure_that_is_no_number_is_refused(full_folder: Path, tmp_path: Path) -> None:
     fields = json.loads((full_folder / "latency-1.json").read_text("utf-8"))
     fields["measurements"][0]["latency_ms"]["median"] = float("nan")

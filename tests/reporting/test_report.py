@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,12 @@ import pytest
 
 import edgeeff
 from edgeeff import files
-from edgeeff.errors import InputError, OutputError
+from edgeeff.benchmarking.comparison import Comparison
+from edgeeff.benchmarking.document import benchmark_document, comparison_document
+from edgeeff.benchmarking.environment import Environment
+from edgeeff.benchmarking.session import Failure, Subject
+from edgeeff.errors import InputError, OutputError, TargetUnavailable
+from tests.benchmarking import makers
 from tests.commands import said
 from tests.documents import validated
 from tests.fitting.searches import a_search
@@ -150,6 +156,35 @@ def test_an_empty_folder_says_what_is_missing_and_how_to_get_it(tmp_path: Path) 
     text = Reader(edgeeff.report(tmp_path).html).text
     for command in ("convert", "evaluate", "benchmark", "train", "bundle", "inspect"):
         assert f"edgeeff {command}" in text
+
+
+def test_comparisons_and_failures_without_a_measurement_are_shown(tmp_path: Path) -> None:
+    ratio = Comparison("a", "b", "cpu", "local", 1.5, (1.4, 1.6), "slower", "apart")
+    (tmp_path / "comparison.json").write_text(comparison_document([ratio]))
+    lost = Failure(Subject(Path("c.tflite"), "gpu"), "local", TargetUnavailable("no GPU"))
+    (tmp_path / "benchmark.json").write_text(benchmark_document([], [], [lost]))
+    text = Reader(edgeeff.report(tmp_path).html).text
+    assert ratio.sentence() in text
+    assert "c.tflite on gpu, local: no GPU" in text
+
+
+def test_a_bundle_is_checked_by_a_command_that_runs_from_here(
+    full_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "with space"
+    shutil.copytree(full_folder, folder)
+    (bundle,) = edgeeff.report(folder).found.bundles
+    text = Reader(edgeeff.report(folder).html).text
+    assert f"edgeeff verify '{folder / bundle.path}'" in text
+
+
+def test_a_command_of_a_benchmark_says_how_often_it_was_repeated(tmp_path: Path) -> None:
+    machine = {"cores": 1}
+    document = benchmark_document(
+        [Environment("local", machine, machine)], [makers.measurement(2.0, processes=5)]
+    )
+    (tmp_path / "benchmark.json").write_text(document)
+    assert "--threads 1 --repeats 5" in Reader(edgeeff.report(tmp_path).html).text
 
 
 def test_documents_without_their_models_are_shown(full_folder: Path, tmp_path: Path) -> None:
