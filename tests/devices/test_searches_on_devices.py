@@ -7,13 +7,23 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from edgeeff.accelerators.plan import preset
 from edgeeff.devices import android
 from edgeeff.errors import TargetUnavailable
+from edgeeff.fitting import settings as fit_settings
 from edgeeff.fitting.fit import fit
 from edgeeff.fitting.fitted import read_fitted
+from edgeeff.fitting.settings import FitSettings
 from tests.devices.boards import Server
 from tests.devices.phones import TestPhone
 from tests.fitting.small import SMALL
+
+
+@pytest.fixture(autouse=True)
+def _timed_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is timed is of no interest here, only where."""
+    monkeypatch.setattr(fit_settings, "PLAN", preset("quick"))
+    monkeypatch.setattr(FitSettings, "winners_plan", FitSettings.plan)
 
 
 @pytest.mark.sshd

@@ -109,6 +109,25 @@ def test_fidelity_is_held_against_its_limits(limits: Limits, words: str):
     assert judge("int8", 1, CLOSE, None, limits).failed == (words,)
 
 
+def test_what_is_just_at_a_limit_passes():
+    limits = Limits(min_agreement=98.0, min_sqnr=24.0)
+    assert judge("int8", 1, CLOSE, None, limits).failed == ()
+
+
+def test_a_drop_is_told_in_points():
+    expected = Drop(10_000, 120, 20)
+    found = tried(10_000, 120, 20).drop
+    assert found == pytest.approx([1.0, *(100 * end for end in expected.interval)])
+
+
+@pytest.mark.parametrize(
+    ("limits", "there"),
+    [(Limits(), False), (Limits(max_drop=0.0), True), (Limits(min_sqnr=20.0), True)],
+)
+def test_limits_say_whether_there_is_one(limits: Limits, there: bool):
+    assert limits.set is there
+
+
 def test_a_limit_on_the_drop_needs_labels():
     with pytest.raises(UsageError, match="labelled pictures"):
         judge("int8", 1, CLOSE, None, Limits(max_drop=1.0))
