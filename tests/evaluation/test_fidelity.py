@@ -49,6 +49,13 @@ def test_one_image_can_own_the_sum_but_not_the_median():
     assert found.median_image_sqnr_db == pytest.approx(40)
 
 
+@pytest.mark.parametrize(("errors", "median"), [([1.0, 0.1, 0.01], 20), ([1.0, 0.1], 10)])
+def test_the_median_is_the_middle_ratio_or_between_the_two(errors, median):
+    reference = np.ones((len(errors), 3))
+    logits = reference + np.array(errors)[:, None]
+    assert fidelity(reference, logits).median_image_sqnr_db == pytest.approx(median)
+
+
 def test_equal_outputs_are_null_in_json_and_never_zero():
     same = np.array([[1.0, 2.0, 3.0]])
     found = fidelity(same, same)
