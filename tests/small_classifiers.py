@@ -164,11 +164,14 @@ class SmallClassifier:
         target = self._writer.tensor((len(shape),), "int32", list(shape))
         return self.add("RESHAPE", (source, target), shape, schema.ReshapeOptionsT(newShape=shape))
 
-    def dense(self, source: int, outputs: int, activation: str = "NONE") -> int:
-        """A dense layer of [1, values]."""
-        taps = self.shape(source)[-1]
+    def dense(
+        self, source: int, outputs: int, activation: str = "NONE", *, bias: bool = True
+    ) -> int:
+        """A dense layer of [1, values], or of a picture, which it flattens."""
+        taps = int(np.prod(self.shape(source)[1:]))
         options = schema.FullyConnectedOptionsT(fusedActivationFunction=ACTIVATIONS[activation])
-        inputs = (source, self._weights((outputs, taps), taps), self._bias(outputs))
+        inputs = (source, self._weights((outputs, taps), taps))
+        inputs += (self._bias(outputs),) if bias else ()
         return self.add("FULLY_CONNECTED", inputs, (1, outputs), options)
 
     def add(
@@ -176,6 +179,10 @@ class SmallClassifier:
     ) -> int:
         """Any operator of float32."""
         return self._writer.add(kind, inputs, shape, dtype="float32", options=options)
+
+    def constant(self, values: np.ndarray) -> int:
+        """Of float32."""
+        return self._writer.tensor(values.shape, "float32", values.astype(np.float32))
 
     def content(self, *outputs: int) -> bytes:
         """The ``.tflite``."""

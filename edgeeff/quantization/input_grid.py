@@ -12,10 +12,10 @@ def pixel_grid(preprocessing: Preprocessing) -> Grid | None:
     """The int8 grid on which raw byte ``p`` is the normalised pixel ``p``.
 
     Returns:
-        ``None`` if there is none: the channels differ, or the mean is not a whole number.
+        ``None`` if there is none: the channels differ, or the mean is no byte.
     """
     mean, std = set(preprocessing.mean), set(preprocessing.std)
-    if len(mean) > 1 or len(std) > 1 or not float(preprocessing.mean[0]).is_integer():
+    if len(mean) > 1 or len(std) > 1 or preprocessing.mean[0] not in range(256):
         return None
     return Grid(1 / preprocessing.std[0], int(preprocessing.mean[0]) - 128)
 

@@ -111,14 +111,13 @@ class QuantizedWeights:
             self.factors[operator.name] = self._factor(operator)
 
     def _factor(self, operator: Operator) -> FloatArray:
-        graph, source = self._graph, self._graph.name(operator.inputs[0])
+        graph = self._graph
         if operator.output in self._scaled and operator.kind == "ADD":
-            return self.factors[source]
+            return self.factors[graph.name(operator.inputs[0])]
         if operator.output not in self._scaled or operator.name not in self._operators:
             return np.ones(graph.shape(operator.output)[-1], np.float32)
-        kernel = graph.weights(operator)
-        before = per_channel(operator, kernel).astype(np.float64)
-        after = per_channel(operator, self._stored(operator) * self.factors[source])
+        before = per_channel(operator, graph.weights(operator)).astype(np.float64)
+        after = per_channel(operator, self._on_float_inputs(operator))
         # Inputs that were replaced by copies are zero and tell nothing.
         before = np.where(after != 0, before, 0.0)
         return _quotient((before * after).sum(axis=1), np.square(before).sum(axis=1))
@@ -128,24 +127,24 @@ class QuantizedWeights:
         graph, source = self._graph, self._graph.name(operator.inputs[0])
         if not operator.weighted:
             return None
-        kernel, bias, stored = graph.weights(operator), graph.bias(operator), self._stored(operator)
-        if bias is None or stored.shape != kernel.shape:
+        kernel, stored = graph.weights(operator), self._on_float_inputs(operator)
+        bias, stored_bias = graph.bias(operator), self._bias(operator)
+        if stored.shape != kernel.shape or (bias is None) != (stored_bias is None):
             return None
-        found = _dequantized(self._constant(operator, 2))
-        found = self.copies.bias(operator, found, bias) if self.copies else found
         out = self.factors[operator.name]
         shaped = out if operator.kind == "DEPTHWISE_CONV_2D" else _first_axis(out, stored.ndim)
         changed = graph.copy()
-        changed.set_weights(operator, stored * self.factors[source] / shaped)
-        changed.set_bias(operator, found / out)
+        changed.set_weights(operator, stored / shaped)
+        if bias is not None and stored_bias is not None:
+            found = _dequantized(stored_bias)
+            found = self.copies.bias(operator, found, bias) if self.copies else found
+            changed.set_bias(operator, found / out)
         return WeightedLayer(Step(changed, operator, {}, None), operator.inputs[0], source)
 
     def saturated_biases(self, operator: Operator) -> int:
         """How many biases of a layer are at the end of int32 (``bias_room``)."""
-        if not operator.weighted:
-            return 0
-        bias = self._constant(operator, 2)
-        if bias.dtype != "int32":
+        bias = self._bias(operator) if operator.weighted else None
+        if bias is None or bias.dtype != "int32":
             return 0
         ends, values = np.iinfo(np.int32), np.asarray(bias.values, np.int64)
         return int(((values <= ends.min + 1) | (values >= ends.max)).sum())
@@ -157,8 +156,23 @@ class QuantizedWeights:
             return raw
         return self.copies.kernel(operator, raw, self._graph.weights(operator))
 
+    def _on_float_inputs(self, operator: Operator) -> FloatArray:
+        """The same for inputs as the float network has them: the scaling of these undone.
+
+        Equalization scales no input of a layer whose kernel does not end in its channels: of
+        grouped convolutions, of depth multipliers, and of dense layers that flatten a picture.
+        """
+        kernel = self._stored(operator)
+        factor = self.factors.get(self._graph.name(operator.inputs[0]))
+        return kernel if factor is None or factor.shape != kernel.shape[-1:] else kernel * factor
+
     def _raw(self, operator: Operator) -> FloatArray:
         return _dequantized(self._constant(operator, 1))
+
+    def _bias(self, operator: Operator) -> Tensor | None:
+        """The quantized bias of a layer, if it has one."""
+        inputs = self._operators[operator.name].inputs
+        return self._constant(operator, 2) if len(inputs) > 2 and inputs[2] >= 0 else None
 
     def _constant(self, operator: Operator, operand: int) -> Tensor:
         tensor = self._quantized.tensor(self._operators[operator.name].inputs[operand])

@@ -219,7 +219,8 @@ def _looked(values: npt.NDArray[np.float32], batch: int, *, histograms: bool) ->
     mean = (np.ones(len(rows), np.float32) @ rows).astype(np.float64) / len(rows)
     square = np.einsum("ij,ij->j", rows, rows).astype(np.float64) / len(rows)
     of_each = _by_picture(values, batch)
-    extremes = [(float(low.min()), float(high.max()))] if len(of_each) == 1 else _extremes(of_each)
+    whole = [(float(low.min()), float(high.max()))] * batch
+    extremes = whole if len(of_each) == 1 else _extremes(of_each)
     each = [_histogram(picture) for picture in of_each] if histograms else []
     pictures = [coarse(of_one) for of_one in each[:PICTURES]]
     histogram = functools.reduce(np.add, each, np.zeros(BINS if histograms else 0, np.int64))

@@ -202,11 +202,16 @@ def reads_histograms(graph: Graph, batchnorm: Mapping[int, TensorStatistics], ru
         batchnorm: what counts above pictures (``trusted``).
         rule: of the recipe.
     """
-    asked = set(from_pictures(graph, batchnorm)) - {
-        logits_of(graph),
-        _first_holding(graph, logits_of(graph)),
+    logits = logits_of(graph)
+    estimated = {
+        tensor
+        for operator in graph.operators
+        for tensor in operator.outputs
+        if tensor in graph.activations
+        and operator.kind not in FIXED
+        and not _by_batchnorm(graph, operator, batchnorm)
     }
-    return rule.estimator != "minmax" and bool(asked)
+    return rule.estimator != "minmax" and not estimated <= {logits, _first_holding(graph, logits)}
 
 
 def from_pictures(graph: Graph, batchnorm: Mapping[int, TensorStatistics]) -> dict[int, Operator]:

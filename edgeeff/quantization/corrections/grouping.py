@@ -240,6 +240,7 @@ def _slope(
         others = [other for other in operator.inputs if other != tensor]
         factor = graph.values(others[0]) if others else None
         if factor is not None:
-            return np.square(np.asarray(factor, np.float64)).reshape(-1)
+            each = np.square(np.asarray(factor, np.float64))
+            return np.asarray(each.mean(axis=tuple(range(each.ndim - 1))))
         return np.asarray(observed[others[0]].square) if others else 1.0
     return 1.0

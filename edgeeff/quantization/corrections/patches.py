@@ -34,7 +34,7 @@ def sample(
         random: which positions.
 
     Returns:
-        float32 [taps, positions], taps in the order of ``graph.per_channel``; for depthwise
+        float32 [taps, positions], taps in the order of ``weights.per_channel``; for depthwise
         layers [output channels, taps, positions].
     """
     inputs = np.concatenate(stored)
@@ -43,7 +43,8 @@ def sample(
         return grid.dequantize(values) if grid else values
 
     if operator.kind == "FULLY_CONNECTED":
-        return real(np.ascontiguousarray(inputs.reshape(-1, inputs.shape[-1]).T))
+        # A picture that it reads is flattened.
+        return real(np.ascontiguousarray(inputs.reshape(-1, graph.shape(operator.inputs[1])[1]).T))
     windows = _windows(graph, operator, inputs, grid.zero_point if grid else 0)
     pictures, rows, columns = windows.shape[:3]
     total = pictures * rows * columns
@@ -69,7 +70,9 @@ def tap_means(graph: Graph, operator: Operator, channels: npt.NDArray[np.float32
         groups = len(channels) // shape[-1]
         each = np.tile(channels.reshape(groups, shape[-1]), (1, shape[1] * shape[2]))
         return np.repeat(each, shape[0] // groups, axis=0)
-    taps = 1 if operator.kind == "FULLY_CONNECTED" else shape[1] * shape[2]
+    if operator.kind == "FULLY_CONNECTED":
+        return np.tile(channels, shape[1] // len(channels))
+    taps = shape[1] * shape[2]
     if operator.kind == "DEPTHWISE_CONV_2D":
         return np.repeat(np.repeat(channels, multiplier(graph, operator))[:, None], taps, axis=1)
     return np.tile(channels, taps)

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from edgeeff.arrays import FloatArray, Vector
 from edgeeff.quantization.calibration.observation import Observed
+from edgeeff.quantization.corrections.patches import is_grouped
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Split
 from edgeeff.tflite.graph import Graph
@@ -71,6 +72,8 @@ def first_chain(graph: Graph) -> Chain | None:
         return None
     chain = (first, depthwise, merging)
     if any(o.activation not in LIMITS or graph.bias(o) is None for o in chain):
+        return None
+    if any(is_grouped(graph, operator) for operator in chain):
         return None
     return Chain(first, depthwise, merging)
 

@@ -14,13 +14,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgeeff.arrays import Vector
+from edgeeff.quantization.corrections.equalization import HOMOGENEOUS
 from edgeeff.quantization.corrections.regions import Region
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.weights import from_per_channel, per_channel
 
 PASSING = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "MUL", "PAD", "RELU"})
-"""Operators through which a factor above zero passes unchanged."""
+"""Operators through which a factor above zero passes unchanged, unless they also cut off at 6."""
 
 NARROWEST = 1e-2
 """A channel that reaches less far than this share of the median one is scaled as if it did."""
@@ -29,9 +30,9 @@ NARROWEST = 1e-2
 def scalable_through_swish(graph: Graph, region: Region) -> bool:
     """Whether every operator passes factors on, takes them up, or is part of a swish."""
     return bool(swish_inputs(graph, region)) and all(
-        operator.kind in PASSING
-        or (operator.kind == "DEPTHWISE_CONV_2D" and operator.activation in ("NONE", "RELU"))
-        or (operator.kind == "LOGISTIC" and graph.producer[operator.inputs[0]].weighted)
+        operator.activation in HOMOGENEOUS
+        if operator.kind in (*PASSING, "DEPTHWISE_CONV_2D")
+        else operator.kind == "LOGISTIC" and graph.producer[operator.inputs[0]].weighted
         for operator in region.inner
     )
 

@@ -1,4 +1,4 @@
-from collections.abc import Set
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from edgeeff.quantization.recipes.recipe import PRECISIONS, Recipe, find_recipe,
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
+from tests.small_classifiers import SmallClassifier
 
 LITE = of_family("lite", 224)
 SMALL = of_family("imagenet", 32)
@@ -184,3 +185,29 @@ def test_channels_that_differ_before_a_swish_are_named_with_what_helps(tiny_floa
     pictures = list(synthetic_pictures(2, 32, seed=9))
     found = {e.name: e.cause for e in compared(made, graph.content(), pictures, SMALL)}
     assert "group the channels (recipe int8-swish)" in found["block2a_expand_bn"]
+
+
+ODD: Mapping[str, Callable[[SmallClassifier, int], int]] = {
+    "groups": lambda network, last: network.convolution(last, 16, groups=4),
+    "multiplier": lambda network, last: network.depthwise(last, multiplier=2),
+    "flattens": lambda network, last: network.dense(last, 16, "RELU"),
+    "no bias": lambda network, last: network.dense(network.mean(last), 16, "RELU", bias=False),
+    "half": lambda network, last: network.convolution(network.halves(last)[1], 8),
+}
+"""Layers whose kernels do not end in the channels of what they read, or that lack something."""
+
+
+@pytest.mark.parametrize("layer", ODD)
+def test_layers_of_any_kind_have_an_error_of_their_weights(layer):
+    network = SmallClassifier(8)
+    odd = ODD[layer](network, network.convolution(network.image, 8, activation="RELU"))
+    flat = odd if len(network.shape(odd)) == 2 else network.mean(odd)
+    content = network.content(network.alone(network.dense(flat, 4), "SOFTMAX"))
+    how = of_family("advprop", 8)
+    pictures = synthetic_set(6, how)
+    made = quantize_model(FloatModel(content, how), find_recipe("int8"), pictures)
+    found = {error.name: error for error in compared(made, content, pictures.pictures[:2], how)}
+    graph = float_graph(content)
+    weighted = [found[operator.name] for operator in graph.operators if operator.weighted]
+    assert len(weighted) == 3
+    assert all((error.weight_sqnr_db or 0) > 25 for error in weighted)

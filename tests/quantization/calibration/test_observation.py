@@ -127,6 +127,13 @@ def test_a_vector_of_places_is_one_picture():
     assert len(observed.extremes) == len(observed.pictures) == 3
 
 
+def test_what_is_not_of_single_pictures_counts_for_each_of_a_batch():
+    """So that all activations have extremes of as many pictures."""
+    values = np.arange(3, dtype=np.float32)
+    looked = observation._looked(values, 2, histograms=False)
+    assert looked.extremes == [(0.0, 2.0)] * 2
+
+
 def test_observations_are_kept_from_one_recipe_to_the_next(graph):
     """And made again only for one that reads histograms where none were noted."""
     looks: list[bool] = []

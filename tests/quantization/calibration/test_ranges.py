@@ -181,3 +181,12 @@ def test_logits_behind_a_reshape_have_their_range_where_they_are_made():
     found = ranges.grids(graph, seen, {}, RULE, synthetic=True)
     made, reshaped, _ = graph.activations[1:]
     assert found[made] == found[reshaped]
+
+
+def test_histograms_are_read_for_bounded_activations_that_batchnorm_does_not_know():
+    """Their range is estimated, too: of an empty histogram it would be the narrowest one tried."""
+    network = SmallClassifier(8)
+    layer = network.convolution(network.image, 8, activation="RELU6")
+    answer = network.convolution(layer, 4, 8, padding=VALID)
+    graph = float_graph(network.content(network.alone(answer, "SOFTMAX")))
+    assert ranges.reads_histograms(graph, {}, find_recipe("int8").ranges)

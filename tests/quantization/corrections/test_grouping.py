@@ -17,6 +17,7 @@ from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.recipes.recipe import Group, Ranges
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
+from tests.small_classifiers import VALID, SmallClassifier
 
 EXTREMES = (-3.0, 3.0)
 
@@ -105,6 +106,29 @@ def test_scaled_channels_reach_equally_far(graph, pictures):
     scale_through_swish(graph, region, dict.fromkeys(swish_inputs(graph, region), factors))
     after = observe(graph, pictures)[tensor]
     assert np.maximum(after.maximum, -after.minimum) == pytest.approx(np.median(reach), rel=1e-3)
+
+
+@pytest.mark.parametrize(("fused", "passes"), [("NONE", True), ("RELU", True), ("RELU6", False)])
+def test_a_product_that_is_cut_off_at_six_passes_no_factor(graph, fused, passes):
+    region = next(r for r in regions(graph) if scalable_through_swish(graph, r))
+    product = next(o for o in region.inner if o.kind == "MUL")
+    graph.update(product, options={**product.options, "fused_activation_function": fused})
+    region = next(r for r in regions(graph) if r.tensors == region.tensors)
+    assert scalable_through_swish(graph, region) == passes
+
+
+def test_a_region_with_a_factor_for_each_place_can_be_grouped():
+    network = SmallClassifier((8, 8, 3))
+    layer = network.convolution(network.image, 16)
+    swish = network.joined("MUL", layer, network.alone(layer, "LOGISTIC"))
+    factor = network.constant(np.linspace(0.5, 1.5, 1024).reshape(1, 8, 8, 16))
+    last = network.convolution(network.joined("MUL", swish, factor), 4, 8, padding=VALID)
+    graph = float_graph(network.content(network.reshaped(last, 1, 4)))
+    seen = [np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype(np.float32)]
+    before = answers(widened(graph), seen)
+    assert group(graph, known(graph, seen), Group(most=2, narrow=0, enough_db=60.0))
+    graph.drop_unused()
+    assert np.allclose(answers(graph, seen), before, atol=1e-4 * np.abs(before).max())
 
 
 @pytest.mark.parametrize("narrow", [0, 4096])

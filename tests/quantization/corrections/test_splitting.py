@@ -9,6 +9,7 @@ from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Split
 from edgeeff.tflite.runner import Runner
+from tests.small_classifiers import SmallClassifier
 
 ERRORS = st.lists(st.floats(0, 1e3), min_size=1, max_size=12).map(np.asarray)
 NONE = np.array([], int)
@@ -58,6 +59,16 @@ def test_a_network_that_does_not_begin_with_a_chain_is_left_alone(tiny_float):
     assert first_chain(graph) is None
     assert split(graph, {}, [], Split()) == {}
     assert graph.content() == before
+
+
+@pytest.mark.parametrize(("first", "merging"), [(3, 1), (1, 2)])
+def test_a_chain_of_grouped_convolutions_is_left_alone(first, merging):
+    """A copy of a channel would belong to another group."""
+    network = SmallClassifier(8)
+    last = network.convolution(network.image, 6, groups=first, activation="RELU")
+    last = network.convolution(network.depthwise(last), 6, 1, groups=merging)
+    graph = float_graph(network.content(network.dense(network.mean(last), 4)))
+    assert first_chain(graph) is None
 
 
 def fine(graph):

@@ -6,7 +6,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from edgeeff.evaluation.fidelity import fidelity
-from edgeeff.pictures.preprocessing import FAMILIES, of_family
+from edgeeff.pictures.preprocessing import FAMILIES, from_options, of_family
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.input_grid import pixel_grid
@@ -33,6 +33,11 @@ def test_the_pixel_grid_of_lite_is_exact():
 @pytest.mark.parametrize("family", ["imagenet", "advprop"])
 def test_where_no_grid_is_exact_there_is_none(family):
     assert pixel_grid(of_family(family, 32)) is None
+
+
+@pytest.mark.parametrize(("mean", "std"), [("300", "1"), ("-255", "255"), ("256", "128")])
+def test_no_byte_is_a_mean_that_lies_outside_of_bytes(mean: str, std: str):
+    assert pixel_grid(from_options(32, mean, std)) is None
 
 
 @pytest.mark.parametrize("family", FAMILIES)
