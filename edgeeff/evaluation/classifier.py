@@ -71,7 +71,7 @@ class Classifier:
         Raises:
             InputError: not such a model, another shape, or an input that ``feeding`` refuses.
         """
-        name = str(model) if isinstance(model, Path) else "the model"
+        self._name = name = str(model) if isinstance(model, Path) else "the model"
         content = files.read_bytes(model) if isinstance(model, Path) else model
         graph = Graph.of(content, name) if isinstance(content, bytes) else content
         graph = channels_last(graph)
@@ -89,10 +89,18 @@ class Classifier:
         self._feed = feeding(self._runner.inputs[0], preprocessing)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Answers:
-        """Classify pictures, uint8 [count, height, width, channels], one or more."""
+        """Classify pictures, uint8 [count, height, width, channels], one or more.
+
+        Raises ``InputError`` for answers that are not finite: no class of theirs is the first.
+        """
         raw = self._runner.run_all(pixels, self._feed)
         flat = [values.reshape(len(pixels), self._values) for values in raw]
         logits = dequantize(flat[-1], self._runner.outputs[-1])
+        if not np.isfinite(logits).all():
+            raise InputError(
+                f"{self._name} answers pictures with values that are not finite numbers",
+                "did its training diverge, or do its pictures need another --mean and --std?",
+            )
         if self._binary:
             share = dequantize(flat[0], self._runner.outputs[0])
             return Answers(np.hstack([np.full_like(share, 0.5), share]), logits)

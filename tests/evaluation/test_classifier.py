@@ -59,6 +59,13 @@ class TestClassifier:
         with pytest.raises(InputError, match=r"model\.tflite"):
             Classifier(path, LITE)
 
+    def test_answers_that_are_no_numbers_are_refused_and_not_ranked(self):
+        graph = Graph.of(tiny.FLOAT32.read_bytes())
+        layer = next(o for o in graph.operators if o.kind == "FULLY_CONNECTED")
+        graph.set_weights(layer, np.full_like(graph.weights(layer), np.nan))
+        with pytest.raises(InputError, match="not finite numbers"):
+            Classifier(graph.content(), LITE)(pictures(1))
+
     def test_a_model_of_two_outputs_is_refused(self):
         graph = Graph.of(tiny.FLOAT32.read_bytes())
         graph.expose([1, 2])
