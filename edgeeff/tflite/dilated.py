@@ -11,6 +11,7 @@ from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+STEPS = ("stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor")
 
 
 def join_dilated(graph: Graph) -> None:
@@ -51,15 +52,12 @@ def _padding(
 ) -> str | None:
     """SAME or VALID, whatever the three do together; ``None``: neither."""
     options = convolution.options
-    plain = all(
-        options[name] == 1
-        for name in ("stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor")
-    )
     block, pads = (_constant(graph, tensor) for tensor in spread.inputs[1:])
     after, crops = (_constant(graph, tensor) for tensor in gathered.inputs[1:])
-    if convolution.kind not in CONVOLUTIONS or not plain or options["padding"] != "VALID":
+    plain = convolution.kind in CONVOLUTIONS and all(options[name] == 1 for name in STEPS)
+    if not plain or options["padding"] != "VALID" or pads.shape != (2, 2) or crops.shape != (2, 2):
         return None
-    if block.shape != (2,) or not np.array_equal(block, after) or crops[:, 0].any():
+    if not np.array_equal(block, after) or crops[:, 0].any():
         return None
     taps = np.asarray(graph.shape(convolution.inputs[1])[1:3])
     reach = (taps - 1) * block

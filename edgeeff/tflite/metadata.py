@@ -6,16 +6,17 @@ is appended to it. Schema: ``metadata_schema.fbs`` of tflite-support and of Medi
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from edgeeff import foreign
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.flatbuffer import Table, decode, read_schema
@@ -125,10 +126,8 @@ def read_preprocessing(model: Model) -> Preprocessing | None:
     content = model.metadata.get(PREPROCESSING_ENTRY)
     if content is None:
         return None
-    try:
+    with foreign.parsing(f"the preprocessing in {model.name} is damaged"):
         fields = json.loads(bytes(content))
-    except ValueError as error:
-        raise InputError(f"the preprocessing in {model.name} is damaged: {error}") from error
     return Preprocessing.from_json(fields)
 
 
@@ -145,12 +144,17 @@ def files_behind(content: bytes) -> dict[str, bytes]:
     """
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return {}
-    name = "the model"
+    name, room = "the model", foreign.most_unpacked(len(content))
+    found: dict[str, bytes] = {}
     with _archive(io.BytesIO(content), name) as archive:
-        names = archive.namelist()
-        if len(set(names)) < len(names):
-            raise InputError(f"the archive appended to {name} has two files of the same name")
-        return {entry: _member(archive, entry, name) for entry in names}
+        for entry in archive.namelist():
+            if entry in found:
+                raise InputError(f"the archive appended to {name} has two files of the same name")
+            found[entry] = _member(archive, entry, name)
+            room -= len(found[entry])
+            if room < 0:
+                raise InputError(f"the archive appended to {name} unpacks to far more than it is")
+    return found
 
 
 def associated_files(path: Path) -> dict[str, int]:
@@ -194,23 +198,9 @@ def read_labels(path: Path, tensor: TensorMetadata) -> tuple[str, ...] | None:
     return None
 
 
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,  # a compression that Python does not know
-    OSError,
-    RuntimeError,  # encrypted
-    ValueError,
-)
-"""What Python's zipfile raises for archives of unknown origin."""
-
-
 def _archive(file: Path | IO[bytes], name: object) -> zipfile.ZipFile:
-    try:
+    with _parsing(name):
         archive = zipfile.ZipFile(file)
-    except _DAMAGED as error:
-        raise _damaged(name, error) from error
     if len(archive.infolist()) > MOST_FILES:
         archive.close()
         raise InputError(f"the archive appended to {name} has more than {MOST_FILES:,} files")
@@ -218,19 +208,16 @@ def _archive(file: Path | IO[bytes], name: object) -> zipfile.ZipFile:
 
 
 def _member(archive: zipfile.ZipFile, member: str, name: object) -> bytes:
-    try:
-        with archive.open(member) as opened:
-            # The size in the archive's directory is a claim: never read more than the limit.
-            content = opened.read(MOST_FILE_BYTES + 1)
-    except _DAMAGED as error:
-        raise _damaged(name, error) from error
+    with _parsing(name), archive.open(member) as opened:
+        # The size in the archive's directory is a claim: never read more than the limit.
+        content = opened.read(MOST_FILE_BYTES + 1)
     if len(content) > MOST_FILE_BYTES:
         raise InputError(f"{member!r} in {name} has more than {MOST_FILE_BYTES:,} bytes")
     return content
 
 
-def _damaged(name: object, error: Exception) -> InputError:
-    return InputError(f"the archive appended to {name} is damaged: {error}", "add the files again")
+def _parsing(name: object) -> contextlib.AbstractContextManager[None]:
+    return foreign.parsing(f"the archive appended to {name} is damaged", "add the files again")
 
 
 def _tensors(tables: list[Table] | None, name: str) -> tuple[TensorMetadata, ...]:

@@ -91,7 +91,7 @@ def write_metadata(
     for name, text in vars(texts or Texts()).items():
         if text:
             root[name] = text
-    root.setdefault("min_parser_version", PARSER_VERSION)
+    root["min_parser_version"] = root.get("min_parser_version") or PARSER_VERSION
     ends = (root.get("subgraph_metadata") or [{}])[0]
     image, result = TensorInfo.of(graph.tensor(graph.input)), graph.tensor(graph.output)
     first, *others = ends.get("input_tensor_metadata") or [{}]
@@ -204,7 +204,7 @@ def _name_classes(output: Table, files: dict[str, bytes], labels: tuple[str, ...
     known = output.get("associated_files") or []
     content = "".join(f"{label}\n" for label in labels).encode()
     before = [file["name"] for file in known if is_labels(file)]
-    if before and files.get(before[0], b"").split() == content.split():
+    if before and files.get(before[0], b"").splitlines() == content.splitlines():
         return
     for name in before:
         files.pop(name, None)

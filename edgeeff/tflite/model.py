@@ -81,9 +81,14 @@ class Tensor:
         return len(self.scales) > 1
 
     @property
+    def plain(self) -> bool:
+        """Whether its type is one of numpy's own: not text, and not packed (int4)."""
+        return self.dtype in BITS and self.dtype not in _PACKED
+
+    @property
     def values(self) -> NDArray[Any] | None:
         """The raw values of a constant in its shape; ``None`` if not stored, or packed (int4)."""
-        if self.content is None or self.dtype not in BITS or self.dtype in _PACKED:
+        if self.content is None or not self.plain:
             return None
         flat = np.frombuffer(self.content, np.dtype(self.dtype))
         return flat.reshape(self.shape) if flat.size == math.prod(self.shape) else None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeeff.errors import EdgeeffError, InputError
+from edgeeff.errors import EdgeeffError, InputError, TargetUnavailable
 from edgeeff.tflite.child_process import environment, last_words, signal_name
 from edgeeff.tflite.reader import read_model
 from edgeeff.tflite.runner import Runner
@@ -67,7 +67,9 @@ def probe(
         raise InputError(f"{path} did not run to its end in {seconds:g} s", hint) from error
     if child.returncode == _FAILED:
         failure = json.loads(child.stdout)
-        raise InputError(failure["message"], failure["hint"])
+        missing = failure["exit"] == TargetUnavailable.exit_status
+        kind = TargetUnavailable if missing else InputError
+        raise kind(failure["message"], failure["hint"])
     if child.returncode < 0:
         name = signal_name(-child.returncode)
         raise InputError(f"{path} crashes the runtime ({name}){last_words(child.stderr)}", hint)
@@ -125,13 +127,17 @@ def _main() -> int:
         xnnpack, kernels = (flag == "1" for flag in sys.argv[2:])
         shapes = run_once(Path(sys.argv[1]), xnnpack=xnnpack, kernels=kernels)
     except EdgeeffError as error:
-        print(json.dumps({"message": error.message, "hint": error.hint}))
-        return _FAILED
+        return _failed(error)
     except MemoryError:
-        print(json.dumps({"message": f"{sys.argv[1]} needs more memory than there is", "hint": ""}))
-        return _FAILED
+        return _failed(InputError(f"{sys.argv[1]} needs more memory than there is"))
     print(json.dumps(shapes))
     return 0
+
+
+def _failed(error: EdgeeffError) -> int:
+    told = {"message": error.message, "hint": error.hint, "exit": error.exit_status}
+    print(json.dumps(told))
+    return _FAILED
 
 
 if __name__ == "__main__":

@@ -50,11 +50,15 @@ class TensorInfo:
 
     @classmethod
     def of(cls, tensor: Tensor) -> TensorInfo:
-        """That of a tensor of a file. Its open sizes are -1: no runtime has settled them."""
-        scale, zero_point = None, None
-        if len(tensor.scales) == 1:
-            (scale,), (zero_point,) = tensor.scales, tensor.zero_points
-        return cls(tensor.name, tensor.shape, np.dtype(tensor.dtype), scale, zero_point)
+        """That of a tensor of a file. Its open sizes are -1: no runtime has settled them.
+
+        Raises ``InputError`` for a type that numpy does not have, such as ``string``.
+        """
+        if not tensor.plain:
+            raise InputError(f"tensor {tensor.name} holds {tensor.dtype}, which is not read here")
+        dtype, one = np.dtype(tensor.dtype), len(tensor.scales) == 1
+        scale, zero_point = (tensor.scales[0], tensor.zero_points[0]) if one else (0.0, 0)
+        return cls(tensor.name, tensor.shape, dtype, *_grid(dtype, scale, zero_point))
 
 
 class Runner:
@@ -285,15 +289,17 @@ def _tensors(details: list[_Details]) -> tuple[list[int], tuple[TensorInfo, ...]
 
 
 def _info(detail: _Details) -> TensorInfo:
-    scale, zero_point = detail["quantization"]
-    quantized = scale > 0
-    return TensorInfo(
-        detail["name"],
-        tuple(int(size) for size in detail["shape"]),
-        np.dtype(detail["dtype"]),
-        float(scale) if quantized else None,
-        int(zero_point) if quantized else None,
-    )
+    dtype = np.dtype(detail["dtype"])
+    shape = tuple(int(size) for size in detail["shape"])
+    return TensorInfo(detail["name"], shape, dtype, *_grid(dtype, *detail["quantization"]))
+
+
+def _grid(
+    dtype: np.dtype[Any], scale: float, zero_point: int
+) -> tuple[float, int] | tuple[None, None]:
+    """Scale and zero point if they mean anything: files may give them for floats, or as 0."""
+    quantized = scale > 0 and np.issubdtype(dtype, np.integer)
+    return (float(scale), int(zero_point)) if quantized else (None, None)
 
 
 def _check(array: NDArray[Any], info: TensorInfo) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff import foreign
 from edgeeff.arrays import FloatArray
 from edgeeff.errors import InputError
 from edgeeff.tflite.graph import Graph
@@ -106,12 +107,12 @@ def from_bytes(content: bytes) -> Statistics:
     """Read what ``to_bytes`` wrote. Raises ``InputError`` for anything else."""
     import safetensors.numpy
 
+    hint = "convert the network again"
     try:
         arrays = safetensors.numpy.load(content)
-    except (safetensors.SafetensorError, ValueError) as error:
-        hint = "convert the network again"
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:  # KeyError: of its type
         raise InputError(
-            f"the embedded activation statistics are damaged: {error}", hint
+            f"the embedded activation statistics are damaged: {foreign.reason(error)}", hint
         ) from error
     parts: dict[str, dict[str, FloatArray]] = {}
     for key, values in arrays.items():

@@ -115,3 +115,28 @@ def test_both_paddings_are_joined(start, end, crop, padding):
     (operator,) = graph.operators
     assert operator.options["padding"] == padding
     assert operator.options["dilation_h_factor"] == 2
+
+
+def test_what_is_no_convolution_between_the_two_is_left_alone():
+    """``tf.nn.max_pool`` with dilations is written like this."""
+    graph = Graph.empty()
+    image, spread, inside, whole = (
+        graph.add_tensor(name, shape)
+        for name, shape in {
+            "image": (1, 8, 8, 3),
+            "spread": (4, 4, 4, 3),
+            "inside": (4, 3, 3, 3),
+            "whole": (1, 6, 6, 3),
+        }.items()
+    )
+    blocks = graph.add_constant("blocks", np.array([2, 2], np.int32))
+    none = graph.add_constant("none", np.zeros((2, 2), np.int32))
+    graph.add_operator("SPACE_TO_BATCH_ND", [image, blocks, none], [spread])
+    options = {"filter_width": 2, "filter_height": 2, "stride_w": 1, "stride_h": 1}
+    graph.add_operator("MAX_POOL_2D", [spread], [inside], {**options, "padding": "VALID"})
+    graph.add_operator("BATCH_TO_SPACE_ND", [inside, blocks, none], [whole])
+    graph.cut(inputs=[image], outputs=[whole])
+    before = answers(graph)
+    join_dilated(graph)
+    assert len(graph.operators) == 3
+    np.testing.assert_array_equal(answers(graph), before)

@@ -9,13 +9,16 @@ from hypothesis import given
 
 from edgeeff.errors import InputError
 from edgeeff.tflite import metadata as module
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.metadata import (
     ENTRY,
     ModelMetadata,
     associated_files,
+    files_behind,
     read_associated_file,
     read_labels,
     read_metadata,
+    read_preprocessing,
 )
 from edgeeff.tflite.reader import parse_model, read_model
 from tests import mutants
@@ -95,6 +98,19 @@ def test_an_archive_of_too_many_files_is_refused(
     monkeypatch.setattr(module, "MOST_FILES", 2)
     with pytest.raises(InputError, match="more than 2 files"):
         associated_files(appended(tmp_path, zipped(a=b"", b=b"", c=b"")))
+
+
+def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused() -> None:
+    many = {f"file{number}": bytes(module.MOST_FILE_BYTES) for number in range(6)}
+    with pytest.raises(InputError, match="far more"):
+        files_behind(tiny.INT8.read_bytes() + zipped(**many))
+
+
+def test_a_preprocessing_that_is_nested_too_deeply_is_an_error() -> None:
+    graph = Graph.of(tiny.INT8.read_bytes())
+    graph.attach(module.PREPROCESSING_ENTRY, b"[" * 100_000)
+    with pytest.raises(InputError, match="is damaged: it is nested too deeply"):
+        read_preprocessing(parse_model(graph.content()))
 
 
 def test_labels_that_are_no_text_are_an_error(tmp_path: Path, described: ModelMetadata) -> None:

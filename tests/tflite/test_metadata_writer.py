@@ -15,14 +15,20 @@ from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import FAMILIES, Preprocessing, of_family
 from edgeeff.quantization.input_grid import pixel_grid
 from edgeeff.tflite.feeding import feeding
+from edgeeff.tflite.flatbuffer import decode, read_schema
+from edgeeff.tflite.flatbuffer_writer import encode
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.metadata import (
+    ENTRY,
+    IDENTIFIER,
+    ROOT,
     ModelMetadata,
     associated_files,
     read_labels,
     read_metadata,
     read_preprocessing,
 )
-from edgeeff.tflite.metadata_writer import Texts, archive, write_metadata
+from edgeeff.tflite.metadata_writer import PARSER_VERSION, Texts, archive, write_metadata
 from edgeeff.tflite.reader import parse_model, read_model
 from edgeeff.tflite.runner import Runner, TensorInfo, quantize
 from tests.tflite import tiny
@@ -93,8 +99,6 @@ def test_the_normalization_gives_what_the_input_takes(
     family: str, dtype: str, info: TensorInfo, how: Preprocessing
 ) -> None:
     """An app computes ``(x - mean) / std`` and quantizes that as the tensor says."""
-    from edgeeff.tflite.graph import Graph
-
     graph = Graph.empty()
     number = graph.add_tensor(
         "image", info.shape, dtype, scale=info.scale, zero_point=info.zero_point or 0
@@ -132,6 +136,22 @@ class TestWhatAFileSaysAlready:
         model = written(tmp_path, write_metadata(source, LITE, labels=LABELS))
         assert set(associated_files(model)) == set(files)
         assert read_labels(model, metadata(model.read_bytes()).outputs[0]) == LABELS
+
+    def test_labels_of_the_same_words_on_other_lines_are_others(self, tmp_path: Path) -> None:
+        labels = ("great white", "shark", *map(str, range(8)))
+        other = ("great", "white shark", *map(str, range(8)))
+        source = write_metadata(tiny.INT8.read_bytes(), LITE, labels=labels)
+        model = written(tmp_path, write_metadata(source, LITE, labels=other))
+        assert read_labels(model, metadata(model.read_bytes()).outputs[0]) == other
+
+    def test_the_reader_that_it_takes_is_named_where_it_was_not(self) -> None:
+        graph = Graph.of(tiny.INT8.read_bytes())
+        schema = read_schema("metadata")
+        graph.attach(ENTRY, encode({"name": "plain"}, schema, ROOT, IDENTIFIER))
+        content = write_metadata(graph.content(), LITE)
+        said = parse_model(content).metadata[ENTRY]
+        found = decode(bytes(said), schema, ROOT, IDENTIFIER, "the metadata")
+        assert (found["name"], found["min_parser_version"]) == ("plain", PARSER_VERSION)
 
     def test_equal_labels_keep_their_file(self, tmp_path: Path) -> None:
         labels = tuple(f"class {n}" for n in range(10))

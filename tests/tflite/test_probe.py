@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgeeff.errors import InputError
+from edgeeff.errors import InputError, TargetUnavailable
 from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import parse_model
 from tests.tflite import tiny
@@ -149,3 +149,14 @@ def test_files_that_only_the_runtime_finds_fault_with_never_crash_us(
     damaged.write_bytes(content)
     with contextlib.suppress(InputError):
         probe(damaged, seconds=30)
+
+
+def test_a_missing_runtime_is_not_the_file_s_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ai_edge_litert", "tflite_runtime"):
+        absent = f"raise ModuleNotFoundError('not here', name={name!r})"
+        (tmp_path / f"{name}.py").write_text(absent)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(TargetUnavailable, match="no LiteRT runtime"):
+        probe(tiny.INT8)

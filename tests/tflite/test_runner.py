@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeeff.errors import InputError, TargetUnavailable
+from edgeeff.tflite.model import Tensor
+from edgeeff.tflite.reader import parse_model
 from edgeeff.tflite.runner import Runner, TensorInfo, dequantize, quantize, runtime_version
 from tests.accelerators.graphs import GraphWriter
 from tests.tflite import tiny
@@ -32,6 +35,23 @@ class TestRunner:
     def test_a_float_tensor_has_no_scale(self) -> None:
         (image,) = Runner(tiny.FLOAT32).inputs
         assert (image.scale, image.zero_point) == (None, None)
+
+    def test_a_scale_that_a_file_gives_a_float_tensor_means_nothing(self) -> None:
+        writer = GraphWriter()
+        image = writer.tensor((1, 4), "float32")
+        output = writer.add("LOGISTIC", (image,), (1, 4), dtype="float32")
+        quantization = schema.QuantizationParametersT(scale=[0.5], zeroPoint=[3])
+        writer.tensors[output].quantization = quantization
+        content = writer.content([image], [output])
+        (read,), (run,) = parse_model(content).outputs, Runner(content).outputs
+        values = np.arange(4, dtype=np.float32)
+        for info in (TensorInfo.of(read), run):
+            assert dequantize(values, info).tolist() == [0.0, 1.0, 2.0, 3.0]
+
+    @pytest.mark.parametrize("dtype", ["string", "bfloat16", "int4"])
+    def test_a_type_without_numbers_is_refused(self, dtype: str) -> None:
+        with pytest.raises(InputError, match=f"holds {dtype}"):
+            TensorInfo.of(Tensor(0, "words", (1, 4), dtype))
 
     @pytest.mark.parametrize("path", tiny.ALL, ids=lambda path: path.stem)
     @pytest.mark.parametrize("xnnpack", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,3 +77,12 @@ def test_damaged_ones_are_refused(graph) -> None:
     graph.attach(statistics.METADATA_NAME, b"damaged")
     with pytest.raises(InputError, match="damaged"):
         statistics.attached(graph)
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "F4"])
+def test_those_of_a_type_that_numpy_does_not_have_are_refused(dtype: str) -> None:
+    size = {"BF16": 4, "F8_E4M3": 2, "F4": 1}[dtype]
+    tensor = {"dtype": dtype, "shape": [2], "data_offsets": [0, size]}
+    text = json.dumps({"a:mean": tensor}).encode()
+    with pytest.raises(InputError, match="damaged"):
+        statistics.from_bytes(len(text).to_bytes(8, "little") + text + bytes(size))
