@@ -11,6 +11,9 @@ from edgeeff.errors import InputError
 SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "eval"})
 """What the parts of a data set are called, one above the folders of its classes."""
 
+LONGEST_NUMBER = 9
+"""Digits of an output's number; longer ones are names, such as dates or hashes."""
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -38,7 +41,7 @@ def of_list(found: Sequence[str], names: Sequence[str], source: str) -> Classes:
     Raises:
         InputError: a name that is not in the labels, or there twice.
     """
-    by_number = all(name.isdecimal() for name in found) and not set(found) <= set(names)
+    by_number = all(map(_is_number, found)) and not set(found) <= set(names)
     if by_number:
         return Classes({name: int(name) for name in found}, tuple(names))
     if not names:
@@ -80,7 +83,7 @@ def of_folders(found: Sequence[str], names: Sequence[str], source: str) -> Class
             f"{source} holds {' and '.join(found)}, which are parts of a data set and no classes",
             f"give one of them, such as {source}/{found[-1]}",
         )
-    numbers = [int(name) for name in found if name.isdecimal()]
+    numbers = [int(name) for name in found if _is_number(name)]
     whole = not names and sorted(numbers) == list(range(len(found))) and len(found) > 0
     if not whole or numbers == sorted(numbers):
         return of_list(found, names, source)
@@ -89,6 +92,11 @@ def of_folders(found: Sequence[str], names: Sequence[str], source: str) -> Class
         f"({', '.join(found[:4])}, …), as Keras takes them: --labels FILE gives another order"
     )
     return Classes({name: i for i, name in enumerate(found)}, tuple(found), (note,))
+
+
+def _is_number(name: str) -> bool:
+    """Whether a name can be the number of an output."""
+    return name.isdecimal() and len(name) <= LONGEST_NUMBER
 
 
 def refuse_repeated(places: Collection[tuple[str, object]], source: str) -> None:

@@ -17,17 +17,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeeff import files
+from edgeeff import files, foreign
 from edgeeff.errors import EdgeeffError, InputError
 from edgeeff.pictures.preprocessing import KERNELS, Preprocessing
 
 CONFIG = "config.json"
 
-ARCHITECTURE = re.compile(r"(tf_)?efficientnet_(b\d|lite\d|es|em|el)([._].*)?")
-"""timm's names of the networks that are read here."""
+ARCHITECTURE = re.compile(r"(tf_)?efficientnet_(b\d|lite\d|es|em|el)([._-].*)?")
+"""timm's names of the networks that are read here, and of their files with a hash behind."""
 
 HARMLESS = frozenset(["num_classes", "drop_rate", "drop_path_rate", "pretrained"])
 """Arguments of timm's networks that change no prediction, or that the tensors show."""
+
+TRANSFORMERS: Mapping[str, tuple[Any, ...]] = {
+    "hidden_act": ("swish", "silu"),
+    "batch_norm_eps": (0.001,),
+    "pooling_type": ("mean",),
+}
+"""Settings of transformers' networks that no tensor shows, and the values that are read here."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,8 @@ def beside(path: Path) -> Description:
         if origin_of(str(content.get("architecture", ""))) is not None:
             return _of_timm(content)
         if content.get("model_type") == "efficientnet":
-            return Description("transformers", resolution=int(content["image_size"]))
-    except (EdgeeffError, LookupError, TypeError, ValueError) as error:
+            return _of_transformers(content)
+    except (EdgeeffError, *foreign.MALFORMED) as error:
         raise InputError(
             f"{config} describes the network beside it in a way that is not understood: {error}",
             "correct or remove it; --weights-from says whose network it is",
@@ -85,6 +92,13 @@ def _object(path: Path) -> Mapping[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _of_transformers(content: Mapping[str, Any]) -> Description:
+    for setting, usual in TRANSFORMERS.items():
+        if content.get(setting, usual[0]) not in usual:
+            raise ValueError(f"its {setting} is {foreign.shown(content[setting])}")
+    return Description("transformers", resolution=int(content["image_size"]))
+
+
 def _of_timm(content: Mapping[str, Any]) -> Description:
     origin = origin_of(content["architecture"])
     changed = sorted(set(content.get("model_args") or {}) - HARMLESS)
@@ -94,8 +108,11 @@ def _of_timm(content: Mapping[str, Any]) -> Description:
     if "mean" not in said:
         return Description(origin)
     interpolation = said["interpolation"]
+    _, height, width = said["input_size"]
+    if height != width or said.get("crop_mode", "center") != "center":
+        raise ValueError("its pictures are not squares from the middle")
     preprocessing = Preprocessing(
-        resolution=int(said["input_size"][1]),
+        resolution=int(height),
         mean=_on_bytes(said["mean"]),
         std=_on_bytes(said["std"]),
         interpolation=interpolation if interpolation in KERNELS else "bicubic",

@@ -46,6 +46,11 @@ def test_a_list_s_numbers_are_those_of_outputs():
     assert class_names.of_list(found, (), "list.csv").indices["10"] == 10
 
 
+def test_a_number_too_long_for_any_output_is_a_name():
+    found = class_names.of_list(["7", "9" * 5000], (), "list.csv")
+    assert found.indices == {"7": 0, "9" * 5000: 1}
+
+
 @pytest.mark.parametrize("parts", [("train", "val"), ("Test", "Train"), ("test", "train", "valid")])
 def test_parts_of_a_data_set_are_no_classes(parts):
     with pytest.raises(InputError, match="parts of a data set and no classes") as refused:

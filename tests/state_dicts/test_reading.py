@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from argparse import Namespace
 from collections import OrderedDict
 from dataclasses import replace
@@ -21,6 +22,19 @@ from tests.state_dicts import torch_files
 from tests.state_dicts.libraries import NETWORKS
 
 CLASSES = 3
+
+PICTURES = {
+    "input_size": [3, 256, 256],
+    "interpolation": "bilinear",
+    "crop_pct": 0.95,
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.5, 0.25, 0.5],
+}
+"""How timm says that they are made."""
+
+TIMM = {"architecture": "tf_efficientnet_b0"}
+TRANSFORMERS = {"model_type": "efficientnet", "image_size": 224}
+"""Beginnings of descriptions."""
 
 
 def narrow(name: str) -> Variant:
@@ -198,19 +212,13 @@ class TestWhose:
             read(file, narrow("b0"))
         assert "--weights-from timm-tf" in error.value.hint
 
-    def test_the_file_s_own_name_may_say(self, file: Path) -> None:
-        named = file.rename(file.with_name("tf_efficientnet_b0_aa-827b6e33.safetensors"))
+    @pytest.mark.parametrize("stem", ["b0_aa-827b6e33", "b0-0af12548", "lite0-0aa007d2"])
+    def test_the_file_s_own_name_may_say(self, file: Path, stem: str) -> None:
+        named = file.rename(file.with_name(f"tf_efficientnet_{stem}.safetensors"))
         assert read(named, narrow("b0")).origin.name == "timm-tf"
 
     def test_the_description_beside_it_says(self, file: Path) -> None:
-        pictures = {
-            "input_size": [3, 256, 256],
-            "interpolation": "bilinear",
-            "crop_pct": 0.95,
-            "mean": [0.5, 0.5, 0.5],
-            "std": [0.5, 0.25, 0.5],
-        }
-        described = {"architecture": "tf_efficientnet_b0", "pretrained_cfg": pictures}
+        described = TIMM | {"pretrained_cfg": PICTURES}
         file.with_name("config.json").write_text(json.dumps(described))
         state = read(file, narrow("b0"))
         assert state.origin.name == "timm-tf"
@@ -228,9 +236,14 @@ class TestWhose:
     @pytest.mark.parametrize(
         "described",
         [
-            {"architecture": "tf_efficientnet_b0", "pretrained_cfg": {"mean": [0.5]}},
+            TIMM | {"pretrained_cfg": {"mean": [0.5]}},
             {"architecture": "efficientnet_b0", "model_args": {"act_layer": "relu"}},
-            {"model_type": "efficientnet", "image_size": "large"},
+            TIMM | {"pretrained_cfg": PICTURES | {"input_size": [3, 224, 320]}},
+            TIMM | {"pretrained_cfg": PICTURES | {"crop_mode": "border"}},
+            TRANSFORMERS | {"image_size": "large"},
+            TRANSFORMERS | {"image_size": math.inf},
+            TRANSFORMERS | {"batch_norm_eps": 1e-5},
+            TRANSFORMERS | {"hidden_act": "relu"},
         ],
     )
     def test_a_description_that_is_not_understood_is_refused(
