@@ -24,7 +24,7 @@ import fashion_mnist
 import numpy as np
 from quantization import Bench, Judge
 from real_b0 import EVERY, JUDGED, chosen, feature_fields, is_real_b0
-from subjects import Pixels, Subject, pictures
+from subjects import Pixels, Subject, enlarged, pictures
 from verdicts import Fields
 
 from edgeeff.evaluation.accuracy import ranks
@@ -50,13 +50,6 @@ def lessons(given: argparse.Namespace, preprocessing: Preprocessing) -> Calibrat
     train, _ = fashion_mnist.read("train")
     order = np.random.default_rng(0).permutation(len(train))[:MOST]
     return array_set("fashion-mnist", enlarged(train[order]))
-
-
-def enlarged(gray: Pixels) -> Pixels:
-    """As ``subjects.pictures`` enlarges them."""
-    from subjects import _enlarged
-
-    return _enlarged(gray)
 
 
 def array_set(name: str, array: Pixels) -> CalibrationSet:

@@ -183,14 +183,14 @@ def _fashion() -> Pictures:
     order = np.random.default_rng(0).permutation(len(train))
     few = train[order[: FASHION_CALIBRATION + FASHION_CHOOSING]]
     return Pictures(
-        calibration=_enlarged(few[:FASHION_CALIBRATION]),
-        choosing=_enlarged(few[FASHION_CALIBRATION:]),
-        judged=_enlarged(test),
+        calibration=enlarged(few[:FASHION_CALIBRATION]),
+        choosing=enlarged(few[FASHION_CALIBRATION:]),
+        judged=enlarged(test),
         labels=labels.astype(np.int64),
     )
 
 
-def _enlarged(gray: Pixels) -> Pixels:
+def enlarged(gray: Pixels) -> Pixels:
     """As the training enlarges them, rounded to bytes, in three equal channels."""
     size = (fashion_mnist.SIDE, fashion_mnist.SIDE)
     large = [Image.fromarray(p).resize(size, Image.Resampling.BILINEAR) for p in gray]

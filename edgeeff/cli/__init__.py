@@ -90,6 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(words: list[str]) -> int:
     as_json = "--json" in words
+    words = words or ["--help"]
     try:
         # Outside its standalone mode click returns the code of an Exit instead of raising it.
         status = edgeeff.main(args=words, prog_name="edgeeff", standalone_mode=False)

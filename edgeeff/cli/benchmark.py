@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeeff.cli.numbers import FINITE
+from edgeeff.cli.numbers import POSITIVE
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import GateFailed, UsageError
 
@@ -44,7 +44,7 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 @click.option("--mlperf", is_flag=True, help="1024 samples and 60 s.")
 @click.option("--sustained", metavar="TIME", help="Run for 30m, with a median of every minute.")
 @click.option("--repeats", type=int, help="Fresh processes, each timed; 3 by default.")
-@click.option("--timeout", type=FINITE, help="Seconds of silence that count as a hang (120).")
+@click.option("--timeout", type=POSITIVE, help="Seconds of silence that count as a hang (120).")
 @click.option("--fp16", is_flag=True, help="Half precision on the GPU.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="For one target.")
 @click.option("--images", type=click.Path(path_type=Path), help="Time these pictures' stages too.")
@@ -54,7 +54,7 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
     "--resize", help="The same: bilinear or bicubic, with a crop bicubic:0.875; or squash."
 )
 @click.option("--profile", is_flag=True, help="Time every operator, in a pass of its own.")
-@click.option("--max-latency", type=FINITE, metavar="MS", help="Fail (3) above this median.")
+@click.option("--max-latency", type=POSITIVE, metavar="MS", help="Fail (3) above this median.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write the JSON document here.")
 @click.option("--force", is_flag=True, help="Replace the file of --save.")
 def command(

@@ -22,4 +22,5 @@ class FiniteNumber(click.FloatRange):
 
 
 FINITE = FiniteNumber()
+POSITIVE = FiniteNumber(0, min_open=True)
 PERCENT = FiniteNumber(0, 100)

@@ -28,9 +28,9 @@ def command(
 ) -> None:
     """Show what lies in FOLDER as one HTML page that needs no network.
 
-    It reads models with their manifests, runs of edgeeff train, bundles, and what evaluate,
-    benchmark, compare, compile and inspect --layers print with --json. Nothing is run or
-    measured; a damaged file is named in the page.
+    It reads models with their manifests, runs of edgeeff train, searches of edgeeff fit,
+    bundles, and what evaluate, benchmark, compare, compile, verify and inspect --layers print
+    with --json. Nothing is run or measured; a damaged file is named in the page.
 
     \b
     Example:

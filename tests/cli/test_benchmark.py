@@ -140,6 +140,8 @@ def measuring_child(pid):
         (("--sustained", "0m"), "no time"),
         (("--sustained", "1m", "--mlperf"), "exclude"),
         (("--quick", "--mlperf"), "--quick and --mlperf exclude each other"),
+        (("--max-latency", "-1"), "not in the range"),
+        (("--timeout", "0"), "not in the range"),
         (("--fp16",), "--fp16 without --target gpu"),
         (("--mean", "0"), "add --images"),
         (("--option", "xnpack=off"), "did you mean xnnpack?"),

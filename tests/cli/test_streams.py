@@ -13,6 +13,7 @@ from edgeeff import cli
 from edgeeff.cli.encoding import STEERING, one_line, printable
 from edgeeff.cli.terminal import Terminal
 from edgeeff.errors import InputError
+from tests.commands import said
 from tests.tflite import tiny
 
 STEERS = "\x1b[2J\x1b]0;title\x07\x9b31m\u202egnp.\r"
@@ -101,6 +102,12 @@ def test_what_the_system_does_to_any_program_is_no_bug(error, status, words, mon
     said = capsys.readouterr().err
     assert said.startswith(f"error: {words}")
     assert ("bug" in said) == ("unexpected" in words)
+
+
+def test_without_a_command_the_help_is_shown_and_no_error(capsys):
+    status, out, err = said(capsys)
+    assert (status, err) == (0, "")
+    assert "edgeeff convert --variant b0 --int8" in out
 
 
 def test_an_interrupt_that_a_native_import_made_another_error_is_one(monkeypatch, capsys):
