@@ -61,8 +61,8 @@ fuzz: .venv/installed-dev
 		EDGEEFF_FUZZ_KEEP=build/fuzz $(BIN)/python -m pytest -q -s --timeout 0 \
 		tests/test_fuzz_quantize.py
 	EDGEEFF_FUZZ_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s --timeout 0 tests/test_kills.py
-	EDGEEFF_FUZZ_CLASSIFIERS=$(CLASSIFIERS) $(BIN)/python -m pytest -q --timeout 0 \
-		tests/quantization/test_random_classifiers.py
+	$(BIN)/python -m tests.quantization.random_classifiers --count $(CLASSIFIERS) \
+		--seed $${EDGEEFF_FUZZ_SEED:-0}
 
 format: .venv/installed-dev
 	$(BIN)/ruff format .

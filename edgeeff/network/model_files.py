@@ -231,7 +231,7 @@ def _refuse_random(path: Path, graph: Any) -> None:
             raise InputError(
                 f"{path}: {layers[0] if layers else node.name} changes pictures at random, which "
                 "the export left switched on",
-                "export the model without its augmentation layers",
+                "save it with model.save, or export it without its augmentation layers",
             )
 
 
