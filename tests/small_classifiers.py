@@ -145,6 +145,10 @@ class SmallClassifier:
         self._writer.operators[-1].outputs.append(second)
         return first, second
 
+    def constant(self, values: list[int]) -> int:
+        """Whole numbers that an operator reads, such as axes."""
+        return self._writer.tensor((len(values),), "int32", values)
+
     def mean(self, source: int) -> int:
         """Of each channel."""
         axes = self._writer.tensor((2,), "int32", [1, 2])

@@ -14,6 +14,10 @@ LARGEST = 1e15
 """Magnitude of weights and activations from which on sums of squares leave float32."""
 
 
+MOST_COPIES = 8
+"""Of a tensor side by side."""
+
+
 def float_graph(content: bytes, name: str = "the model") -> Graph:
     """Read a float .tflite of any origin, its layers with constants of their own.
 
@@ -61,7 +65,26 @@ def correctable(graph: Graph) -> Graph:
         )
     name_apart(graph)
     own_constants(graph)
+    join_copies(graph)
     return graph
+
+
+def join_copies(graph: Graph) -> None:
+    """Let a CONCATENATION of copies take the place of a TILE along one axis.
+
+    It is the same function, and litert-quantizer knows it in integers: grey pictures are repeated
+    so for a network that was trained on RGB.
+    """
+    for operator in graph.operators:
+        times = graph.values(operator.inputs[1]) if operator.kind == "TILE" else None
+        if times is None:
+            continue
+        axes = np.flatnonzero(times != 1)
+        if len(axes) != 1 or not 1 < times[axes[0]] <= MOST_COPIES:
+            continue
+        copies = (operator.inputs[0],) * int(times[axes[0]])
+        options = {"axis": int(axes[0]), "fused_activation_function": "NONE"}
+        graph.update(operator, kind="CONCATENATION", inputs=copies, options=options)
 
 
 def own_constants(graph: Graph) -> None:

@@ -7,9 +7,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgeeff.errors import InputError
 from edgeeff.evaluation.classifier import Classifier
-from edgeeff.pictures.preprocessing import of_family
+from edgeeff.pictures.preprocessing import from_options, of_family
 from edgeeff.quantization.calibration.pictures import synthetic_set
-from edgeeff.quantization.float_graph import float_graph
+from edgeeff.quantization.float_graph import correctable, float_graph
 from edgeeff.quantization.quantize import WHOLE, check_network, quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
 from edgeeff.tflite.float_model import FloatModel
@@ -177,3 +177,21 @@ def test_what_no_classifier_has_is_refused_before_any_work(change, words):
     change(model)
     with pytest.raises(InputError, match=words):
         check_network(FloatModel(objects.pack(model), PREPROCESSING), find_recipe("int8"))
+
+
+def test_grey_pictures_that_are_repeated_for_rgb_stay_integers() -> None:
+    """As tf.image.grayscale_to_rgb does it, in front of a network that was trained on RGB."""
+    net = SmallClassifier((16, 16, 1))
+    times = net.constant([1, 1, 1, 3])
+    colours = net.add("TILE", (net.image, times), (1, 16, 16, 3))
+    layer = net.convolution(colours, 8, stride=2, activation="RELU")
+    network = net.content(net.dense(net.mean(layer), 5))
+    how = from_options((16, 16, 1), "127", "128")
+    picture = how.normalised(synthetic_set(1, how).pictures)
+    joined = correctable(Graph.of(network))
+    np.testing.assert_array_equal(
+        Runner(joined.content()).run(picture)[0], Runner(network).run(picture)[0]
+    )
+    model = FloatModel(network, how)
+    made = quantize_model(model, find_recipe("int8"), synthetic_set(8, how))
+    assert parse_model(made).integer_only
