@@ -145,10 +145,6 @@ class SmallClassifier:
         self._writer.operators[-1].outputs.append(second)
         return first, second
 
-    def constant(self, values: list[int]) -> int:
-        """Whole numbers that an operator reads, such as axes."""
-        return self._writer.tensor((len(values),), "int32", values)
-
     def mean(self, source: int) -> int:
         """Of each channel."""
         axes = self._writer.tensor((2,), "int32", [1, 2])
@@ -185,8 +181,9 @@ class SmallClassifier:
         return self._writer.add(kind, inputs, shape, dtype="float32", options=options)
 
     def constant(self, values: np.ndarray) -> int:
-        """Of float32."""
-        return self._writer.tensor(values.shape, "float32", values.astype(np.float32))
+        """Of float32, or of int32 where they are whole numbers."""
+        kind = "int32" if np.issubdtype(values.dtype, np.integer) else "float32"
+        return self._writer.tensor(values.shape, kind, values.astype(kind))
 
     def content(self, *outputs: int) -> bytes:
         """The ``.tflite``."""

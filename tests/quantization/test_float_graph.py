@@ -182,7 +182,7 @@ def test_what_no_classifier_has_is_refused_before_any_work(change, words):
 def test_grey_pictures_that_are_repeated_for_rgb_stay_integers() -> None:
     """As tf.image.grayscale_to_rgb does it, in front of a network that was trained on RGB."""
     net = SmallClassifier((16, 16, 1))
-    times = net.constant([1, 1, 1, 3])
+    times = net.constant(np.array([1, 1, 1, 3]))
     colours = net.add("TILE", (net.image, times), (1, 16, 16, 3))
     layer = net.convolution(colours, 8, stride=2, activation="RELU")
     network = net.content(net.dense(net.mean(layer), 5))
