@@ -18,8 +18,6 @@ MOST_THREADS = 1024
 MOST_REPEATS = 1000
 MOST_SECONDS = 7 * 24 * 3600.0
 
-STATES = ("available", "software", "unavailable")
-
 
 @dataclass(frozen=True)
 class Plan:

@@ -15,7 +15,7 @@ from edgeeff.bundling import card, golden, storage
 from edgeeff.bundling.app_samples import app_samples
 from edgeeff.bundling.document import BundledModel, BundleDocument
 from edgeeff.errors import InputError, UsageError
-from edgeeff.evaluation.inputs import find_labels, find_preprocessing
+from edgeeff.evaluation.inputs import BY_THE_FILE, find_labels, find_preprocessing
 from edgeeff.pictures import images
 from edgeeff.pictures.class_names import is_one_line
 from edgeeff.pictures.preprocessing import SQUASH, Preprocessing
@@ -210,7 +210,7 @@ def _bundled(
 
 
 def _source(path: Path, texts: Texts, name: str, labels: tuple[str, ...] | None) -> _Source:
-    preprocessing = find_preprocessing(path)
+    preprocessing = find_preprocessing(path, hint=BY_THE_FILE)
     if preprocessing.interpolation == SQUASH:
         raise InputError(
             f"{path} takes whole pictures (--resize {SQUASH}), which no sample of a bundle makes",
@@ -297,7 +297,7 @@ def _network(path: Path) -> dict[str, object]:
     weights = manifest.weights if manifest else None
     return {
         "classes": read_model(path).outputs[0].shape[-1],
-        "pixels a side": find_preprocessing(path).resolution,
+        "pixels a side": find_preprocessing(path, hint=BY_THE_FILE).resolution,
         "as its weights": f"{weights.source} {weights.sha256}" if weights else None,
     }
 

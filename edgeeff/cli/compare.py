@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--data", type=click.Path(path_type=Path), help="Pictures for the fidelity.")
 @click.option("--mean", help="Of the models' input, where they do not say.")
 @click.option("--std", help="The same.")
+@click.option("--resize", help="The same: bilinear or bicubic, with a crop bicubic:0.875.")
 @click.option("--target", default="cpu", show_default=True, help="For two models: which target.")
 @click.option("--device", default="local", show_default=True, help="For two models: where.")
 @click.option("--threads", default=1, show_default=True, help="For two models: CPU threads.")
@@ -36,6 +37,7 @@ def command(
     data: Path | None,
     mean: str | None,
     std: str | None,
+    resize: str | None,
     target: str,
     device: str,
     threads: int,
@@ -57,6 +59,7 @@ def command(
         "--data": data is not None,
         "--mean": mean is not None,
         "--std": std is not None,
+        "--resize": resize is not None,
         "--target": target != "cpu",
         "--device": device != "local",
         "--threads": threads != 1,
@@ -77,7 +80,7 @@ def command(
                 device=device,
                 plan=preset("quick" if quick else "standard", threads=threads),
                 data=data,
-                said=normalisation(mean, std),
+                said=normalisation(mean, std, resize),
                 progress=terminal.progress(),
             ),
         )

@@ -39,12 +39,12 @@ def errors_of_layers(model: Path, reference: Path | None) -> tuple[LayerError, .
 def _preprocessing(model: Path, reference: Path) -> Preprocessing:
     """That of the float model, which the one made from it says, too."""
     from edgeeff.errors import InputError
-    from edgeeff.evaluation.inputs import find_preprocessing
+    from edgeeff.evaluation.inputs import BY_THE_FILE, find_preprocessing
 
     try:
         return find_preprocessing(reference)
     except InputError:
-        return find_preprocessing(model)
+        return find_preprocessing(model, hint=BY_THE_FILE)
 
 
 def show_errors(terminal: Terminal, errors: Sequence[LayerError]) -> None:

@@ -16,8 +16,16 @@ from edgeeff.tflite.metadata_writer import check_count
 from edgeeff.tflite.model import Model
 from edgeeff.tflite.reader import read_model
 
+BY_OPTIONS = "say it with --mean, --std and --resize (such as --mean 127 --std 128)"
+BY_THE_FILE = (
+    "its manifest or its metadata has to say it: edgeeff quantize FLOAT.tflite writes both"
+)
+"""What to do about a model that says no preprocessing: where options can say it, and elsewhere."""
 
-def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -> Preprocessing:
+
+def find_preprocessing(
+    model: Path, *, otherwise: Preprocessing | None = None, hint: str = BY_OPTIONS
+) -> Preprocessing:
     """The preprocessing of a model: as its manifest says, else as its TFLite metadata does.
 
     The manifest is the ``.json`` that edgeeff writes beside a model, which says the same itself.
@@ -27,6 +35,7 @@ def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -
     Args:
         model: a ``.tflite`` file.
         otherwise: what holds if it says nothing.
+        hint: what to do then.
 
     Raises:
         InputError: it says nothing, and neither does the caller; or what it says is damaged.
@@ -34,7 +43,6 @@ def find_preprocessing(model: Path, *, otherwise: Preprocessing | None = None) -
     found = _from_manifest(model) or _from_metadata(model) or otherwise
     if found is None:
         input_shape(model)  # What takes no pictures needs nothing said of them.
-        hint = "say it with --mean, --std and --resize (such as --mean 127 --std 128)"
         raise InputError(f"{model} does not say how its pictures are preprocessed", hint)
     return found
 

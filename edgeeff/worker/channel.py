@@ -32,6 +32,9 @@ NOISE_LINES = 200
 LINE_BYTES = 1 << 28
 """No line of the protocol is longer: 30 minutes of samples of a 0.1 ms model are less."""
 
+PRINTED_BYTES = 4000
+"""What is shown of a worker's standard error: its end."""
+
 Progress = Callable[[int], None]
 
 
@@ -67,7 +70,6 @@ class Channel:
         timeout: float,
         environment: Mapping[str, str] | None = None,
         crash_hint: str = "",
-        start_timeout: float = START_SECONDS,
     ) -> None:
         self.name = name
         self.timeout = timeout
@@ -89,7 +91,7 @@ class Channel:
         self._resources.callback(self._output.close)
         self._selector.register(self._output, selectors.EVENT_READ)
         try:
-            self.greeting = self._greet(start_timeout)
+            self.greeting = self._greet()
         except BaseException:
             self.close()
             raise
@@ -158,12 +160,12 @@ class Channel:
             else:
                 raise self._garbage(json.dumps(reply))
 
-    def printed(self, limit: int = 4000) -> str:
+    def printed(self) -> str:
         """The end of what the worker and its native libraries printed to standard error."""
         if self._errors.closed:
             return ""
         size = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, size - limit))
+        self._errors.seek(max(0, size - PRINTED_BYTES))
         return self._errors.read().decode("utf-8", "replace")
 
     def close(self, patience: float = CLOSE_SECONDS) -> None:
@@ -190,9 +192,9 @@ class Channel:
         except OSError as error:
             raise self._ended(str(request.get("do"))) from error
 
-    def _greet(self, timeout: float) -> dict[str, Any]:
+    def _greet(self) -> dict[str, Any]:
         for _ in range(NOISE_LINES):
-            line = self._line(timeout, "start")
+            line = self._line(START_SECONDS, "start")
             try:
                 found = json.loads(line)
             except ValueError:

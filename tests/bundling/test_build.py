@@ -170,8 +170,9 @@ def test_a_batch_that_is_left_open_becomes_one_picture(bundled: Bundled, tmp_pat
 
 class TestRefusals:
     def test_a_model_that_says_no_preprocessing(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="does not say how its pictures"):
+        with pytest.raises(InputError, match="does not say how its pictures") as raised:
             edgeeff.bundle([tiny.FLOAT32], tmp_path / "bundle")
+        assert "edgeeff quantize" in raised.value.hint
 
     def test_labels_of_another_network(self, user_folder: Path, tmp_path: Path) -> None:
         labels = tmp_path / "labels.txt"

@@ -52,7 +52,13 @@ def test_a_document_and_a_model_are_refused(stored, capfd):
 @pytest.mark.parametrize(
     "words",
     [
-        *(("--data", "photos"), ("--mean", "0"), ("--std", "1"), ("--target", "gpu")),
+        *(
+            ("--data", "photos"),
+            ("--mean", "0"),
+            ("--std", "1"),
+            ("--resize", "squash"),
+            ("--target", "gpu"),
+        ),
         *(("--device", "android"), ("--threads", "2"), ("--quick",)),
     ],
 )

@@ -14,6 +14,7 @@ from edgeeff.quantization.recipes.recipe import find_recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import describe, path_of
 from tests.commands import said
+from tests.tflite import tiny
 
 TINY = of_family("imagenet", 32)
 
@@ -44,6 +45,13 @@ def test_ranks_the_layers_in_a_table(capsys, models) -> None:
     assert (status, err) == (0, "")
     assert "worst first" in out
     assert "more layers with -v" in out
+
+
+def test_models_that_say_no_preprocessing_are_told_what_this_command_takes(capsys) -> None:
+    words = ("inspect", tiny.INT8, "--layers", "--reference", tiny.FLOAT32)
+    status, _, err = said(capsys, *words)
+    assert status == 2
+    assert "hint: its manifest or its metadata has to say it" in " ".join(err.split())
 
 
 def test_json_holds_every_layer_with_its_place(capsys, models) -> None:
