@@ -18,7 +18,7 @@ from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import Fidelity, image_errors, summary
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.evaluation.normalisation import Normalisation
-from edgeeff.pictures.images import pixels, read_images
+from edgeeff.pictures.images import ImageSet, pixels, read_images
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pictures.synthetic import synthetic_inputs
 from edgeeff.progress import Progress
@@ -93,7 +93,7 @@ def compare(
 
     Raises:
         UsageError: twice the same file, or several devices.
-        InputError: a file that is no model.
+        InputError: a file that is no model, or no pictures in ``data``.
     """
     if first.resolve() == second.resolve():
         raise UsageError("both are the same file", "give two models")
@@ -101,6 +101,7 @@ def compare(
         raise UsageError(
             "two models are compared on one phone", "edgeeff benchmark takes --device android:all"
         )
+    images = None if data is None else read_images(data)
     result = benchmark(
         [first, second],
         targets=[target],
@@ -109,12 +110,12 @@ def compare(
         passes={"peak_memory_bytes": peak_memory},
         progress=progress,
     )
-    pictures = "given pictures" if data else "synthetic pictures"
+    pictures = f"pictures of {data}" if data else "synthetic pictures"
     names = (first.name, second.name)
     if result.failures:
         return ModelComparison(names, result, None, pictures, "a model could not be measured")
     try:
-        found = _fidelity(first, second, data, said)
+        found = _fidelity(first, second, images, said)
     except InputError as error:
         # The timing stands on its own: a model need not be a classifier with metadata.
         return ModelComparison(names, result, None, pictures, f"{error.message} ({error.hint})")
@@ -122,12 +123,14 @@ def compare(
     return ModelComparison(names, result, found, on, synthetic=data is None)
 
 
-def _fidelity(first: Path, second: Path, data: Path | None, said: Normalisation | None) -> Fidelity:
+def _fidelity(
+    first: Path, second: Path, images: ImageSet | None, said: Normalisation | None
+) -> Fidelity:
     otherwise = said.of(first) if said else None
     reference = Classifier(first, find_preprocessing(first, otherwise=otherwise))
     tested = Classifier(second, find_preprocessing(second, otherwise=reference.preprocessing))
     exclusive, errors = reference.exclusive and tested.exclusive, []
-    for picture in _pictures(data, reference.preprocessing):
+    for picture in _pictures(images, reference.preprocessing):
         one, two = (
             which(np.asarray(picture[None], np.uint8)).logits for which in (reference, tested)
         )
@@ -135,9 +138,9 @@ def _fidelity(first: Path, second: Path, data: Path | None, said: Normalisation 
     return summary(errors)
 
 
-def _pictures(data: Path | None, preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:
-    if data is None:
+def _pictures(images: ImageSet | None, preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:
+    if images is None:
         yield from synthetic_inputs(SYNTHETIC, preprocessing.shape)
     else:
-        for _, picture in pixels(read_images(data), preprocessing):
+        for _, picture in pixels(images, preprocessing):
             yield picture

@@ -78,6 +78,11 @@ def test_two_models_are_compared_on_one_phone(capfd):
     assert "edgeeff benchmark takes" in capfd.readouterr().err
 
 
+def test_pictures_that_are_not_there_are_missed_before_models_are_timed(capfd):
+    assert run("compare", tiny.FLOAT32, tiny.INT8, "--data", "/absent") == 2
+    assert "no folder or file /absent" in capfd.readouterr().err
+
+
 def test_a_model_is_not_compared_with_itself(capfd):
     assert run("compare", tiny.FLOAT32, tiny.FLOAT32) == 2
     assert "same file" in capfd.readouterr().err
