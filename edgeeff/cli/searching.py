@@ -99,9 +99,7 @@ def _settings(given: Mapping[str, Any], config: Path | None) -> SearchSettings:
     for name in known:
         if name not in (*OF_TRAINING, *OF_SEARCH):
             option = {"families": "family", "options": "option"}.get(name, name).replace("_", "-")
-            raise UsageError(
-                f"--{option} has no meaning with --data", "--variant names the network to scale"
-            )
+            raise UsageError(f"--{option} has no meaning with --data", f"leave out --{option}")
     table = {**(read_settings(config) if config else {})}
     if "data" in known or "dataset" in known:
         table |= {name: known.get(name) for name in ("data", "dataset")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import secrets
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -103,8 +104,8 @@ class Android:
         Plan options: ``max_celsius`` (40) and ``cool_down`` (600), seconds to wait at most.
         """
         gate = thermal.Gate(
-            highest_celsius=_number(plan, "max_celsius", 40.0),
-            patience=_number(plan, "cool_down", 600.0),
+            highest_celsius=_number(plan, "max_celsius", thermal.Gate.highest_celsius),
+            patience=_number(plan, "cool_down", thermal.Gate.patience),
         )
         self._trouble = None
         try:
@@ -208,9 +209,12 @@ def _require(target: str) -> None:
 def _number(plan: Plan, name: str, default: float) -> float:
     text = plan.options.get(name)
     try:
-        return default if text is None else float(text)
-    except ValueError as error:
-        raise UsageError(f"{name} is no number: {text!r}", f"such as {name}={default:g}") from error
+        number = default if text is None else float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"{name} is no number: {text!r}", f"such as {name}={default:g}")
+    return number
 
 
 def _version(program: Path) -> str:

@@ -86,7 +86,7 @@ class Gate:
     """
 
     highest_status: int = 0
-    highest_celsius: float = 36.0
+    highest_celsius: float = 40.0
     patience: float = 600.0
     interval: float = 5.0
 

@@ -264,9 +264,10 @@ def test_the_next_model_waits_for_the_first_ones_temperature(phone: TestPhone) -
     assert "warmer than when it began: it has 30.5 °C" in warning
 
 
-def test_an_option_that_is_no_number_is_wrong_usage(phone: TestPhone) -> None:
-    with pytest.raises(UsageError, match="max_celsius is no number: 'warm'"):
-        phone.device().ready(Plan(options={"max_celsius": "warm"}))
+@pytest.mark.parametrize("text", ["warm", "nan"])
+def test_an_option_that_is_no_number_is_wrong_usage(text: str, phone: TestPhone) -> None:
+    with pytest.raises(UsageError, match=f"max_celsius is no number: '{text}'"):
+        phone.device().ready(Plan(options={"max_celsius": text}))
 
 
 def test_no_phone_is_said(adb_path: Path) -> None:
