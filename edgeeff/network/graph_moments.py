@@ -141,6 +141,14 @@ def _average(graph: Graph, operator: Operator, known: Known) -> Moments | None:
     return None if before is None else Moments(before.mean)
 
 
+def _mean(graph: Graph, operator: Operator, known: Known) -> Moments | None:
+    """Of places, not of channels."""
+    axes, rank = graph.values(operator.inputs[1]), len(graph.shape(operator.inputs[0]))
+    if axes is None or rank - 1 in axes.ravel() % rank:
+        return None
+    return _average(graph, operator, known)
+
+
 def _arranged(graph: Graph, operator: Operator, known: Known) -> Moments | None:
     """The same channels, perhaps with zeros around, as inside a convolution that pads."""
     source = operator.inputs[0]
@@ -177,7 +185,7 @@ RULES: Mapping[str, Callable[[Graph, Operator, Known], Moments | None]] = {
     "MUL": _product,
     "LOGISTIC": _bent("sigmoid"),
     **{kind: _bent(name) for kind, name in ACTIVATIONS.items()},
-    "MEAN": _average,
+    "MEAN": _mean,
     "AVERAGE_POOL_2D": _average,
     "PAD": _arranged,
     "RESHAPE": _arranged,

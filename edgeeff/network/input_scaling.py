@@ -99,7 +99,7 @@ def _composed(path: Path, layers: Sequence[SavedLayer], tensors: Tensors) -> Pix
 
 def _pixels(path: Path, first: SavedLayer) -> float:
     """What the value 255 of a pixel is where the network takes it, over 1: 255 for 0..1."""
-    factor = np.ravel(first.config.get("scale", np.nan)).astype(np.float64)
+    factor = _numbers(path, first, first.config.get("scale", np.nan))
     if first.kind == "Rescaling" and (factor == 255).all() and not first.config.get("offset"):
         return 255.0
     if first.kind == "Rescaling" and (np.abs(factor) <= 1).all():
@@ -113,7 +113,8 @@ def _pixels(path: Path, first: SavedLayer) -> float:
 
 
 def _rescaling(path: Path, layer: SavedLayer, tensors: Tensors) -> tuple[Values, Values]:
-    return _triple(path, layer, layer.config["scale"]), _triple(path, layer, layer.config["offset"])
+    config = layer.config
+    return _triple(path, layer, config.get("scale")), _triple(path, layer, config.get("offset", 0))
 
 
 def _normalization(path: Path, layer: SavedLayer, tensors: Tensors) -> tuple[Values, Values]:
@@ -127,9 +128,10 @@ def _normalization(path: Path, layer: SavedLayer, tensors: Tensors) -> tuple[Val
     )
     if mean is None or variance is None:
         raise not_understood(path, layer)
-    _check(path, np.ravel(mean), np.ravel(variance))
-    factor = 1 / _roots(_triple(path, layer, variance))
-    return factor, -_triple(path, layer, mean) * factor
+    mean, variance = (_numbers(path, layer, values) for values in (mean, variance))
+    _check(path, mean, variance)
+    factor = 1 / _roots(variance)
+    return factor, -mean * factor
 
 
 def _multiplication(path: Path, layer: SavedLayer, tensors: Tensors) -> tuple[Values, Values]:
@@ -148,8 +150,16 @@ STEPS: Mapping[str, Callable[[Path, SavedLayer, Tensors], tuple[Values, Values]]
 
 def _triple(path: Path, layer: SavedLayer, value: Any) -> Values:
     """One number for all channels, or one for each."""
+    found = _numbers(path, layer, value)
+    if found.size not in (1, 3):
+        raise not_understood(path, layer)
+    return np.broadcast_to(found, 3).astype(np.float64)
+
+
+def _numbers(path: Path, layer: SavedLayer, value: Any) -> Values:
+    """What a layer's description gives as numbers, in one row."""
     try:
-        return np.broadcast_to(np.ravel(np.asarray(value, np.float64)), 3).astype(np.float64)
+        return np.ravel(np.asarray(value, np.float64))
     except (TypeError, ValueError) as error:
         raise not_understood(path, layer) from error
 
@@ -172,7 +182,8 @@ def _check(path: Path, mean: npt.NDArray[Any], variance: npt.NDArray[Any]) -> No
             f"{path}: its Normalization has {mean.size} channels, not 3",
             "only networks for RGB pictures can be loaded",
         )
-    if not np.isfinite(mean).all() or not np.isfinite(variance).all() or (variance < 0).any():
+    numbers = mean.dtype.kind in "fiu" and variance.dtype.kind in "fiu"
+    if not numbers or not np.isfinite([mean, variance]).all() or (variance < 0).any():
         raise InputError(f"{path}: its Normalization holds impossible values")
 
 

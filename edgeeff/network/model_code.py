@@ -75,8 +75,14 @@ STATEFUL = frozenset(
 )
 """Operators with a state that every SavedModel of a network has: variables, and their file."""
 
-READS_FILES = frozenset({"ReadFile", "MatchingFiles"})
-"""Operators without a state that look at the file system."""
+REACHING_OUT = re.compile(
+    r"ReadFile|MatchingFiles|ImmutableConst|GenerateVocabRemapping|InitializeTable\w*|Reader\w+"
+    r"|Debug\w+|Copy(?:Host)?|PyFuncStateless|\w*Dataset\w*"
+)
+"""Operators without a state that read or write files, some by an attribute, or run Python."""
+
+SAVING = frozenset({"SaveV2", "RestoreV2", "MergeV2Checkpoints"})
+"""Those of a SavedModel's variables: nothing that it computes needs them."""
 
 
 def refuse_code(path: object, configuration: Any) -> None:
@@ -107,25 +113,72 @@ def refuse_operators(path: object, kinds: Iterable[str], stateful: Iterable[str]
     Raises:
         InputError: names the operator.
     """
-    outside = (set(stateful) - STATEFUL) | (READS_FILES & set(kinds))
+    outside = (set(stateful) - STATEFUL) | {it for it in kinds if REACHING_OUT.fullmatch(it)}
     if outside:
         raise InputError(f"{path} has the operator {min(outside)}, which no network needs", ALLOW)
 
 
+def refuse_saving(path: object, graph: Any) -> None:
+    """Refuse a SavedModel that writes or reads variables' files while it is loaded or called.
+
+    Args:
+        path: of the folder, for messages.
+        graph: one of its ``MetaGraphDef``.
+
+    Raises:
+        InputError: names the operator.
+    """
+    outside = _reached(graph) & SAVING
+    if outside:
+        raise InputError(f"{path} computes with {min(outside)}, which is for its variables", ALLOW)
+
+
+def _reached(graph: Any) -> set[str]:
+    """The kinds of operators that run when a SavedModel is loaded or called: not its saver's."""
+    nodes = {node.name: node for node in graph.graph_def.node}
+    functions = {it.signature.name: it.node_def for it in graph.graph_def.library.function}
+    ends = [end.name for it in graph.signature_def.values() for end in it.outputs.values()]
+    ends += [name for it in graph.collection_def.values() for name in it.node_list.value]
+    # An output of several tensors has no name: anything may be behind it.
+    waiting = [_node(end) for end in ends] if all(ends) else list(nodes)
+    found: list[Any] = []
+    while waiting:
+        node = nodes.pop(waiting.pop(), None)
+        if node is not None:
+            found.append(node)
+            waiting += map(_node, node.input)
+    for name in graph.object_graph_def.concrete_functions:
+        found += functions.pop(name, ())
+    kinds: set[str] = set()
+    while found:
+        node = found.pop()
+        kinds.add(node.op)
+        values = node.attr.values()
+        called = [it.name for value in values for it in (value.func, *value.list.func)]
+        for name in (node.op, *called):
+            found += functions.pop(name, ())
+    return kinds
+
+
+def _node(tensor: str) -> str:
+    """The node whose output, or whose end (``^name``), an input is."""
+    return tensor.removeprefix("^").partition(":")[0]
+
+
 def _described(value: Any, layer: str) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Every object that names a class, with the layer it belongs to."""
-    if isinstance(value, list):
-        for entry in value:
-            yield from _described(entry, layer)
-    elif isinstance(value, Mapping):
-        if "class_name" in value:
-            inside = value.get("config")
-            named = inside.get("name") if isinstance(inside, Mapping) else None
-            layer = str(value.get("name") or named or layer)
-            yield value, layer
-        for key, entry in value.items():
-            if key not in UNSEEN:
-                yield from _described(entry, layer)
+    waiting = [(value, layer)]
+    while waiting:
+        value, layer = waiting.pop()
+        inner = value if isinstance(value, list) else []
+        if isinstance(value, Mapping):
+            if "class_name" in value:
+                inside = value.get("config")
+                named = inside.get("name") if isinstance(inside, Mapping) else None
+                layer = str(value.get("name") or named or layer)
+                yield value, layer
+            inner = [entry for key, entry in value.items() if key not in UNSEEN]
+        waiting += [(entry, layer) for entry in reversed(inner)]
 
 
 def _code(described: Mapping[str, Any]) -> str | None:

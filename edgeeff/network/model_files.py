@@ -24,7 +24,7 @@ from edgeeff.errors import InputError
 from edgeeff.network import keras_3
 from edgeeff.network.export import SIGNATURE
 from edgeeff.network.keras_files import CONFIG_LIMIT, attribute
-from edgeeff.network.model_code import refuse_code, refuse_operators
+from edgeeff.network.model_code import refuse_code, refuse_operators, refuse_saving
 
 EXPORT = 'save it there with model.export("FOLDER"), and give that folder to --model'
 
@@ -95,8 +95,8 @@ def of_model(model: Any, name: str | None = None) -> Classifier:
         raise InputError(f"{name} does not say what it takes", f"call it once, then {EXPORT}")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise _ends(name, len(model.inputs), len(model.outputs))
-    shape = tuple(model.inputs[0].shape[1:])
-    _check_shape(name, shape, tuple(model.outputs[0].shape))
+    shape = _sizes(model.inputs[0].shape)[1:]
+    _check_shape(name, shape, _sizes(model.outputs[0].shape))
     return _of_pictures(name, lambda image: model(image, training=False), shape, model)
 
 
@@ -168,7 +168,7 @@ def _saved_model(path: Path, *, allow_code: bool) -> Classifier:
     try:
         loaded = tf.saved_model.load(str(path))
         signature = loaded.signatures[SIGNATURE]
-    except (KeyError, OSError, ValueError, tf.errors.OpError) as error:
+    except (*foreign.MALFORMED, tf.errors.OpError) as error:
         raise InputError(
             f"{path} cannot be loaded, or has no signature {SIGNATURE}: {foreign.reason(error)}",
             'save it with model.export("FOLDER") or model.save("FOLDER", save_format="tf")',
@@ -180,12 +180,13 @@ def _saved_model(path: Path, *, allow_code: bool) -> Classifier:
         raise _ends(str(path), len(inputs), len(outputs))
     ((key, spec),) = inputs.items()
     (answer,) = outputs
-    _check_shape(str(path), tuple(spec.shape)[1:], tuple(outputs[answer].shape))
+    shape = _sizes(spec.shape)[1:]
+    _check_shape(str(path), shape, _sizes(outputs[answer].shape))
 
     def call(image: Any) -> Any:
         return signature(**{key: tf.cast(image, spec.dtype)})[answer]
 
-    return _of_pictures(path.name, call, tuple(spec.shape)[1:], loaded)
+    return _of_pictures(path.name, call, shape, loaded)
 
 
 def _of_pictures(
@@ -207,6 +208,7 @@ def _check_operators(path: Path) -> None:
         raise InputError(f"{path}/saved_model.pb is damaged") from error
     kinds: set[str] = set()
     for graph in stored.meta_graphs:
+        refuse_saving(path, graph)
         kinds |= {node.op for node in graph.graph_def.node}
         functions = graph.graph_def.library.function
         kinds |= {node.op for function in functions for node in function.node_def}
@@ -241,6 +243,12 @@ def _stateful(kind: str) -> bool:
 
     described = op_def_registry.get(kind)
     return described is None or bool(described.is_stateful)
+
+
+def _sizes(shape: Any) -> tuple[int | None, ...]:
+    """Of a shape; none where not even their number is known."""
+    known = tf.TensorShape(shape)
+    return () if known.rank is None else tuple(known.as_list())
 
 
 def _check_shape(name: str, picture: tuple[Any, ...], answer: tuple[Any, ...]) -> None:

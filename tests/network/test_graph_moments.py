@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edgeeff.network import model_export, model_files
+from edgeeff.network.graph_moments import RULES
 from edgeeff.network.normal_moments import Moments, activated
 from edgeeff.tflite import statistics
 from edgeeff.tflite.graph import Graph
@@ -50,7 +51,7 @@ def batchnorm(model: Any, name: str) -> Moments:
 
 def exported(read: model_files.Classifier) -> tuple[Graph, Mapping[str, TensorStatistics]]:
     """The graph, and what is known of it."""
-    graph = model_export.exported(read, SIDE, 1).graph
+    graph = model_export.exported(read, (SIDE, SIDE, 3), 1).graph
     found = statistics.attached(graph)
     assert found is not None
     assert (found.source, found.outdated) == ("batchnorm", False)
@@ -137,5 +138,17 @@ def test_a_network_without_batchnorm_says_nothing() -> None:
     image = keras.Input((SIDE, SIDE, 3))
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(image))
     model = keras.Model(image, keras.layers.Dense(3)(x))
-    graph = model_export.exported(model_files.of_model(model), SIDE, 1).graph
+    graph = model_export.exported(model_files.of_model(model), (SIDE, SIDE, 3), 1).graph
     assert statistics.attached(graph) is None
+
+
+@pytest.mark.parametrize(("axes", "known"), [([1, 2], True), ([3], False), ([-1], False)])
+def test_a_mean_of_places_keeps_the_channels_and_one_of_channels_does_not(axes, known) -> None:
+    graph = Graph.empty()
+    picture = graph.add_tensor("picture", (1, 8, 8, 8))
+    mean = graph.add_tensor("mean", (1, 8, 8))
+    operator = graph.add_operator(
+        "MEAN", [picture, graph.add_constant("axes", np.array(axes, np.int32))], [mean]
+    )
+    found = RULES["MEAN"](graph, operator, {picture: Moments(np.arange(8.0))})
+    assert (found is not None) == known

@@ -17,6 +17,7 @@ import tf_keras
 
 from edgeeff.errors import InputError
 from edgeeff.network import model_export, model_files
+from edgeeff.network.model_code import refuse_code
 from edgeeff.network.same_function import difference
 from edgeeff.pictures.preprocessing import from_options
 from edgeeff.tflite.logits import final_activation
@@ -297,18 +298,67 @@ def test_functions_of_tensorflow_that_reach_outside_are_refused(tmp_path: Path) 
         model_files.read(path)
 
 
-def test_an_exported_model_that_reads_files_is_refused(tmp_path: Path) -> None:
-    class Reader(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32)])
-        def __call__(self, image: Any) -> Any:
-            length = tf.strings.length(tf.io.read_file("/etc/hostname"))
-            return tf.reduce_mean(image, [1, 2]) + tf.cast(length, tf.float32)
+def saving(answer: Any) -> Any:
+    """An answer that is also written into a file of the export's choice."""
+    saved = tf.raw_ops.SaveV2(
+        prefix="/nowhere/else", tensor_names=["a"], shape_and_slices=[""], tensors=[answer]
+    )
+    with tf.control_dependencies([saved]):
+        return tf.identity(answer)
 
-    module = Reader()
+
+OUTSIDE: dict[str, Callable[[Any], Any]] = {
+    "ReadFile": lambda answer: (
+        answer * tf.cast(tf.strings.length(tf.io.read_file("/etc/hostname")), tf.float32)
+    ),
+    "ImmutableConst": lambda answer: (
+        answer
+        + tf.raw_ops.ImmutableConst(dtype=tf.float32, shape=[3], memory_region_name="/etc/hostname")
+    ),
+    "DebugIdentity": lambda answer: tf.raw_ops.DebugIdentity(
+        input=answer, tensor_name="a:0", debug_urls=["file:///nowhere/else"]
+    ),
+    "SaveV2": saving,
+}
+"""What an export may do with its answer beside giving it, by the operator."""
+
+
+def exported_module(folder: Path, shape: Any, answer: Callable[[Any], Any]) -> Path:
+    class Network(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
+        def __call__(self, image: Any) -> Any:
+            return answer(image)
+
+    module = Network()
     signatures = {model_files.SIGNATURE: module.__call__.get_concrete_function()}
-    tf.saved_model.save(module, str(tmp_path / "net"), signatures)
-    with pytest.raises(InputError, match="ReadFile"):
-        model_files.read(tmp_path / "net")
+    tf.saved_model.save(module, str(folder), signatures)
+    return folder
+
+
+@pytest.mark.parametrize("operator", OUTSIDE)
+def test_an_exported_model_that_reads_or_writes_files_is_refused(
+    tmp_path: Path, operator: str
+) -> None:
+    def answer(image: Any) -> Any:
+        return OUTSIDE[operator](tf.reduce_mean(image, [1, 2]))
+
+    path = exported_module(tmp_path / "net", (1, SIDE, SIDE, 3), answer)
+    with pytest.raises(InputError, match=operator):
+        model_files.read(path)
+
+
+def test_an_exported_model_that_takes_any_number_of_sizes_is_refused(tmp_path: Path) -> None:
+    path = exported_module(tmp_path / "net", None, lambda image: tf.reduce_mean(image, [1, 2]))
+    with pytest.raises(InputError, match=r"net takes \[\]"):
+        model_files.read(path)
+
+
+def test_a_configuration_may_be_nested_as_deeply_as_json_is_read() -> None:
+    nested: Any = {"class_name": "Lambda"}
+    for _ in range(5000):
+        nested = {"config": nested}
+    with pytest.raises(InputError, match="Lambda"):
+        refuse_code("network.keras", nested)
 
 
 def test_an_export_with_augmentation_switched_on_is_refused_by_its_layer(tmp_path: Path) -> None:

@@ -136,6 +136,11 @@ def test_a_network_without_layers_in_front_keeps_the_variants_preprocessing(
 
 
 REFUSED: dict[str, tuple[Callable[[Layers], Any], str]] = {
+    "no scale": (in_front(layer("Rescaling", "rescaling")), "'rescaling'"),
+    "a mean in words": (
+        in_front(rescaling(1 / 255), normalization(["a", "b", "c"], [1.0] * 3)),
+        "'normalization'",
+    ),
     "scale": (in_front(rescaling(2.0)), "'rescaling'"),
     "unit": (in_front(normalization([0.5] * 3, [0.25] * 3)), "'normalization'"),
     "code": (in_front(rescaling(1 / 255), layer("Lambda", "mine")), "'mine' .Lambda."),
