@@ -77,10 +77,15 @@ def same_function(path: Path, mean: str = "0", std: str = "1") -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["net.keras", "net.h5", "net"])
-def test_every_saving_format_answers_as_the_model_does(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "classes", "activation"),
+    [("net.keras", 3, "softmax"), ("net.h5", 1, "sigmoid"), ("net", 5, "sigmoid")],
+)
+def test_every_saving_format_answers_as_the_model_does(
+    name: str, classes: int, activation: str, tmp_path: Path
+) -> None:
     front = (LAYERS.RandomFlip("horizontal"), LAYERS.Rescaling(1 / 255))
-    network = classifier(*front)
+    network = classifier(*front, classes=classes, activation=activation)
     network.save(tmp_path / name, save_format=None if "." in name else "tf")
     assert same_function(tmp_path / name) < 1e-4
 
