@@ -32,8 +32,8 @@ class Answers:
     Attributes:
         outputs: raw values of its output, as an app gets them, [pictures, classes]; of one
             sigmoid 0.5 and its real value, so that the larger one is the answer.
-        logits: real values before its softmax or sigmoid, float32 [pictures, outputs]; those of
-            its output if it ends in neither.
+        logits: real values before its softmax or sigmoid, float32 [pictures, classes]; those of
+            its output if it ends in neither. One sigmoid is a softmax of 0 and its logit.
     """
 
     outputs: NDArray[Any]
@@ -48,8 +48,8 @@ class Classifier:
         batch: how many pictures the file takes at once.
         classes: how many classes it tells apart: 2 by one sigmoid.
         activation: the kind of ``tflite.logits.final_activation``, or ``None``.
-        exclusive: whether one class excludes the others: not those of one output, or of
-            independent sigmoids.
+        exclusive: whether one class excludes the others: not those of one plain value, or of
+            several sigmoids.
     """
 
     def __init__(
@@ -103,15 +103,15 @@ class Classifier:
             )
         if self._binary:
             share = dequantize(flat[0], self._runner.outputs[0])
+            logits = np.hstack([np.zeros_like(logits), logits])
             return Answers(np.hstack([np.full_like(share, 0.5), share]), logits)
         return Answers(flat[0], logits)
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """What logits say of each class, 0..1: their sigmoids or softmax, [pictures, classes]."""
         values = logits.astype(np.float64)
-        if self.activation == "LOGISTIC":
-            shares = 0.5 * (1 + np.tanh(values / 2))
-            return np.hstack([1 - shares, shares]) if self._binary else shares
+        if self.activation == "LOGISTIC" and not self._binary:
+            return np.asarray(0.5 * (1 + np.tanh(values / 2)))
         powers = np.exp(values - values.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
@@ -123,7 +123,7 @@ def excludes(outputs: int, activation: str | None) -> bool:
         outputs: of the model.
         activation: the kind of ``tflite.logits.final_activation``, or ``None``.
     """
-    return outputs > 1 and activation != "LOGISTIC"
+    return (outputs == 1) == (activation == "LOGISTIC")
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

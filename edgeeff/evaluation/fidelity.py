@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgeeff.errors import InputError
 from edgeeff.evaluation.accuracy import Share, wilson
 
-NOT_EXCLUSIVE = "no same top-1 and no KL: one output, or a sigmoid for each, excludes no class"
+NOT_EXCLUSIVE = "no same top-1 and no KL: one value, or a sigmoid for each, excludes no class"
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ def fidelity(reference: NDArray[Any], logits: NDArray[Any], *, exclusive: bool =
     Args:
         reference: real values [images, classes] of the float network.
         logits: the same of the quantized network, dequantized.
-        exclusive: one class or another is right, as a softmax has it. One output, or a sigmoid
-            for each, has no most likely class.
+        exclusive: one class or another is right, as a softmax has it. One plain value, or a
+            sigmoid for each class, has no most likely class.
 
     Raises:
         InputError: other shapes, no images, or values that are not finite.

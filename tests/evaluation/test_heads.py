@@ -48,8 +48,8 @@ def classifier(kernel: np.ndarray, last: str | None) -> bytes:
 
 ONE = RED_LESS_BLUE[None]
 TWO = np.stack([RED_LESS_BLUE, -RED_LESS_BLUE])
+EXCLUSIVE = {"one sigmoid": (ONE, "LOGISTIC"), "softmax": (TWO, "SOFTMAX")}
 NOT_EXCLUSIVE = {
-    "one sigmoid": (ONE, "LOGISTIC"),
     "independent sigmoids": (TWO, "LOGISTIC"),
     "one value": (ONE, None),
     "softmax of one": (ONE, "SOFTMAX"),
@@ -91,11 +91,16 @@ def test_two_that_always_disagree_are_not_said_to_agree(folder, kernel, last):
     assert found.note
 
 
-def test_classes_that_exclude_each_other_agree_or_not(folder):
-    yes, no = saved(folder, "yes", TWO, "SOFTMAX"), saved(folder, "no", -TWO, "SOFTMAX")
+@pytest.mark.parametrize(("kernel", "last"), EXCLUSIVE.values(), ids=EXCLUSIVE)
+def test_classes_that_exclude_each_other_agree_or_not(folder, kernel, last):
+    """One sigmoid names one of two classes."""
+    yes, no = saved(folder, "yes", kernel, last), saved(folder, "no", -kernel, last)
     found = measured(folder, no, yes, labels=False).fidelity
     assert found is not None
     assert found.agreement == 0
+    assert found.kl is not None
+    assert found.kl > 1
+    assert found.sqnr_db == pytest.approx(-6.02, abs=0.01)
     assert found.note is None
 
 
@@ -120,7 +125,8 @@ def test_one_sigmoid_tells_two_classes_apart_at_one_half(folder):
 
 def test_the_likelier_class_of_one_sigmoid_comes_first():
     model = Classifier(classifier(ONE, "LOGISTIC"), PREPROCESSING)
-    assert model.probabilities(np.array([[np.log(3)]])) == pytest.approx(np.array([[0.25, 0.75]]))
+    logits = np.array([[0.0, np.log(3)]])
+    assert model.probabilities(logits) == pytest.approx(np.array([[0.25, 0.75]]))
 
 
 @pytest.mark.parametrize("last", [None, "SOFTMAX"])
@@ -138,14 +144,14 @@ def test_a_limit_on_agreement_is_refused_before_the_work(folder, kernel, last):
 
 
 def test_a_limit_on_agreement_cannot_be_judged_without_one(folder):
-    yes, no = saved(folder, "yes", ONE, "LOGISTIC"), saved(folder, "no", -ONE, "LOGISTIC")
+    yes, no = saved(folder, "yes", TWO, "LOGISTIC"), saved(folder, "no", -TWO, "LOGISTIC")
     found = measured(folder, no, yes, labels=False)
     with pytest.raises(UsageError, match="most likely class"):
         judge("int8", 1, None, found, Limits(min_agreement=1))
 
 
 def test_tables_and_json_show_what_has_no_meaning_as_absent(folder, capfd):
-    yes, no = saved(folder, "yes", ONE, "LOGISTIC"), saved(folder, "no", -ONE, "LOGISTIC")
+    yes, no = saved(folder, "yes", TWO, "LOGISTIC"), saved(folder, "no", -TWO, "LOGISTIC")
     words = [str(no), "--reference", str(yes), "--data", str(folder / "pictures")]
     words += ["--ignore-labels", "--mean", "0", "--std", "1"]
     for extra in ([], ["--json"]):
