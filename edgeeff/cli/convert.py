@@ -125,6 +125,8 @@ def _describe(terminal: Terminal, name: str | None, settings: Settings) -> None:
     terminal.document(document("edgeeff.plan/1", fields))
     rows = [(name, str(value)) for name, value in fields.items()]
     terminal.pairs(rows, title="would use, and write nothing now:")
+    if isinstance(weighted.weights, Path) and weighted.run is None:
+        terminal.warn(f"note: only TensorFlow reads {weighted.weights}: it was not looked into")
 
 
 def _calibration(recipe: Recipe, settings: Settings) -> str:

@@ -59,6 +59,9 @@ FAMILIES: dict[str, tuple[tuple[float, ...], tuple[float, ...], str]] = {
     "lite": ((127.0,) * 3, (128.0,) * 3, "bilinear"),
 }
 
+LEAST_STD, MOST_LEVEL = 1e-6, 1e6
+"""Between these lie the standard deviations of pixels, and the mean does not lie beyond."""
+
 
 class Preprocessed(Protocol):
     """What has a preprocessing and a resolution: a ``Variant``."""
@@ -103,10 +106,18 @@ class Preprocessing:
                 )
         if not 0 < self.crop <= 1:
             raise UsageError(f"a crop of {self.crop:g} of the short side", "it lies in 0..1")
-        if len(self.mean) not in (1, 3) or not np.all(np.isfinite(self.mean)):
-            raise UsageError(f"mean {self.mean}", "it has 3 finite numbers, or 1 of grey pictures")
-        if len(self.std) != len(self.mean) or not all(0 < value < np.inf for value in self.std):
-            raise UsageError(f"std {self.std}", "it has as many numbers as the mean, all above 0")
+        if len(self.mean) not in (1, 3) or not all(abs(value) <= MOST_LEVEL for value in self.mean):
+            raise UsageError(
+                f"mean {self.mean}",
+                f"it has 3 numbers of at most {MOST_LEVEL:g}, or 1 of grey pictures",
+            )
+        if len(self.std) != len(self.mean) or not all(
+            LEAST_STD <= it <= MOST_LEVEL for it in self.std
+        ):
+            raise UsageError(
+                f"std {self.std}",
+                f"it has as many numbers as the mean, all in {LEAST_STD:g}..{MOST_LEVEL:g}",
+            )
 
     @staticmethod
     def of(variant: Preprocessed, resolution: int | None = None) -> Preprocessing:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeeff import extras, files, foreign
-from edgeeff.errors import InputError, OutputError
+from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.temporaries import clean
 from edgeeff.tflite.float_model import FloatModel, Provenance
@@ -204,12 +204,20 @@ def parse_manifest(path: Path) -> Manifest:
     known = {key: value for key, value in fields.items() if key in names}
     for key, read in _VALUES.items():
         if known.get(key) is not None:
-            known[key] = read(known[key])
+            known[key] = _read(read, known[key], path)
     foreign.check_types(Manifest, known, str(path))
     try:
         return Manifest(**known)
     except TypeError as error:
         raise InputError(f"{path} is incomplete: {error}", "convert the network again") from error
+
+
+def _read(read: Callable[[Any], Any], value: Any, path: Path) -> Any:
+    """A value of a manifest. Its errors are those of options: here the file is at fault."""
+    try:
+        return read(value)
+    except (InputError, UsageError) as error:
+        raise InputError(f"{path}: {error.message}", error.hint or "was it edited?") from error
 
 
 def described(model: Path) -> bool:

@@ -177,6 +177,8 @@ class TestAsJson:
             ({"mean": None}, "malformed"),
             ({"mean": [1, 2]}, "mean"),
             ({"std": [1, 2, 0]}, "std"),
+            ({"std": [1, 2, 1e-320]}, "std"),
+            ({"mean": [1, 2, 1e300]}, "mean"),
             ({"mean": [1, 2, float("nan")]}, "mean"),
             ({"resolution": "x"}, "malformed"),
             ({"resolution": 0}, "resolution"),

@@ -183,6 +183,15 @@ def test_a_manifest_that_cannot_be_written_loses_nothing(made, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_preprocessing_that_cannot_be_is_told_with_its_file(made, tmp_path):
+    path = tmp_path / "huge.json"
+    document = json.loads(made.manifest.document())
+    document["preprocessing"]["resolution"] = 60_000
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match=r"huge\.json: a resolution of 60000 pixels"):
+        parse_manifest(path)
+
+
 def test_a_file_that_is_not_ours_at_the_place_of_the_manifest_is_not_touched(source, tmp_path):
     mine = tmp_path / "tiny-int8.json"
     mine.write_text('{"mine": true}')
