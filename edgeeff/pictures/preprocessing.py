@@ -106,18 +106,13 @@ class Preprocessing:
                 )
         if not 0 < self.crop <= 1:
             raise UsageError(f"a crop of {self.crop:g} of the short side", "it lies in 0..1")
-        if len(self.mean) not in (1, 3) or not all(abs(value) <= MOST_LEVEL for value in self.mean):
-            raise UsageError(
-                f"mean {self.mean}",
-                f"it has 3 numbers of at most {MOST_LEVEL:g}, or 1 of grey pictures",
-            )
-        if len(self.std) != len(self.mean) or not all(
-            LEAST_STD <= it <= MOST_LEVEL for it in self.std
-        ):
-            raise UsageError(
-                f"std {self.std}",
-                f"it has as many numbers as the mean, all in {LEAST_STD:g}..{MOST_LEVEL:g}",
-            )
+        if len(self.mean) not in (1, 3) or not all(abs(it) <= MOST_LEVEL for it in self.mean):
+            hint = f"it has 3 numbers of at most {MOST_LEVEL:g}, or 1 of grey pictures"
+            raise UsageError(f"mean {self.mean}", hint)
+        fits = all(LEAST_STD <= it <= MOST_LEVEL for it in self.std)
+        if len(self.std) != len(self.mean) or not fits:
+            hint = f"it has as many numbers as the mean, in {LEAST_STD:g}..{MOST_LEVEL:g}"
+            raise UsageError(f"std {self.std}", hint)
 
     @staticmethod
     def of(variant: Preprocessed, resolution: int | None = None) -> Preprocessing:
