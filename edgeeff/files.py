@@ -187,10 +187,10 @@ def read_bytes(path: Path, most: int = foreign.MOST_FILE) -> bytes:
     return content
 
 
-def read_text(path: Path) -> str:
-    """The content of a UTF-8 file for people. Raises ``InputError``."""
+def read_text(path: Path, most: int = foreign.MOST_TEXT) -> str:
+    """The content of a UTF-8 file for people, of so many bytes. Raises ``InputError``."""
     try:
-        return read_bytes(path, foreign.MOST_TEXT).decode("utf-8-sig")
+        return read_bytes(path, most).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text", "save it as UTF-8") from error
 

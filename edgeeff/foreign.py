@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import reprlib
 import struct
+import sys
 import types
 import typing
 import zipfile
@@ -20,8 +21,11 @@ MOST_FILE = 1 << 32
 MOST_TEXT = 64 << 20
 """Bytes of labels and lists; a list of a million pictures has about so many."""
 
-MOST_RECIPE = 1 << 20
-"""Bytes of a recipe; those that ship have two thousand at most."""
+MOST_RECIPE = 1 << 16
+"""Bytes of a recipe or of settings; those that ship have two thousand at most."""
+
+MOST_DOTS = 200
+"""In a line of TOML: each part of a key is a table of its own, and looks at all before it."""
 
 MOST_PRINTED = 16 << 20
 """Bytes that another program may print; the Edge TPU compiler prints some thousand."""
@@ -71,6 +75,28 @@ def parsing(what: str, hint: str = "") -> Iterator[None]:
         yield
     except MALFORMED as error:
         raise InputError(f"{what}: {reason(error)}", hint) from error
+
+
+def toml_table(text: str, what: str, hint: str = "") -> dict[str, Any]:
+    """The table that a text of TOML describes.
+
+    Args:
+        text: of a file.
+        what: as of ``parsing``.
+        hint: likewise.
+
+    Raises:
+        InputError: as of ``parsing``, and for keys of more parts than any file of ours has.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    with parsing(what, hint):
+        if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+            raise ValueError(f"a line with more than {MOST_DOTS} dots")
+        return tomllib.loads(text)
 
 
 def reason(error: BaseException) -> str:

@@ -64,6 +64,13 @@ def test_toml_that_python_cannot_read_is_one_error(text):
         parse("mine", text)
 
 
+def test_a_key_of_very_many_parts_costs_no_work():
+    """Python's reader takes time and memory as the square of the parts, without an end."""
+    text = ".".join("a" * 100_000) + " = 1"
+    with pytest.raises(InputError, match="a line with more than 200 dots"):
+        parse("mine", text)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,6 @@ from edgeeff import files, foreign
 from edgeeff.errors import UsageError, unknown_name
 from edgeeff.foreign import shown
 from edgeeff.pictures.preprocessing import MOST_RESOLUTION
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 NAMED_WEIGHTS = ("auto", "imagenet", "none")
 """What weights may be other than a file or a run."""
@@ -200,9 +194,7 @@ def _assignments(fields: Mapping[str, Any]) -> list[str]:
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The table of a TOML file of settings. Raises ``InputError``."""
-    text = files.read_text(path)
-    with foreign.parsing(f"{path} is not TOML"):
-        return tomllib.loads(text)
+    return foreign.toml_table(files.read_text(path, foreign.MOST_RECIPE), f"{path} is not TOML")
 
 
 def settings_of(fields: Mapping[str, Any], source: str) -> TrainingSettings:

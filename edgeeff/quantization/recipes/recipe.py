@@ -7,7 +7,6 @@ exceptions. ``calibration/*.toml`` holds the named ones.
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,6 @@ from edgeeff import files, foreign
 from edgeeff.errors import InputError, UsageError, unknown_name
 from edgeeff.foreign import shown
 from edgeeff.quantization.recipes import layer_names, shipped
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SCHEMES = ("int8", "int16x8", "dynamic", "weight-only", "float16", "float32")
 STATIC = ("int8", "int16x8")
@@ -299,8 +293,7 @@ def find_recipe(name: str) -> Recipe:
 
 def parse(name: str, text: str) -> Recipe:
     """Read a recipe. Raises ``InputError`` for unknown keys, wrong types and impossible orders."""
-    with foreign.parsing(f"recipe {name} is not TOML", "see edgeeff recipes NAME"):
-        table = tomllib.loads(text)
+    table = foreign.toml_table(text, f"recipe {name} is not TOML", "see edgeeff recipes NAME")
     allowed = {"summary", "scheme", "ranges", "corrections", "exceptions"}
     _refuse_unknown(name, "recipe", table, allowed)
     scheme = table.get("scheme", "int8")
