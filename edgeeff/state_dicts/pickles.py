@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -111,13 +112,16 @@ def load(stream: io.BytesIO) -> Any:
         ValueError: not a pickle, cut short, or one that does more than list tensors.
     """
     machine = _Machine()
-    for opcode, argument, _position in pickletools.genops(stream):
-        if opcode.name == "STOP":
-            return machine.pop()
-        step = STEPS.get(opcode.name)
-        if step is None:
-            raise ValueError(f"opcode {opcode.name} has no place in weights")
-        step(machine, argument)
+    with warnings.catch_warnings():
+        # Of escapes in texts that Python will not know one day: it is no fault of the user's.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for opcode, argument, _position in pickletools.genops(stream):
+            if opcode.name == "STOP":
+                return machine.pop()
+            step = STEPS.get(opcode.name)
+            if step is None:
+                raise ValueError(f"opcode {opcode.name} has no place in weights")
+            step(machine, argument)
     raise ValueError("it is cut short")
 
 
