@@ -17,7 +17,7 @@ from edgeeff.bundling.golden import Difference
 from edgeeff.bundling.native_library import ABIS
 from edgeeff.bundling.package import USUAL, Package, check_package
 from edgeeff.bundling.places import Place, place
-from edgeeff.errors import InputError, TargetUnavailable
+from edgeeff.errors import InputError, TargetUnavailable, UsageError
 from edgeeff.evaluation.inputs import find_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
@@ -113,16 +113,20 @@ def verify(
         path: a folder or zip.
         device: ``local``, ``ssh://user@host[:port]`` or ``android[:SERIAL]``.
         target: ``cpu``, ``gpu`` or ``edgetpu``.
-        steps: how many quantization steps pass at least, on a CPU.
+        steps: how many quantization steps pass at least; on a CPU only.
         apk: an APK or AAR of the app, whose native libraries are looked at too.
         progress: told of every model.
 
     Raises:
         InputError: not a bundle, or one that is not safe or not as ``SHA256SUMS`` says; or the
             APK is damaged.
-        UsageError: no such device or target.
+        UsageError: no such device or target, or steps on another chip than a CPU.
         TargetUnavailable: no runtime is installed, or the device or target cannot be used.
     """
+    if steps and target != "cpu":
+        raise UsageError(
+            f"--steps is for a CPU: on {target} scores decide, not steps", "leave out --steps"
+        )
     found = storage.read_files(path)
     if storage.DOCUMENT not in found:
         raise InputError(f"{path} has no {storage.DOCUMENT}", "is it a bundle of edgeeff?")

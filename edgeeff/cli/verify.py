@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--target", default="cpu", show_default=True, help="On which: cpu, gpu or edgetpu.")
 @click.option(
-    "--steps", type=click.IntRange(0), default=0, help="Quantization steps that pass (default: 0)."
+    "--steps", type=click.IntRange(0), default=0, help="Quantization steps that pass on a CPU (0)."
 )
 @click.option("--apk", type=click.Path(path_type=Path), help="The app: its native libraries too.")
 @common_options

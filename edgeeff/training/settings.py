@@ -164,6 +164,10 @@ class TrainingSettings:
                 "one of --data and --dataset is needed",
                 "such as --data photos/, a folder per class",
             )
+        if self.dataset is not None and self.val_data is not None:
+            raise UsageError(
+                f"--val-data goes with --data: {self.dataset} has its own", "leave out --val-data"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values; paths as they were given."""

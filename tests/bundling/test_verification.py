@@ -304,6 +304,10 @@ class TestTheCommand:
         assert validated(streams.out)["good"] is False
         assert "FAULT: models/int8.tflite" in streams.err
 
+    def test_steps_are_of_a_cpu(self, bundled: Bundled, capsys) -> None:
+        assert self.run(bundled.path, "--target", "gpu", "--steps", 2) == 2
+        assert "--steps is for a CPU" in capsys.readouterr().err
+
     def test_a_damaged_bundle_has_status_2(self, copy: Path, capsys) -> None:
         (copy / "labels.txt").unlink()
         assert self.run(copy) == 2

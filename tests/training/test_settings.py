@@ -81,6 +81,8 @@ def test_pictures_have_to_be_named_once():
         TrainingSettings()
     with pytest.raises(UsageError, match="--data and --dataset contradict"):
         TrainingSettings(data=Path("photos"), dataset="digits")
+    with pytest.raises(UsageError, match="--val-data goes with --data"):
+        TrainingSettings(dataset="digits", val_data=Path("photos"))
 
 
 @given(pictures=st.integers(1, 10**7))
