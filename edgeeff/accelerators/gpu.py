@@ -51,7 +51,8 @@ class GpuSession:
         self._plan = plan
         self._file = read_model(model)
         self.precision = _precision(plan.options.get("precision", "fp32"))
-        self._compiled, printed = compiled_model(model.read_bytes(), self.precision, plan.threads)
+        content = bytes(self._file.content)
+        self._compiled, printed = compiled_model(content, self.precision, plan.threads)
         self._said = read_messages(printed, len(self._file.operators))
         _require_share(self._said, self._file)
         names = self._compiled.get_signature_by_index(0)

@@ -207,6 +207,9 @@ VARIANTS: dict[str, Variant] = {
 
 
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
+_LONGEST_NAME = 200
+"""Characters of the name of a variant, scaled once or a few times."""
+
 _SCALED_NAME = re.compile(rf"(.+)-phi{_NUMBER}(?:-{_NUMBER}-{_NUMBER}-{_NUMBER})?")
 
 
@@ -217,7 +220,8 @@ def find_variant(name: str) -> Variant:
         UsageError: no such variant; the hint has the nearest names.
     """
     plain = name.lower().removeprefix("efficientnet").strip("-_")
-    if scaling := _SCALED_NAME.fullmatch(plain):
+    scaling = _SCALED_NAME.fullmatch(plain) if len(plain) <= _LONGEST_NAME else None
+    if scaling is not None:
         base, *numbers = scaling.groups()
         return scaled(*(float(number) for number in numbers if number), base=find_variant(base))
     if plain not in VARIANTS:

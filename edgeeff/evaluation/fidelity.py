@@ -164,10 +164,10 @@ def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _median(values: list[float]) -> float:
-    """The median; between two infinities of one sign it is that infinity."""
+    """The median; between two infinities it is the lower one."""
     ordered = sorted(values)
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
-    return low if low == high else (low + high) / 2
+    return low if low in (high, -math.inf) else (low + high) / 2
 
 
 def _finite(value: float) -> float | None:

@@ -217,7 +217,7 @@ def pixels(
         advance: called with 1 after every picture, read or skipped.
 
     Yields:
-        Each readable picture with its uint8 [resolution, resolution, 3] pixels.
+        Each readable picture with its pixels, uint8 [height, width, channels].
 
     Raises:
         InputError: a picture cannot be read and the set is strict, or none can be read.

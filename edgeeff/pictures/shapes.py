@@ -27,7 +27,7 @@ def picture_shape(dimensions: Sequence[int | None], name: str) -> Shape:
     Raises:
         InputError: no picture can be made of it.
     """
-    if len(dimensions) == 4:
+    if len(dimensions) == 4 and dimensions[0] != 0:
         height, width, channels = dimensions[1:]
         if height and width and min(height, width) > 0 and channels in (1, 3):
             return height, width, channels

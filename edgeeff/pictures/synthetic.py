@@ -128,16 +128,13 @@ class _Scene:
     slope: FloatArray
 
 
-def synthetic_pictures(
-    count: int, resolution: int, seed: int = 0, *, nature: Nature = NATURE
-) -> Iterator[NDArray[np.uint8]]:
+def synthetic_pictures(count: int, resolution: int, seed: int = 0) -> Iterator[NDArray[np.uint8]]:
     """Make pictures; the n-th of a seed is the same whatever ``count`` is.
 
     Args:
         count: how many.
         resolution: height and width in pixels; the content is the same at every resolution.
         seed: other seeds make other pictures of the same kind.
-        nature: the statistics they share.
 
     Yields:
         uint8 [resolution, resolution, 3], RGB.
@@ -148,7 +145,7 @@ def synthetic_pictures(
     if count < 0 or resolution < 1 or seed < 0:
         raise UsageError(f"{count} pictures of {resolution} pixels, seed {seed}", "count from 0")
     for number in range(count):
-        yield _picture(_Stream(seed, number), resolution, nature)
+        yield _picture(_Stream(seed, number), resolution, NATURE)
 
 
 def synthetic_inputs(count: int, shape: Shape, seed: int = 0) -> NDArray[np.uint8]:

@@ -27,7 +27,7 @@ from edgeeff.quantization.calibration.coverage import Coverage
 from edgeeff.quantization.calibration.observation import Observations
 from edgeeff.quantization.calibration.pictures import CalibrationPair, CalibrationSet
 from edgeeff.quantization.calibration.training_scale import unlike_training
-from edgeeff.quantization.quantize import WHOLE, quantize_model
+from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.manifest import Manifest, describe, path_of, write_model
@@ -194,7 +194,7 @@ def _coverage_notes(manifest: Manifest) -> tuple[str, ...]:
 
 def _float_notes(model: Path, recipe: Recipe) -> tuple[str, ...]:
     """Which operators compute in float although the recipe keeps none there."""
-    if recipe.scheme not in WHOLE or recipe.exceptions:
+    if not recipe.static or recipe.exceptions:
         return ()
     parsed = read_model(model)
     floats = {tensor.index for tensor in parsed.float_tensors}

@@ -212,7 +212,7 @@ def convert_model(
     with network_process.begun(Order(model, settings, labels)) as wait:
         network = wait(progress)
     recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))
-    check_network(network, recipes[-1])
+    check_network(network)
     if settings.qat:
         learning.check(network)
     _check_limits(network, settings)
@@ -268,7 +268,7 @@ def quantize(
     network = sources.from_tflite(source, preprocessing, labels)
     recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))
     recipe = recipes[-1]
-    check_network(network, recipe)
+    check_network(network)
     if settings.qat:
         learning.check(network)
     _check_limits(network, settings)

@@ -16,6 +16,7 @@ from edgeeff import files
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
 from edgeeff.foreign import MOST_PRINTED
 from edgeeff.prediction.compiler_log import CompilerLog, parse
+from edgeeff.tflite.child_process import signal_name
 
 PROGRAM = "edgetpu_compiler"
 HOW_TO_GET = (
@@ -197,7 +198,7 @@ def _with_log_file(printed: str, log_file: Path) -> str:
 def _refuse_failure(log: CompilerLog, status: int, model: Path, log_file: Path) -> None:
     where = f"the compiler's output is in {log_file}"
     if status < 0:
-        name = signal.Signals(-status).name
+        name = signal_name(-status)
         raise TargetUnavailable(f"{PROGRAM} crashed ({name})", f"run it once more; {where}")
     if log.failure:
         words = f" ({log.failure.words})" if log.failure.words else ""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from edgeeff.errors import InputError
-from edgeeff.files import read_bytes
 from edgeeff.prediction.check import Check, parameter_bytes, partition, verdicts
 from edgeeff.prediction.edgetpu_rules import (
     GENERAL,
@@ -17,13 +14,14 @@ from edgeeff.prediction.edgetpu_rules import (
     UP_TO_12,
 )
 from edgeeff.prediction.operator_rules import Node, broken
-from edgeeff.tflite.flatbuffer import decode, read_schema
 from edgeeff.tflite.model import Model
-from edgeeff.tflite.reader import IDENTIFIER
 
 CUSTOM_OPERATOR = "edgetpu-custom-op"
 PACKAGE = b"DWN1"
 """Identifier of the program in the custom operator (libedgetpu: executable/executable.fbs)."""
+
+_LARGE = "large_custom_options"
+"""What the fields are called that say where options are which lie behind the model."""
 
 _LATER = "comes after an operator that is not mapped; the compiler maps one piece"
 
@@ -129,14 +127,11 @@ def _notes(model: Model, nodes: list[Node], size: int) -> list[str]:
 
 def _programs(model: Model) -> list[bytes]:
     """The custom options of every Edge TPU operator, which the reader's options leave out."""
-    content = read_bytes(Path(model.name))
-    root = decode(content, read_schema("tflite"), "Model", IDENTIFIER, model.name)
     programs = []
-    for operator in root["subgraphs"][0]["operators"]:
-        code = root["operator_codes"][operator["opcode_index"]]
-        if code["custom_code"] != CUSTOM_OPERATOR:
+    for operator in model.operators:
+        if operator.kind != CUSTOM_OPERATOR:
             continue
-        inside, start = operator["custom_options"], operator["large_custom_options_offset"]
-        end = start + operator["large_custom_options_size"]
-        programs.append(content[start:end] if inside is None else inside.tobytes())
+        inside, start = operator.table["custom_options"], operator.table[f"{_LARGE}_offset"]
+        end = start + operator.table[f"{_LARGE}_size"]
+        programs.append(bytes(model.content[start:end] if inside is None else inside))
     return programs

@@ -67,7 +67,10 @@ class Rule:
 
 def broken(node: Node, conditions: Iterable[Condition]) -> str | None:
     """The answer of the first condition that does not hold."""
-    return next((why for condition in conditions if (why := condition(node))), None)
+    try:
+        return next((why for condition in conditions if (why := condition(node))), None)
+    except IndexError:  # of a file that no converter wrote
+        return "lacks an input or an output"
 
 
 def no_activation(node: Node) -> str | None:
@@ -151,13 +154,14 @@ def pads_spatially(node: Node) -> str | None:
 
 def axis_not_batch(node: Node) -> str | None:
     """An ``axis`` option that is not the first dimension."""
-    return "works across the batch" if node.option("axis", 1) == 0 else None
+    axis, rank = node.option("axis", 1), len(node.outputs[0].shape)
+    return "works across the batch" if axis in (0, -rank) else None
 
 
 def splits_no_batch(node: Node) -> str | None:
     """A split along another dimension than the first (the axis is the first input)."""
-    axis = node.numbers(0)
-    return "splits the batch" if axis is not None and axis[0] == 0 else None
+    axis, rank = node.numbers(0), len(node.outputs[0].shape)
+    return "splits the batch" if axis is not None and axis[0] in (0, -rank) else None
 
 
 def one_dimensional_alpha(node: Node) -> str | None:

@@ -21,8 +21,6 @@ from edgeeff.tflite import statistics
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 
-WHOLE = ("int8", "int16x8")
-
 
 @dataclass(frozen=True)
 class Ends:
@@ -34,7 +32,7 @@ class Ends:
 
 def default_ends(recipe: Recipe) -> Ends:
     """Bytes for integer networks, float32 for the others."""
-    return Ends() if recipe.scheme in WHOLE else Ends("float32", "float32")
+    return Ends() if recipe.static else Ends("float32", "float32")
 
 
 def check_ends(recipe: Recipe, ends: Ends) -> None:
@@ -110,16 +108,8 @@ def quantize_model(
         return assemble(network, recipe, model.preprocessing, ends)
 
 
-def check_network(model: FloatModel, recipe: Recipe) -> None:
-    """Refuse what a recipe cannot quantize before any picture is made or read.
-
-    Args:
-        model: the classifier.
-        recipe: how it is to be quantized.
-
-    Raises:
-        InputError: names the operator.
-    """
+def check_network(model: FloatModel) -> None:
+    """Refuse what cannot be quantized before any picture is made or read. ``InputError``."""
     refuse_unfit(correctable(model.graph))
 
 

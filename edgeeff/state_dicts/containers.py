@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from edgeeff import files
+from edgeeff import files, foreign
 from edgeeff.arrays import Array
-from edgeeff.errors import InputError
 from edgeeff.state_dicts.pickles import Storage, Tensor, load
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -32,21 +30,6 @@ PICKLE_LIMIT = 64 << 20
 """Bytes of the pickle in an archive; that of B7 has a quarter of a million."""
 
 Arrays = Mapping[str, Array]
-
-MALFORMED = (
-    ArithmeticError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What zipfile, pickletools and the readers here raise on damaged input."""
 
 WRAPPERS = (
     "state_dict_ema",
@@ -88,16 +71,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
             list tensors; nothing in it has run then.
     """
     content = files.read_bytes(path)
-    try:
-        if content.startswith(b"PK"):
-            return _from_archive(content)
-        return _from_legacy(content)
-    except MALFORMED as error:
-        raise InputError(
-            f"{path} is not a readable PyTorch state dict: {error}",
-            "if it is whole, save the weights alone and without the code: "
-            "torch.save(model.state_dict(), 'weights.pth')",
-        ) from error
+    with foreign.parsing(
+        f"{path} is not a readable PyTorch state dict",
+        "if it is whole, save the weights alone and without the code: "
+        "torch.save(model.state_dict(), 'weights.pth')",
+    ):
+        return _from_archive(content) if content.startswith(b"PK") else _from_legacy(content)
 
 
 def _from_archive(content: bytes) -> Checkpoint:

@@ -67,7 +67,8 @@ class FloatModel:
     """A float32 classifier, whatever it came from.
 
     Attributes:
-        content: the .tflite. It takes normalised pictures, float32 [batch, size, size, 3].
+        content: the .tflite. It takes normalised pictures, float32 [batch, height, width,
+            channels].
         preprocessing: how its pictures are made.
         variant: its name; ``None`` for a network from elsewhere.
         weights: where they come from; ``None`` if that is not known.

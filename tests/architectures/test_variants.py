@@ -159,7 +159,8 @@ class TestFindVariant:
         assert near in caught.value.hint
 
     @pytest.mark.parametrize(
-        "name", ["", "resnet50", "b0-phi", "b0-phix", "b0-phi1.2.3", "b99-phi1"]
+        "name",
+        ["", "resnet50", "b0-phi", "b0-phix", "b0-phi1.2.3", "b99-phi1", f"b0{'-phi1' * 3000}"],
     )
     def test_refuses_what_is_none(self, name: str) -> None:
         with pytest.raises(UsageError, match="unknown variant"):

@@ -53,6 +53,15 @@ class TestClassifier:
         with pytest.raises(InputError, match=r"\[32, 32, 3\].*224"):
             Classifier(tiny.FLOAT32, of_family("lite", 224))
 
+    def test_a_batch_of_nothing_is_refused(self):
+        graph = Graph.empty()
+        image, answer = graph.add_tensor("image", (0, 32, 32, 3)), graph.add_tensor("mean", (0, 3))
+        axes = graph.add_constant("axes", np.array([1, 2], np.int32))
+        graph.add_operator("MEAN", [image, axes], [answer])
+        graph.cut(inputs=[image], outputs=[answer])
+        with pytest.raises(InputError, match=r"input of shape \[0, 32, 32, 3\]"):
+            Classifier(graph.content(), LITE)
+
     def test_a_file_that_is_no_model_is_refused(self, tmp_path):
         path = tmp_path / "model.tflite"
         path.write_bytes(b"no model")

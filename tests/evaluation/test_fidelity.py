@@ -56,6 +56,12 @@ def test_the_median_is_the_middle_ratio_or_between_the_two(errors, median):
     assert fidelity(reference, logits).median_image_sqnr_db == pytest.approx(median)
 
 
+def test_between_a_silent_picture_and_an_equal_one_the_median_is_the_worse():
+    reference = np.array([[0.0, 0.0], [1.0, 2.0]])
+    logits = np.array([[1.0, 0.0], [1.0, 2.0]])
+    assert fidelity(reference, logits).median_image_sqnr_db == -math.inf
+
+
 def test_equal_outputs_are_null_in_json_and_never_zero():
     same = np.array([[1.0, 2.0, 3.0]])
     found = fidelity(same, same)

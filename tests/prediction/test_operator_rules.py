@@ -83,6 +83,23 @@ def test_limits_of_the_table(model, why):
     assert reason(model) == why
 
 
+@pytest.mark.parametrize(
+    ("axis", "why"), [(0, "splits the batch"), (-4, "splits the batch"), (-1, ""), (3, "")]
+)
+def test_a_split_is_not_of_the_batch_however_its_axis_is_counted(axis, why):
+    writer = GraphWriter()
+    image, place = writer.tensor(IMAGE), writer.tensor((), "int32", axis)
+    last = writer.add("SPLIT", [place, image], IMAGE, options=options("SplitOptions", numSplits=1))
+    assert reason(writer.model([image], [last])) == why
+
+
+@pytest.mark.parametrize("name", ["SOFTMAX", "PRELU", "RESIZE_BILINEAR", "MEAN"])
+def test_an_operator_that_reads_nothing_is_not_mapped(name):
+    writer = GraphWriter()
+    image = writer.tensor(IMAGE)
+    assert reason(writer.model([image], [writer.add(name, [], IMAGE)]))
+
+
 def convolution(name, kernel, kind, output=IMAGE, *, constant=True, version=1, **fields):
     writer = GraphWriter()
     first = writer.tensor(IMAGE)

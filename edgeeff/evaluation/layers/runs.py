@@ -60,7 +60,7 @@ class Network:
         self._feed = feeding(self._runner.inputs[0], preprocessing)
 
     def activations(self, picture: npt.NDArray[np.uint8]) -> Activations:
-        """Run one picture, uint8 [size, size, 3]."""
+        """Run one picture, uint8 [height, width, channels]."""
         raw = self._runner.run(self._feed(picture[None]))
         values = zip(self._runner.outputs, raw, strict=True)
         stored = dict(zip(self._shown, values, strict=True))

@@ -23,7 +23,7 @@ def spread_beside_training(network: FloatModel, pictures: Pixels) -> float | Non
 
     Args:
         network: the float network, with its BatchNorm's statistics.
-        pictures: uint8 [count, size, size, 3].
+        pictures: uint8 [count, height, width, channels].
 
     Returns:
         The median over channels; ``None`` if BatchNorm says nothing, or no longer of this network.

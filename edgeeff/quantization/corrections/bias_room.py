@@ -11,15 +11,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgeeff.quantization.grid import FIXED, Grid
+from edgeeff.quantization.grid import FIXED, HIGHEST, Grid
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.weights import from_per_channel, per_channel
 
-LEVELS = 127
 LEVELS_16_BITS = 32767
 LARGEST_BIAS = 2.0**29
 """Leaves the sum of the products three bits to grow."""
-
 
 MOST_WIDENED = 16.0
 """A range of 16 bits that is so many times too wide still has the steps of 12. Channels that need
@@ -45,7 +43,7 @@ def widen_for_biases(graph: Graph, grids: Mapping[int, Grid]) -> dict[int, Grid]
         if grid is None or bias is None or fixed:
             continue
         reach = max(-grid.minimum, grid.maximum)
-        weight = np.abs(per_channel(operator, graph.weights(operator))).max(axis=1) / LEVELS
+        weight = np.abs(per_channel(operator, graph.weights(operator))).max(axis=1) / HIGHEST
         steps = np.abs(bias) / np.maximum(weight * reach / LEVELS_16_BITS, 1e-30)
         most = float(np.minimum(steps / LARGEST_BIAS, MOST_WIDENED).max())
         if most > 1:
@@ -75,7 +73,7 @@ def make_room(graph: Graph, grids: Mapping[int, Grid], *, wide: bool = False) ->
         kernel = graph.weights(operator)
         rows = per_channel(operator, kernel).copy()
         step = max(-grid.minimum, grid.maximum) / LEVELS_16_BITS if wide else grid.scale
-        needed = (LEVELS * np.abs(bias) / (step * LARGEST_BIAS)).astype(np.float32)
+        needed = (HIGHEST * np.abs(bias) / (step * LARGEST_BIAS)).astype(np.float32)
         narrow = np.abs(rows).max(axis=1) < needed
         if narrow.any():
             rows[narrow] = 0.0
