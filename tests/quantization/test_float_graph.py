@@ -195,3 +195,14 @@ def test_grey_pictures_that_are_repeated_for_rgb_stay_integers() -> None:
     model = FloatModel(network, how)
     made = quantize_model(model, find_recipe("int8"), synthetic_set(8, how))
     assert parse_model(made).integer_only
+
+
+def test_what_breaks_the_quantizer_s_own_reader_is_refused():
+    """An old reader's code alone says what the last operator is: it finds none of this kind."""
+    net = SmallClassifier(SIDE)
+    scores = net.dense(net.mean(net.convolution(net.image, 8)), 5)
+    model = objects.unpack(net.content(net.alone(scores, "SOFTMAX")))
+    model.operatorCodes[-1].builtinCode = -1
+    network, recipe = FloatModel(objects.pack(model), PREPROCESSING), find_recipe("int8-plain")
+    with pytest.raises(InputError, match="litert-quantizer refuses the network: "):
+        quantize_model(network, recipe, synthetic_set(4, PREPROCESSING))

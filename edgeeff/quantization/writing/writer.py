@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff import foreign
 from edgeeff.errors import InputError
 from edgeeff.quantization.corrections.rounding import LEVELS
 from edgeeff.quantization.grid import Grid
@@ -61,10 +62,10 @@ def write(
             result = writer.quantize(
                 ranges or None, enable_progress_bar=False, enable_progress_report=False
             )
-    except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+    except foreign.MALFORMED as error:
+        # It reads the network anew, and is not made for options that make no sense.
         raise InputError(
-            f"litert-quantizer refuses the network: {reason}",
+            f"litert-quantizer refuses the network: {foreign.reason(error)}",
             "try another recipe (edgeeff recipes lists them)",
         ) from error
     return bytes(result.quantized_model)
