@@ -25,7 +25,10 @@ KINDS: Mapping[str, str] = {
     "RealDiv": "DIV",
 }
 
-UNSCALED = ("Identity", "Cast", "ResizeBilinear", "ResizeNearestNeighbor", "StopGradient")
+UNSCALED = (
+    *("Identity", "Cast", "ResizeBilinear", "ResizeNearestNeighbor", "StopGradient"),
+    *("Reshape", "Squeeze", "ExpandDims"),
+)
 """Operators that leave the values as they are, or between those around them."""
 
 CHANNELS = 3
@@ -40,7 +43,7 @@ def leading_scaling(traced: Any) -> Scaling | None:
     graph = frozen(traced, lower_control_flow=False).graph
     (tensor,) = (op.outputs[0] for op in graph.get_operations() if op.type == "Placeholder")
     found = UNTOUCHED
-    while len(readers := tensor.consumers()) == 1:
+    while len(readers := [it for it in tensor.consumers() if it.type != "Shape"]) == 1:
         operator = readers[0]
         if operator.type not in UNSCALED:
             scaled = _scaled(operator, tensor, found)

@@ -11,7 +11,10 @@ from edgeeff.arrays import Array
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 
-UNSCALED = ("CAST", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
+UNSCALED = (
+    *("CAST", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"),
+    *("RESHAPE", "SQUEEZE", "EXPAND_DIMS"),
+)
 """Operators that leave the values as they are, or between those around them."""
 
 WIDEST, NARROWEST = 8.0, 0.4

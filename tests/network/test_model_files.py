@@ -106,7 +106,10 @@ def test_grey_pictures_and_other_sides_are_read_as_they_are(
     read = model_files.read(tmp_path / "net.keras")
     height, width, channels = (*shape, 1)[:3]
     assert read.shape == (height, width, channels)
-    graph = model_export.exported(read, (height, width, channels), 1).graph
+    exported = model_export.exported(read, (height, width, channels), 1)
+    assert exported.scaling is not None
+    assert exported.scaling.white == 255
+    graph = exported.graph
     how = from_options((height, width, channels), "0", "1")
     assert difference(read.name, read.call, graph.content(), how) < 1e-4
 
