@@ -240,7 +240,9 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
         errno.EDQUOT: "the disk quota is used up",
     }
     hint = hints.get(error.errno or 0, "choose a directory you may write to with --output")
-    return OutputError(f"cannot write {path}: {error.strerror or error}", hint)
+    through_a_file = error.errno in (errno.EEXIST, errno.ENOTDIR)
+    why = "its path leads through a file" if through_a_file else error.strerror or error
+    return OutputError(f"cannot write {path}: {why}", hint)
 
 
 def _settle(temporary: Path) -> None:

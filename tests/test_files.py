@@ -67,6 +67,13 @@ def test_a_scratch_folder_is_gone_with_all_it_held_and_what_was_made_for_it(tmp_
     assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
 
 
+@pytest.mark.parametrize("place", ["file/page.html", "file/below/page.html"])
+def test_a_path_through_a_file_says_so(place: str, tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="its path leads through a file"):
+        files.write_bytes(tmp_path / place, b"")
+
+
 def test_a_scratch_folder_where_nothing_can_be_written_names_the_place(tmp_path: Path):
     (tmp_path / "file").touch()
     with (

@@ -87,6 +87,8 @@ def prepare(name: str | None, settings: Settings) -> Prepared:
         settings = _as_trained(run, name, settings)
     variant = find_variant(_named(name, run))
     recipe = policy.plan(settings, policy.expected_of(variant))
+    if settings.qat and settings.weights == "none":
+        raise learning.untrained()
     check_memory(variant, settings)
     extras.require("convert", "convert")
     weighted = sources.find(variant, settings)

@@ -49,13 +49,18 @@ def check(network: FloatModel) -> None:
     """
     extras.require("convert", "quantization-aware training")
     if network.untrained:
-        raise InputError(
-            "an untrained network has no answers to keep",
-            "give it weights (--weights FILE), or leave out --qat",
-        )
+        raise untrained()
     from edgeeff.training.aware.operators import refuse_untrainable
 
     refuse_untrainable(correctable(network.graph))
+
+
+def untrained() -> InputError:
+    """The error for a network that cannot be trained to answer as it did before."""
+    return InputError(
+        "an untrained network has no answers to keep",
+        "give it weights (--weights FILE), or leave out --qat",
+    )
 
 
 def pictures_of(run: Run, preprocessing: Preprocessing, progress: Progress) -> CalibrationPair:

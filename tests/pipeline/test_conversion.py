@@ -340,6 +340,7 @@ def test_a_dry_run_names_the_file_that_would_be_written(weights, mark, tmp_path)
         (["--batch", "100000"], "--batch 100000"),
         (["--int8", "--recipe", "float16"], "recipe float16 gives float16, not int8"),
         (["--float32", "--input-type", "uint8"], "their input and output are float32"),
+        (["--qat", "--weights", "none"], "an untrained network has no answers to keep"),
         (["--allow-code"], "--allow-code goes with --model"),
     ],
     ids=lambda it: " ".join(it) if isinstance(it, list) else "",
