@@ -74,6 +74,10 @@ def edgeeff() -> None:
     """  # noqa: D301 - click needs the character, not its escape
 
 
+_SIGNALS: list[int] = []
+"""The signals that asked this process to end."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit status.
 
@@ -82,7 +86,9 @@ def main(arguments: list[str] | None = None) -> None:
     """
     words = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored
+        signal.signal(signal.SIGINT, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         encode_anything(stream)
     sys.exit(_run(words))
@@ -125,7 +131,9 @@ def _unexpected(error: Exception, words: list[str], as_json: bool) -> int:
 
 
 def _interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an error: native modules that are being imported make it another."""
+    """Whether Ctrl-C is behind an error: native code that it meets makes it another one."""
+    if _SIGNALS:
+        return True
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
@@ -168,5 +176,6 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
-def _terminate(signum: int, frame: FrameType | None) -> Any:
+def _interrupt(signum: int, frame: FrameType | None) -> Any:
+    _SIGNALS.append(signum)
     raise KeyboardInterrupt

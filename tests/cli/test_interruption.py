@@ -11,8 +11,26 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+def made_another_error(name: str) -> str:
+    """A signal that meets native code, as TensorFlow's when it traces a step of a training."""
+    return (
+        "import os, signal\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), signal.{name})\n"
+        "    except KeyboardInterrupt:\n"
+        "        pass\n"
+        "    raise RuntimeError('MISMATCH of original and normalized active exception types')"
+    )
+
+
 @pytest.mark.parametrize(
-    "statement", ["raise KeyboardInterrupt", "exec('raise KeyboardInterrupt')"]
+    "statement",
+    [
+        "raise KeyboardInterrupt",
+        "exec('raise KeyboardInterrupt')",
+        made_another_error("SIGINT"),
+        made_another_error("SIGTERM"),
+    ],
 )
 def test_the_status_is_ours_whatever_was_interrupted(statement, tmp_path):
     (tmp_path / "interrupted.py").write_text(
