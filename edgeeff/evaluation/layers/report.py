@@ -32,6 +32,7 @@ from edgeeff.quantization.corrections.regions import regions
 from edgeeff.quantization.corrections.swish_scaling import swish_inputs
 from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.grid import FIXED
+from edgeeff.quantization.writing.boundary import answered_inside
 from edgeeff.tflite.fixed_batch import fix_batch
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_layout import channels_last
@@ -123,6 +124,7 @@ def layer_errors(
             "--reference takes the float model that this one was made from",
         )
     graph = grouped_as(correctable(fix_batch(channels_last(reference))), quantized)
+    quantized = answered_inside(quantized)
     grids = {t.name: t for t in quantized.tensors if _has_grid(t)}
     shared = [o for o in graph.operators if o.name in grids]
     if not shared:

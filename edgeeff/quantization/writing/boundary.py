@@ -8,6 +8,7 @@ from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.quantization.grid import FIXED, Grid
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import CONVERTING
 from edgeeff.tflite.model import Tensor
 
 NORMALISED = "normalised"
@@ -84,6 +85,27 @@ def wrap(
         _wrap_input(graph, input_type, grid)
     if graph.tensor(graph.output).dtype != output_type:
         _wrap_output(graph, output_type, headroom)
+
+
+def answered_inside(graph: Graph) -> Graph:
+    """A copy of a quantized model whose answer has the type of the layers inside.
+
+    So it was before ``wrap``; the answer keeps its name. The graph itself where nothing converts.
+    """
+    copy, name = graph.copy(), graph.name(graph.output)
+    while (maker := copy.producer.get(copy.output)) is not None:
+        inside = maker.inputs[0]
+        if maker.kind not in CONVERTING or copy.name(inside) not in (
+            f"{name}/inner",
+            f"{name}/int8",
+        ):
+            break
+        copy.rename(copy.output, f"{name}/outer")
+        copy.set_output(inside)
+    if copy.output == graph.output:
+        return graph
+    copy.rename(copy.output, name)
+    return copy
 
 
 def _wrap_input(graph: Graph, wanted: str, grid: Grid) -> None:

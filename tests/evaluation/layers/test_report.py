@@ -168,6 +168,20 @@ def test_an_app_that_feeds_int8_gets_the_report_of_one_that_feeds_uint8(tiny_flo
     assert reports[0] == reports[1]
 
 
+@pytest.mark.parametrize("recipe", ["int8", "int16x8"])
+@pytest.mark.parametrize("answer", ["uint8", "float32"])
+def test_the_last_layer_is_reported_whatever_type_its_caller_is_given(recipe, answer):
+    network = SmallClassifier(8)
+    layer = network.convolution(network.image, 8, activation="RELU")
+    content = network.content(network.dense(network.mean(layer), 4))
+    how = of_family("advprop", 8)
+    pictures = synthetic_set(4, how)
+    ends = Ends("uint8", answer)
+    made = quantize_model(FloatModel(content, how), find_recipe(recipe), pictures, ends=ends)
+    (last,) = (o.name for o in float_graph(content).operators if o.kind == "FULLY_CONNECTED")
+    assert last in {e.name for e in compared(made, content, pictures.pictures[:2], how)}
+
+
 def test_a_quantized_reference_is_refused(lite0_float):
     graph = Graph.of(lite0_float.read_bytes())
     graph.add_tensor("stored", (1, 8), "int8", scale=0.5)
