@@ -19,9 +19,12 @@ from edgeeff.tflite.model import Operator
 COPYING = frozenset(
     {
         "AVERAGE_POOL_2D",
+        "BROADCAST_TO",
         "GATHER",
+        "GATHER_ND",
         "MAX_POOL_2D",
         "MIRROR_PAD",
+        "REDUCE_MIN",
         "RESHAPE",
         "RESIZE_BILINEAR",
         "RESIZE_NEAREST_NEIGHBOR",

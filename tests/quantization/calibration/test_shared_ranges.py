@@ -6,7 +6,7 @@ import pytest
 
 from edgeeff.pictures.preprocessing import from_options
 from edgeeff.quantization.calibration.pictures import synthetic_set
-from edgeeff.quantization.calibration.shared_ranges import shared
+from edgeeff.quantization.calibration.shared_ranges import COPYING, shared
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
 from edgeeff.tflite.float_model import FloatModel
@@ -14,6 +14,15 @@ from edgeeff.tflite.graph import Graph
 from tests.small_classifiers import SmallClassifier
 
 SIDE = 16
+
+
+def test_all_that_the_quantizer_gives_the_grid_of_its_input_is_copying():
+    """All but PAD, as ``COPYING`` says."""
+    from litert_quantizer.algorithms.utils.common_utils import OpQuantConstraint
+    from litert_quantizer.utils.constrained_ops_utils import get_constrained_op_list
+
+    constrained = get_constrained_op_list(OpQuantConstraint.SAME_AS_INPUT_SCALE)
+    assert {str(kind.value) for kind in constrained} - {"PAD"} == COPYING
 
 
 def test_a_concatenation_and_what_it_joins_share_the_range_that_holds_all():
