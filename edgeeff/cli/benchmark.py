@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeeff.cli.numbers import POSITIVE
+from edgeeff.cli.target_options import target_options
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import GateFailed, UsageError
 
@@ -143,7 +144,7 @@ def _plan(
         changes["repeats"] = repeats
     if timeout is not None:
         changes["timeout"] = timeout
-    values = dict(_pair(option) for option in options)
+    values = target_options(options)
     if fp16:
         values["precision"] = "fp16"
     return preset(chosen[0] if chosen else "standard", **changes, options=values)
@@ -176,13 +177,6 @@ def _seconds(text: str) -> float:
     if not found or float(found[1]) == 0:
         raise UsageError(f"{text!r} is no time", "such as --sustained 30m, 90s or 1h")
     return float(found[1]) * SECONDS[found[2]]
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, found, value = text.partition("=")
-    if not found or not key:
-        raise UsageError(f"--option {text!r} is no KEY=VALUE", "such as --option xnnpack=off")
-    return key, value
 
 
 def _show(terminal: Terminal, result: Result) -> None:

@@ -11,8 +11,8 @@ import click
 
 from edgeeff.cli import searching
 from edgeeff.cli.numbers import FINITE
+from edgeeff.cli.target_options import target_options
 from edgeeff.cli.terminal import Terminal, common_options
-from edgeeff.errors import UsageError
 
 if TYPE_CHECKING:
     from edgeeff.fitting.fitted import Fitted
@@ -90,7 +90,7 @@ def command(
         return
     searching.refuse(given, study)
     known = {name: value for name, value in given.items() if value not in (None, ())}
-    settings = FitSettings(**known, options=dict(_pair(option) for option in options))
+    settings = FitSettings(**known, options=target_options(options))
 
     def on_measured(one: Measured, found: Fitted) -> None:
         terminal.say(_line(one, found))
@@ -105,13 +105,6 @@ def command(
         )
     terminal.document(found.document())
     _show(terminal, found)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, found, value = text.partition("=")
-    if not found or not key:
-        raise UsageError(f"--option {text!r} is no KEY=VALUE", "such as --option xnnpack=off")
-    return key, value
 
 
 @contextlib.contextmanager

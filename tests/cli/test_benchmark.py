@@ -151,6 +151,7 @@ def measuring_child(pid):
         (("--save", "."), "is a folder"),
         (("--save", "/dev/null/result.json"), "cannot write"),
         (("--option", "library"), "KEY=VALUE"),
+        (("--option", "xnnpack=on", "--option", "xnnpack=off"), "--option xnnpack comes twice"),
         (("--target", "gpus"), "unknown target"),
         (("--device", "ssh//pi"), "unknown device"),
         (("--threads", "0"), "0 threads"),
