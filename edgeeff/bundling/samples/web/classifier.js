@@ -77,18 +77,21 @@ export class Classifier {
  */
 export async function selfCheck(bundle, model, accelerator) {
   const classifier = await Classifier.open(bundle, model, accelerator);
-  const found = [];
-  for (const vector of model.vectors) {
-    const [input, expected] = await Promise.all([
-      golden(bundle, vector.input, model.input.dtype),
-      golden(bundle, vector.output, model.output.dtype),
-    ]);
-    found.push({picture: vector.picture, ...compared(model, await classifier.run(input), expected)});
+  try {
+    const found = [];
+    for (const {picture, input, output} of model.vectors) {
+      const [values, expected] = await Promise.all([
+        golden(bundle, input, model.input.dtype),
+        golden(bundle, output, model.output.dtype),
+      ]);
+      found.push({picture, ...compared(model, await classifier.run(values), expected)});
+    }
+    const {accelerated} = classifier;
+    const gpu = accelerator === 'webgpu' ? getWebGpuDevice()?.adapterInfo : null;
+    return judged(model, accelerator, {accelerated, software: isSoftware(gpu)}, found);
+  } finally {
+    classifier.close();
   }
-  const accelerated = classifier.accelerated;
-  classifier.close();
-  const gpu = accelerator === 'webgpu' ? getWebGpuDevice()?.adapterInfo : null;
-  return judged(model, accelerator, {accelerated, software: isSoftware(gpu)}, found);
 }
 
 /** Whether a graphics adapter is a program that runs on the CPU. */
