@@ -143,7 +143,7 @@ def _title(document: BundleDocument) -> str:
 
 
 def _warnings(models: Sequence[Described]) -> str:
-    return "".join(f"**WARNING: {warning}**\n\n" for warning in warnings(models))
+    return "".join(f"**WARNING: {_plain(warning)}**\n\n" for warning in warnings(models))
 
 
 def _facts(document: BundleDocument, models: Sequence[Described]) -> str:
@@ -153,8 +153,7 @@ def _facts(document: BundleDocument, models: Sequence[Described]) -> str:
         "author": _plain(document.author) or "not stated",
         "licence": _plain(document.license) or "not stated",
         "network": (first.variant if first else None) or "not known",
-        # Where they lay on the machine that made them is nobody's business.
-        "weights": _plain(Path(weights.source).name) if weights else "not known",
+        "weights": _named(weights.source) if weights else "not known",
         "input": f"{document.models[0].input['shape'][1]} pixels square, RGB",
         "classes": str(document.models[0].output["shape"][-1]),
     }
@@ -166,13 +165,23 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)
 
 
+def _named(source: str) -> str:
+    """Weights or pictures by the last part of their path: where they lay is nobody's business."""
+    return _plain(Path(source).name)
+
+
+def _code(text: str) -> str:
+    """A name of any origin as code, also in a table."""
+    return f"`{text.replace('`', chr(39))}`".replace("|", r"\|")
+
+
 def _limits(models: Sequence[Described]) -> list[str]:
     limits = [
         "It names one of its classes for every picture, also for one that shows none of them.",
         "Pictures unlike those it was trained on are answered with unknown reliability.",
     ]
     for described in models:
-        manifest, file = described.manifest, f"`{described.model.file}`"
+        manifest, file = described.manifest, _code(described.model.file)
         if manifest is None:
             limits.append(f"{file} came without a manifest: nothing is known of how it was made.")
             continue
@@ -183,7 +192,7 @@ def _limits(models: Sequence[Described]) -> list[str]:
         if (manifest.fidelity or {}).get("pictures") == "synthetic":
             limits.append(f"{file} was compared with the float network on synthetic pictures only.")
         if manifest.weights:
-            limits.extend(manifest.weights.notes)
+            limits.extend(map(_plain, manifest.weights.notes))
     return list(dict.fromkeys(limits))
 
 
@@ -201,12 +210,14 @@ def _one(described: Described) -> str:
     }
     if manifest is not None:
         calibration = manifest.calibration or {}
-        rows["recipe"] = (manifest.recipe or {}).get("name", "")
+        rows["recipe"] = _plain((manifest.recipe or {}).get("name", ""))
         rows["calibration"] = (
-            f"{calibration['count']} pictures, {calibration['source']}" if calibration else "none"
+            f"{calibration['count']} pictures, {_named(calibration['source'])}"
+            if calibration
+            else "none"
         )
         rows["against float"] = _fidelity(manifest.fidelity)
-        rows["versions"] = ", ".join(f"{k} {v}" for k, v in manifest.versions.items())
+        rows["versions"] = _plain(", ".join(f"{k} {v}" for k, v in manifest.versions.items()))
     table = "\n".join(["| | |", "|-|-|", *(f"| {k} | {v} |" for k, v in rows.items())])
     return f"## {model.file}\n\n{table}\n"
 
@@ -225,7 +236,7 @@ def _accuracy(described: Described) -> str:
 def _fidelity(found: dict[str, Any] | None) -> str:
     if not found:
         return NOT_MEASURED
-    parts = [f"{found['images']} pictures ({found['pictures']})"]
+    parts = [f"{found['images']} pictures ({_named(found['pictures'])})"]
     if found.get("agreement") is not None:
         parts.append(f"same top-1 for {found['agreement']:.1%}")
     if found.get("median_image_sqnr_db") is not None:
@@ -240,7 +251,9 @@ def _latency(described: Described, target: str) -> str:
 
 def _timed(figure: Figure) -> str:
     low, high = figure.ci95
-    where = f"{figure.target} of {figure.device}, {figure.runtime}, threads: {figure.threads}"
+    where = _plain(
+        f"{figure.target} of {figure.device}, {figure.runtime}, threads: {figure.threads}"
+    )
     return f"{figure.median:.2f} ms ({low:.2f} to {high:.2f}; {where})"
 
 
@@ -249,7 +262,7 @@ def _end(tensor: dict[str, Any]) -> str:
     grid = ""
     if tensor["scale"] is not None:
         grid = f", scale {tensor['scale']:.9g}, zero point {tensor['zero_point']}"
-    return f"`{tensor['name']}` {tensor['dtype']}[{shape}]{grid}"
+    return f"{_code(tensor['name'])} {tensor['dtype']}[{shape}]{grid}"
 
 
 def _feeding(models: Sequence[BundledModel]) -> str:

@@ -275,6 +275,21 @@ def test_what_people_write_stays_text_on_the_pages(user_folder: Path, tmp_path: 
     assert r"| licence | \*any\* |" in card
 
 
+def test_what_a_manifest_says_stays_text_on_the_pages(user_folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "int8.tflite"
+    shutil.copy(user_folder / "int8.tflite", model)
+    manifest = read_manifest(user_folder / "int8.tflite")
+    verdict = {"good": False, "faults": ["<script> | **bad**"], "try": None}
+    calibration = {**manifest.calibration, "source": "/home/me/my|photos"}
+    changed = replace(manifest, verdict=verdict, calibration=calibration)
+    model.with_suffix(".json").write_text(changed.document())
+    made = edgeeff.bundle([model], tmp_path / "bundle")
+    card = (made.path / "MODEL_CARD.md").read_text()
+    assert r"\<script\> \| \*\*bad\*\*" in card
+    assert r"pictures, my\|photos |" in card
+    assert "/home/me" not in card
+
+
 def test_latencies_of_hardware_fill_the_table_of_chips(bundled: Bundled) -> None:
     figure = Figure("int8", "", "cpu", "local", "hardware", "LiteRT", 1, 4.5, (4.4, 4.6), {})
     table = card.chip_table([card.Described(bundled.document.models[0], 10, None, (figure,))])
