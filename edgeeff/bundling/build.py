@@ -231,7 +231,7 @@ def _source(path: Path, texts: Texts, name: str, labels: tuple[str, ...] | None)
         content = fix_batch(Graph.of(content)).content()
         model = parse_model(content, str(path))
     if labels is not None:
-        check_count(labels, model.outputs[0].shape[-1])
+        check_count(labels, model.classes)
     custom = any(operator.custom for operator in model.operators)
     if not custom and (left_open or not _says_all(model, path, texts, labels)):
         known = read_metadata(model)
@@ -296,7 +296,7 @@ def _network(path: Path) -> dict[str, object]:
     manifest = read_manifest(path)
     weights = manifest.weights if manifest else None
     return {
-        "classes": read_model(path).outputs[0].shape[-1],
+        "classes": read_model(path).classes,
         "pixels a side": find_preprocessing(path, hint=BY_THE_FILE).resolution,
         "as its weights": f"{weights.source} {weights.sha256}" if weights else None,
     }

@@ -74,9 +74,9 @@ class Classifier:
         self._name = name = str(model) if isinstance(model, Path) else "the model"
         content = files.read_bytes(model) if isinstance(model, Path) else model
         graph = Graph.of(content, name) if isinstance(content, bytes) else content
-        graph = channels_last(graph)
+        graph = channels_last(_of_one_answer(graph, name))
         last = final_activation(graph)
-        self._runner = Runner(_with_logits(graph, last, name), threads=threads)
+        self._runner = Runner(_with_logits(graph, last), threads=threads)
         self.batch, shape, self._values = _dimensions(self._runner, name)
         self.activation = last.kind if last else None
         self.exclusive = excludes(self._values, self.activation)
@@ -133,11 +133,16 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _with_logits(graph: Graph, last: Operator | None, name: str) -> bytes:
-    """The same model, with the tensor before its last operator, if given, as a second output."""
+def _of_one_answer(graph: Graph, name: str) -> Graph:
+    """The graph itself, which has one input and one output."""
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         found = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
         raise InputError(f"{name} has {found}", "a classifier has one of each")
+    return graph
+
+
+def _with_logits(graph: Graph, last: Operator | None) -> bytes:
+    """The same model, with the tensor before its last operator, if given, as a second output."""
     shown = graph.copy()
     if last is not None:
         shown.expose([graph.output, last.inputs[0]])

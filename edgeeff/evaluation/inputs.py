@@ -62,7 +62,7 @@ def find_labels(model: Path) -> tuple[str, ...] | None:
         return None
     labels = read_labels(model, metadata.outputs[0])
     if labels is not None:
-        check_count(labels, parsed.outputs[0].shape[-1], f"the labels in {model}")
+        check_count(labels, parsed.classes, f"the labels in {model}")
     return labels
 
 

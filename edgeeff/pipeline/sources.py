@@ -215,7 +215,7 @@ def from_tflite(
     if labels is None:
         labels = find_labels(path)
     else:
-        check_count(labels, read_model(path).outputs[0].shape[-1])
+        check_count(labels, read_model(path).classes)
     if manifest is None:
         return FloatModel(content, preprocessing, labels=labels)
     return FloatModel(content, preprocessing, manifest.variant, manifest.weights, labels)

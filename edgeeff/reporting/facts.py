@@ -88,7 +88,7 @@ def facts(inspection: Inspection) -> Facts:
         operators=model.operator_counts,
         input=", ".join(f"{t.dtype} {list(t.shape)}" for t in model.inputs),
         output=", ".join(f"{t.dtype} {list(t.shape)}" for t in model.outputs),
-        classes=model.outputs[0].shape[-1] if model.outputs and model.outputs[0].shape else None,
+        classes=model.classes or None,
         integer_only=model.integer_only,
         placements=tuple(placement(check_model(target, model)) for target in CHECKS),
     )

@@ -277,6 +277,12 @@ class Model:
         return tuple(self.tensors[index] for index in self.graphs[0].outputs)
 
     @property
+    def classes(self) -> int:
+        """How many values it answers a picture with; 0 if it answers nothing."""
+        shape = self.outputs[0].shape if self.outputs else ()
+        return shape[-1] if shape else 0
+
+    @property
     def float_tensors(self) -> tuple[Tensor, ...]:
         """Float tensors that operators of any graph work on (see ``Subgraph.float_tensors``)."""
         return tuple(tensor for graph in self.graphs for tensor in graph.float_tensors)

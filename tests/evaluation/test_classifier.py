@@ -75,10 +75,11 @@ class TestClassifier:
         with pytest.raises(InputError, match="not finite numbers"):
             Classifier(graph.content(), LITE)(pictures(1))
 
-    def test_a_model_of_two_outputs_is_refused(self):
+    @pytest.mark.parametrize("outputs", [(), (1, 2)])
+    def test_a_model_of_no_output_or_two_is_refused(self, outputs):
         graph = Graph.of(tiny.FLOAT32.read_bytes())
-        graph.expose([1, 2])
-        with pytest.raises(InputError):
+        graph.expose(outputs)
+        with pytest.raises(InputError, match=f"1 inputs and {len(outputs)} outputs"):
             Classifier(graph.content(), LITE)
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from edgeeff.errors import InputError
-from edgeeff.evaluation.inputs import find_preprocessing, input_shape
+from edgeeff.evaluation.inputs import find_labels, find_preprocessing, input_shape
 from edgeeff.files import document
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.tflite import manifest
 from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.graph import Graph
 from tests.tflite import tiny
 
 
@@ -89,3 +90,17 @@ def test_silent_model_needs_to_be_told(model):
 
 def test_resolution_is_that_of_the_input(model):
     assert input_shape(model) == (32, 32, 3)
+
+
+@pytest.mark.parametrize("shape", [None, ()], ids=["no output", "a single number"])
+def test_labels_of_a_model_that_answers_no_classes_are_refused(tmp_path, shape):
+    content = tiny.INT8_METADATA.read_bytes()
+    graph, archive = Graph.of(content), content[content.rindex(b"PK\x03\x04") :]
+    if shape is None:
+        graph.expose(())
+    else:
+        graph.resize(graph.output, shape)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(graph.content() + archive)
+    with pytest.raises(InputError, match="name 10 classes, the model has 0 outputs"):
+        find_labels(path)
