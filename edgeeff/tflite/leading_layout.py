@@ -24,8 +24,8 @@ def channels_last(graph: Graph) -> Graph:
     if reader is None:
         return graph
     if reader.kind == "TRANSPOSE":
-        order = graph.values(reader.inputs[1])
-        taken = order is not None and tuple(order.tolist()) == CHANNELS_LAST
+        orders = [graph.values(tensor) for tensor in reader.inputs[1:]]
+        taken = [None if it is None else tuple(it.ravel()) for it in orders] == [CHANNELS_LAST]
         return _without(graph, reader) if taken else graph
     batch, *sides = graph.shape(graph.input)
     if len(sides) == 3 and sides[0] == 1 and sides[2] > 3:
@@ -56,7 +56,8 @@ def _only_reader(graph: Graph, kinds: tuple[str, ...]) -> Operator | None:
     if len(graph.inputs) != 1 or graph.input in graph.outputs:
         return None
     readers = graph.consumers.get(graph.input, ())
-    return readers[0] if len(readers) == 1 and readers[0].kind in kinds else None
+    fits = len(readers) == 1 and readers[0].kind in kinds and readers[0].outputs
+    return readers[0] if fits else None
 
 
 def _without(graph: Graph, leading: Operator) -> Graph:

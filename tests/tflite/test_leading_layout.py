@@ -61,3 +61,13 @@ def test_such_a_file_answers_pictures_and_is_quantized(kind, tmp_path: Path):
         for note in made.notes
         for net in ("takes pictures as [3, 16, 16]", "takes bytes")
     )
+
+
+@pytest.mark.parametrize("made", [0, 1])
+def test_an_operator_that_lacks_an_order_or_an_output_is_left_to_the_runtime(made):
+    graph = Graph.empty()
+    image, result = (graph.add_tensor(name, (1, 3, 8, 8)) for name in ("image", "result"))
+    transposed = graph.add_operator("TRANSPOSE", [image], [result])
+    graph.update(transposed, outputs=(result,)[:made])
+    graph._inputs, graph._outputs = (image,), (result,)
+    assert channels_last(graph) is graph
