@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -13,6 +12,7 @@ from edgeeff.architectures.variants import VARIANTS
 from edgeeff.devices import check_options
 from edgeeff.errors import UsageError, unknown_name
 from edgeeff.fitting.expected import LOSS
+from edgeeff.foreign import shown
 from edgeeff.pictures.preprocessing import MOST_RESOLUTION
 
 FAMILIES = tuple(dict.fromkeys(variant.family for variant in VARIANTS.values()))
@@ -80,9 +80,9 @@ class FitSettings:
             raise UsageError("no budget is given", "--max-latency MS, --max-bytes N, or both")
         for name, least, most in _BOUNDS:
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and least <= value <= most):
+            if value is not None and not least <= value <= most:  # NaN neither
                 option = name.replace("_", "-")
-                raise UsageError(f"--{option} {value:g}", f"it lies in {least:g}..{most:g}")
+                raise UsageError(f"--{option} {shown(value)}", f"it lies in {least:g}..{most:g}")
         find_target(self.target)
         check_options(self.options, (self.target,), self.device)
         for names, known, kind in (

@@ -19,7 +19,7 @@ from edgeeff.evaluation.classifier import excludes
 from edgeeff.evaluation.gate import check_agreement
 from edgeeff.pictures.images import read_images, read_labels
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pipeline import learning, network_process, policy, source_notes, sources
+from edgeeff.pipeline import learning, network_process, own_models, policy, source_notes, sources
 from edgeeff.pipeline.candidates import Conversion, Job, make
 from edgeeff.pipeline.command import command
 from edgeeff.pipeline.network_process import Order
@@ -202,6 +202,8 @@ def convert_model(
     scheme = policy.plan(settings, frozenset()).scheme
     extras.require("convert", "convert")
     _refuse_of_variants(settings)
+    if isinstance(model, Path):
+        own_models.refuse_absent(model)
     stem = model.stem if isinstance(model, Path) else str(model.name)
     target, reference = (
         settings.output / f"{stem}-{precision}.tflite" for precision in (scheme, "float32")

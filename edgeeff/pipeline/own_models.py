@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,14 @@ from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.metadata_writer import Texts, check_count, write_metadata
+
+
+def refuse_absent(model: Path) -> None:
+    """Raise ``InputError`` if no such model is there, before TensorFlow is imported."""
+    if os.path.isdir(model) and not os.path.isfile(model / "saved_model.pb"):
+        raise InputError(f"{model} is not a SavedModel: it has no saved_model.pb")
+    if not os.path.exists(model):
+        raise InputError(f"{model}: no such file", "give a .keras or .h5 file or a SavedModel")
 
 
 def from_keras(

@@ -69,14 +69,15 @@ class Child:
 
 @contextlib.contextmanager
 def started(module: str) -> Iterator[Child]:
-    """Run a module as a child of this process, which ends it."""
-    with tempfile.TemporaryFile() as printed:
+    """Run a module as a child of this process, which ends it and removes its temporary files."""
+    scratch = tempfile.TemporaryDirectory(prefix="edgeeff-", ignore_cleanup_errors=True)
+    with scratch as folder, tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=printed,
-            env=environment(),
+            env={**environment(), "TMPDIR": folder},
             # A Ctrl-C goes to this process, which ends the child.
             start_new_session=True,
         )
