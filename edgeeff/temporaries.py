@@ -26,6 +26,9 @@ OURS = re.compile(r"\.edgeeff-[0-9a-f]{8}")
 DECIDED = "named-"
 """What the folder of files that get their names together is called, with its inode behind."""
 
+TRIES = 3
+"""Names for one temporary: another process may take one for abandoned before it is locked."""
+
 _begun: set[Path] = set()
 """Those of this process that are there, or about to be."""
 
@@ -67,21 +70,39 @@ def _temporary(
     folder: Path, make: Callable[[Path], object], remove: Callable[[Path], object]
 ) -> Iterator[Path]:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    clean(folder)
-    path = folder / f".edgeeff-{secrets.token_hex(4)}"
-    _begun.add(path)
+    names = [folder / f".edgeeff-{secrets.token_hex(4)}" for _ in range(TRIES)]
+    _begun.update(names)
     try:
-        make(path)
-        with _locked(path):
-            yield path
+        with contextlib.ExitStack() as lock:
+            yield next(path for path in names if _made(path, make, lock, last=path is names[-1]))
     finally:
-        remove(path)
-        _begun.discard(path)
+        for path in names:
+            remove(path)
+        _begun.difference_update(names)
         # What was refused leaves no empty folder behind either.
         with contextlib.suppress(OSError):
             for each in missing:
                 each.rmdir()
+
+
+def _made(
+    path: Path, make: Callable[[Path], object], lock: contextlib.ExitStack, *, last: bool
+) -> bool:
+    """Make a path and lock it; not if another process took it for abandoned in between.
+
+    Raises:
+        OSError: it cannot be made, or such a thing happened again at the ``last`` try.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        clean(path.parent)
+        make(path)
+        lock.enter_context(_locked(path))
+    except FileNotFoundError:
+        if last:
+            raise
+        return False
+    return True
 
 
 def decided(new: Path) -> Path:
@@ -102,11 +123,14 @@ def clean(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             path = folder / name
-            if OURS.fullmatch(name) and path not in _begun and _abandoned(path):
-                _finish(path)
-                shutil.rmtree(path, ignore_errors=True)
-                with contextlib.suppress(OSError):
-                    path.unlink()
+            if not OURS.fullmatch(name) or path in _begun:
+                continue
+            with _abandoned(path) as left:
+                if left:
+                    _finish(path)
+                    shutil.rmtree(path, ignore_errors=True)
+                    with contextlib.suppress(OSError):
+                        path.unlink()
 
 
 def _finish(left: Path) -> None:
@@ -120,7 +144,11 @@ def _finish(left: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a path as long as the block lasts, where the system has such locks."""
+    """Hold the lock of a path as long as the block lasts, where the system has such locks.
+
+    Raises:
+        FileNotFoundError: it was removed before it was locked.
+    """
     if sys.platform == "win32":
         yield
         return
@@ -128,23 +156,36 @@ def _locked(path: Path) -> Iterator[None]:
     try:
         with contextlib.suppress(OSError):  # some network file systems have none
             fcntl.flock(opened, fcntl.LOCK_SH)
+        path.stat()
         yield
     finally:
         os.close(opened)
 
 
-def _abandoned(path: Path) -> bool:
-    """Whether no process holds the lock. Where there are no locks, nobody can know."""
+@contextlib.contextmanager
+def _abandoned(path: Path) -> Iterator[bool]:
+    """Whether no process holds the lock, which no other one gets while the block lasts.
+
+    Where there are no locks, nobody can know.
+    """
     if sys.platform == "win32" or path.is_symlink():
-        return False
+        yield False
+        return
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
-        return False
+        yield False
+        return
+    try:
+        yield _taken(opened)
+    finally:
+        os.close(opened)
+
+
+def _taken(opened: int) -> bool:
+    """Take the lock for this process alone, if that is at once to be had."""
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
-    finally:
-        os.close(opened)
     return True

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeeff import files
+from edgeeff import files, temporaries
 from edgeeff.errors import OutputError
 
 INTERRUPTED_REMOVAL = """
@@ -161,6 +161,24 @@ def test_only_what_is_called_as_ours_is_removed(name, tmp_path):
     with files.scratch_folder(tmp_path):
         pass
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("temporary", [temporaries.temporary_file, temporaries.temporary_folder])
+def test_what_another_run_took_for_abandoned_is_made_again(temporary, tmp_path, monkeypatch):
+    """Between being made and being locked it looks like what a killed run left."""
+    lock, taken = temporaries._locked, []
+
+    def locked_late(path: Path):
+        if not taken:
+            taken.append(path)
+            path.rmdir() if path.is_dir() else path.unlink()
+        return lock(path)
+
+    monkeypatch.setattr(temporaries, "_locked", locked_late)
+    with temporary(tmp_path) as made:
+        assert made.exists()
+        assert made not in taken
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_another_run_is_at_work_on_stays(tmp_path: Path):
