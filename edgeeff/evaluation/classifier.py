@@ -32,8 +32,9 @@ class Answers:
     Attributes:
         outputs: raw values of its output, as an app gets them, [pictures, classes]; of one
             sigmoid 0.5 and its real value, so that the larger one is the answer.
-        logits: real values before its softmax or sigmoid, float32 [pictures, classes]; those of
-            its output if it ends in neither. One sigmoid is a softmax of 0 and its logit.
+        logits: real values before its softmax or sigmoid, float32 [pictures, classes], times
+            the softmax's own factor (``beta``); those of its output if it ends in neither. One
+            sigmoid is a softmax of 0 and its logit.
     """
 
     outputs: NDArray[Any]
@@ -79,6 +80,7 @@ class Classifier:
         self._runner = Runner(_with_logits(graph, last), threads=threads)
         self.batch, shape, self._values = _dimensions(self._runner, name)
         self.activation = last.kind if last else None
+        self._beta = np.float32(last.options.get("beta", 1.0) if last else 1.0)
         self.exclusive = excludes(self._values, self.activation)
         self._binary = self._values == 1 and self.activation == "LOGISTIC"
         self.classes = 2 if self._binary else self._values
@@ -95,7 +97,7 @@ class Classifier:
         """
         raw = self._runner.run_all(pixels, self._feed)
         flat = [values.reshape(len(pixels), self._values) for values in raw]
-        logits = dequantize(flat[-1], self._runner.outputs[-1])
+        logits = self._beta * dequantize(flat[-1], self._runner.outputs[-1])
         if not np.isfinite(logits).all():
             raise InputError(
                 f"{self._name} answers pictures with values that are not finite numbers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -169,7 +170,8 @@ def _run(compiler: Path, model: str, work: Path, options: CompilerOptions) -> tu
             process.wait()
     finally:
         timer.cancel()
-        _end(process)
+        if process.poll() is None:
+            _end(process)
     if len(printed) > MOST_PRINTED:
         raise TargetUnavailable(
             f"{compiler} printed more than {MOST_PRINTED:,} bytes", "is it Google's compiler?"
@@ -182,10 +184,10 @@ def _run(compiler: Path, model: str, work: Path, options: CompilerOptions) -> tu
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the compiler and what it started, unless it has ended already."""
-    if process.poll() is None:
+    """End the compiler and what it started: its child may outlive it, and hold the pipe."""
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process.wait()
 
 
 def _with_log_file(printed: str, log_file: Path) -> str:

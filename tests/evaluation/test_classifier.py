@@ -31,6 +31,15 @@ class TestClassifier:
         shifted = np.exp(answers.logits - answers.logits.max())
         np.testing.assert_allclose(answers.outputs, shifted / shifted.sum(), rtol=1e-4)
 
+    def test_logits_are_as_the_softmax_weighs_them(self):
+        graph = Graph.of(tiny.FLOAT32.read_bytes())
+        (softmax,) = (o for o in graph.operators if o.kind == "SOFTMAX")
+        graph.update(softmax, options={"beta": 0.25})
+        tested = Classifier(graph.content(), LITE)
+        answers = tested(pictures(2))
+        found = tested.probabilities(answers.logits)
+        np.testing.assert_allclose(found, answers.outputs, rtol=1e-4)
+
     @pytest.mark.parametrize("path", tiny.ALL, ids=lambda path: path.stem)
     def test_outputs_are_what_plain_litert_gives(self, path):
         picture = pictures(1)

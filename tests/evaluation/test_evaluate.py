@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from edgeeff.errors import InputError, UsageError
+from edgeeff.evaluation.accuracy import wilson
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.evaluate import evaluate
 from edgeeff.evaluation.fidelity import fidelity
@@ -75,6 +76,7 @@ def test_of_itself_is_perfect_and_null_in_json(folder):
     assert document["fidelity"] == {
         "images": COUNT,
         "agreement": 1.0,
+        "agreement_ci95": [wilson(COUNT, COUNT).low, 1.0],
         "sqnr_db": None,
         "median_image_sqnr_db": None,
         "kl": 0.0,

@@ -1,6 +1,7 @@
 """A shell script in place of Google's compiler: it prints real words and takes real options."""
 
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -111,12 +112,13 @@ def test_a_crash_of_the_compiler_names_the_signal(model, stand_in, tmp_path):
         compile_model(model, tmp_path / "out", program)
 
 
-def test_a_compiler_that_hangs_is_ended(model, stand_in, tmp_path, monkeypatch):
+@pytest.mark.parametrize("ends", ["sleep 60", "sleep 60 & exit 0"], ids=["itself", "its child"])
+def test_a_compiler_that_hangs_is_ended(model, stand_in, tmp_path, monkeypatch, ends):
     monkeypatch.setattr("edgeeff.prediction.edgetpu_compiler._SLACK_SECONDS", 0)
+    begun = time.monotonic()
     with pytest.raises(TargetUnavailable, match="did not end within 1 s"):
-        compile_model(
-            model, tmp_path / "out", stand_in("", ends="sleep 60"), CompilerOptions(timeout=1)
-        )
+        compile_model(model, tmp_path / "out", stand_in("", ends=ends), CompilerOptions(timeout=1))
+    assert time.monotonic() - begun < 30
 
 
 def test_success_without_a_file_is_no_success(model, stand_in, tmp_path):
