@@ -154,7 +154,7 @@ def _looks(
             looked = _look(runner, batch, graph, histograms)
         finally:
             runners.put(runner)
-        _check(looked, graph, number)
+        _check(looked, graph, _pictures(number, len(batch)))
         return list(looked.values())
 
     # Threads of BLAS would wait for each other, and sum differently with their number.
@@ -236,12 +236,21 @@ def _by_picture(values: npt.NDArray[np.float32], batch: int) -> npt.NDArray[np.f
     return values.reshape(batch if apart else 1, -1)
 
 
-def _check(looked: Mapping[int, Observed], graph: Graph, number: int) -> None:
-    """Refuse what is not finite in batch ``number``."""
+def _pictures(number: int, size: int) -> str:
+    """Which pictures a batch holds, in words; both count from 1."""
+    return (
+        f"picture {number}"
+        if size == 1
+        else f"pictures {(number - 1) * size + 1} to {number * size}"
+    )
+
+
+def _check(looked: Mapping[int, Observed], graph: Graph, which: str) -> None:
+    """Refuse what is not finite in these pictures."""
     for tensor, observed in looked.items():
         if not (observed.minimum.min() > -LARGEST and observed.maximum.max() < LARGEST):
             raise InputError(
-                f"activation {graph.name(tensor)} is not finite for calibration picture {number}, "
+                f"activation {graph.name(tensor)} is not finite for calibration {which}, "
                 f"or beyond {LARGEST:g}",
                 "is the network trained and the picture normalised?",
             )

@@ -113,6 +113,16 @@ def test_a_picture_that_is_not_finite_is_named(graph, broken):
         observe(graph, given)
 
 
+def test_of_a_batch_that_is_not_finite_all_pictures_are_named():
+    graph = Graph.empty()
+    image, answer = (graph.add_tensor(name, (2, 4, 4, 3)) for name in ("image", "answer"))
+    graph.add_operator("LOGISTIC", [image], [answer])
+    graph.cut(inputs=[image], outputs=[answer])
+    good = np.zeros((2, 4, 4, 3), np.float32)
+    with pytest.raises(InputError, match="calibration pictures 3 to 4"):
+        observe(graph, [good, good + np.float32(np.inf), good])
+
+
 def test_no_pictures_are_an_error(graph):
     with pytest.raises(InputError, match="no calibration pictures"):
         observe(graph, [])
