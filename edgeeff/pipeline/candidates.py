@@ -144,7 +144,7 @@ def _checked(
     if not is_checked(job.settings, job.network, recipe):
         return recipe, None
     whole = quantized(recipe)
-    quiet = replace(job, progress=Progress())
+    quiet = replace(job, progress=Progress(), training=None)
     with job.progress.stage("compare with plain rounding"):
         pictures = job.calibration.checking(job.network.preprocessing, job.settings.seed).pictures
 

@@ -205,11 +205,15 @@ class Session:
         trained, pictures = time.perf_counter() - begin, self.plan.steps * self.plan.batch
         batches = judging_batches(self._judged, self.preprocessing, JUDGED_AT_ONCE)
         val_loss, val_top1 = self._learner.judge(batches)
+        loss = float(np.mean(losses))
+        # The last step may have ruined the weights after its own loss was a number.
+        if not np.isfinite((loss, val_loss)).all():
+            raise self._diverged(number)
         return Epoch(
             epoch=number + 1,
             phase=phase.name,
             learning_rate=float(phase.rates[(number + 1 - phase.first) * self.plan.steps - 1]),
-            loss=float(np.mean(losses)),
+            loss=loss,
             accuracy=right / pictures,
             val_loss=val_loss,
             val_top1=val_top1,

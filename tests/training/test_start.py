@@ -31,25 +31,38 @@ def test_a_run_of_another_variant_is_no_beginning(settings, finished, tmp_path):
         train(settings(variant="lite0", weights=str(finished.folder)), tmp_path)
 
 
-@pytest.fixture
-def twenty(tmp_path):
-    return class_folders(tmp_path / "photos", {"bright": 10, "dark": 10})
+@pytest.fixture(scope="module")
+def from_digits(settings, finished):
+    """Makes a run on other pictures that begins with what was learned on digits."""
 
-
-@pytest.fixture
-def from_digits(settings, finished, tmp_path):
-    """A run on other pictures that begins with what was learned on digits."""
-
-    def begin(data, **changes):
+    def begin(data, folder, **changes):
         chosen = {"epochs": 6, "head_epochs": 4, "weights": str(finished.folder), **changes}
-        return train(settings(dataset=None, data=data, **chosen), tmp_path / "run")
+        return train(settings(dataset=None, data=data, **chosen), folder)
 
     return begin
 
 
+@pytest.fixture(scope="module")
+def of_twenty(from_digits, tmp_path_factory):
+    """A run on twenty pictures of two classes."""
+    folder = tmp_path_factory.mktemp("twenty")
+    photos = class_folders(folder / "photos", {"bright": 10, "dark": 10})
+    return from_digits(photos, folder / "run")
+
+
+@pytest.fixture(scope="module")
+def of_uneven_classes(from_digits, tmp_path_factory):
+    """A run on four times as many pictures of one class, two of which cannot be read."""
+    folder = tmp_path_factory.mktemp("uneven")
+    photos = class_folders(folder / "photos", {"bright": 20, "dark": 5})
+    for name in ("000", "001"):
+        (photos / "bright" / f"{name}.png").write_bytes(b"no picture")
+    return from_digits(photos, folder / "run", epochs=1)
+
+
 @pytest.mark.slow
-def test_twenty_pictures_of_two_classes_work_and_are_said_to_be_few(from_digits, twenty):
-    run = from_digits(twenty)
+def test_twenty_pictures_of_two_classes_work_and_are_said_to_be_few(of_twenty):
+    run = of_twenty
     assert run.labels == ("bright", "dark")
     assert run.pictures == {"train": 16, "val": 4, "test": 0, "skipped": 0}
     assert run.best.val_top1 == 1.0
@@ -60,11 +73,10 @@ def test_twenty_pictures_of_two_classes_work_and_are_said_to_be_few(from_digits,
 
 
 @pytest.mark.slow
-def test_steps_of_few_pictures_leave_batchnorm_as_it_was(from_digits, twenty, finished):
-    run = from_digits(twenty)
-    assert any("leave BatchNorm as the weights have it" in note for note in run.notes)
+def test_steps_of_few_pictures_leave_batchnorm_as_it_was(of_twenty, finished):
+    assert any("leave BatchNorm as the weights have it" in note for note in of_twenty.notes)
     before = safetensors.numpy.load_file(finished.folder / runs.BEST)
-    for name, value in last(run).items():
+    for name, value in last(of_twenty).items():
         if "_bn/" in name:
             assert np.array_equal(value, before[name])
 
@@ -72,32 +84,31 @@ def test_steps_of_few_pictures_leave_batchnorm_as_it_was(from_digits, twenty, fi
 @pytest.mark.slow
 def test_classes_of_other_names_begin_with_a_new_classifier(from_digits, tmp_path, finished):
     counts = {f"class{number}": 4 for number in range(10)}
-    run = from_digits(class_folders(tmp_path / "ten", counts), epochs=1, head_epochs=1)
+    photos = class_folders(tmp_path / "ten", counts)
+    run = from_digits(photos, tmp_path / "run", epochs=1, head_epochs=1)
     assert any("for other classes" in note for note in run.notes)
     assert not run.weights.trained
 
 
 @pytest.mark.slow
-def test_pictures_that_cannot_be_read_are_left_out_and_counted(from_digits, twenty):
-    for name in ("000", "001"):
-        (twenty / "dark" / f"{name}.png").write_bytes(b"no picture")
-    run = from_digits(twenty, epochs=1)
-    assert run.pictures["skipped"] == 2
-    assert any("2 pictures cannot be read" in note and "000.png" in note for note in run.notes)
+def test_pictures_that_cannot_be_read_are_left_out_and_counted(of_uneven_classes):
+    assert of_uneven_classes.pictures["skipped"] == 2
+    told = [note for note in of_uneven_classes.notes if "2 pictures cannot be read" in note]
+    assert len(told) == 1
+    assert "000.png" in told[0]
 
 
 @pytest.mark.slow
-def test_a_class_of_which_no_picture_can_be_read_is_refused(from_digits, twenty):
-    for path in (twenty / "dark").iterdir():
+def test_rare_classes_count_more(of_uneven_classes):
+    assert any("classes are uneven" in note for note in of_uneven_classes.notes)
+
+
+def test_a_class_of_which_no_picture_can_be_read_is_refused(settings, tmp_path):
+    photos = class_folders(tmp_path / "photos", {"bright": 10, "dark": 10})
+    for path in (photos / "dark").iterdir():
         path.write_bytes(b"no picture")
     with pytest.raises(InputError, match="no training picture of the class 'dark'"):
-        from_digits(twenty)
-
-
-@pytest.mark.slow
-def test_rare_classes_count_more(from_digits, tmp_path):
-    run = from_digits(class_folders(tmp_path / "uneven", {"bright": 20, "dark": 5}), epochs=1)
-    assert any("classes are uneven" in note for note in run.notes)
+        train(settings(dataset=None, data=photos), tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -126,9 +126,21 @@ def test_a_killed_process_loses_no_finished_epoch(settings, finished, tmp_path):
     assert (run.folder / runs.LAST).read_bytes() == (finished.folder / runs.LAST).read_bytes()
 
 
+@pytest.fixture
+def few(settings, tmp_path):
+    """Settings of a training on few pictures, some of them changed: its epochs take no time."""
+    photos = class_folders(tmp_path / "photos", {"bright": 24, "dark": 24})
+
+    def changed(**changes):
+        usual = {"epochs": 2, "head_epochs": 1, "batch": 4}
+        return settings(dataset=None, data=photos, **{**usual, **changes})
+
+    return changed
+
+
 @pytest.mark.slow
-def test_between_two_phases_the_bits_are_the_same_too(settings, tmp_path):
-    chosen = settings(epochs=2, head_epochs=1)
+def test_between_two_phases_the_bits_are_the_same_too(few, tmp_path):
+    chosen = few()
     whole = train(chosen, tmp_path / "whole")
     with pytest.raises(StoppedError):
         train(chosen, tmp_path / "stopped", on_epoch=stopped_after(1))
@@ -148,7 +160,7 @@ def test_the_first_epochs_leave_all_but_the_classifier_alone(settings, finished,
 
 
 @pytest.mark.slow
-def test_a_full_disk_ends_the_run_and_loses_nothing(settings, tmp_path, monkeypatch):
+def test_a_full_disk_ends_the_run_and_loses_nothing(few, tmp_path, monkeypatch):
     from edgeeff import files
 
     real, calls = files.write_together, []
@@ -160,11 +172,12 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(settings, tmp_path, monkeypa
         real(contents)
 
     monkeypatch.setattr(files, "write_together", full)
+    run = tmp_path / "run"
     with pytest.raises(OutputError, match="No space left"):
-        train(settings(), tmp_path)
+        train(few(head_epochs=0), run)
     monkeypatch.setattr(files, "write_together", real)
-    assert len(read_run(tmp_path).epochs) == 1
-    assert len(resume_training(tmp_path).epochs) == 3
+    assert len(read_run(run).epochs) == 1
+    assert len(resume_training(run).epochs) == 2
 
 
 def test_a_run_that_is_there_is_not_begun_anew_unasked(settings, finished):
@@ -178,12 +191,10 @@ def test_a_finished_run_has_nowhere_to_go_on_to(finished):
 
 
 @pytest.mark.slow
-def test_a_run_whose_pictures_have_changed_does_not_go_on(settings, tmp_path):
-    photos = class_folders(tmp_path / "photos", {"bright": 6, "dark": 6})
-    chosen = settings(dataset=None, data=photos, epochs=2, batch=4)
+def test_a_run_whose_pictures_have_changed_does_not_go_on(few, tmp_path):
     with pytest.raises(StoppedError):
-        train(chosen, tmp_path / "run", on_epoch=stopped_after(1))
-    picture = next((photos / "dark").iterdir())
+        train(few(), tmp_path / "run", on_epoch=stopped_after(1))
+    picture = next((tmp_path / "photos" / "dark").iterdir())
     Image.new("RGB", (90, 70)).save(picture)
     with pytest.raises(InputError, match="are not those that"):
         resume_training(tmp_path / "run")
@@ -195,13 +206,13 @@ def test_a_folder_without_a_run_cannot_go_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_there(settings, tmp_path):
-    # Decay of so much makes weights nine times as large in each step.
-    growing = {"learning_rate": 10.0, "weight_decay": 1.0, "warmup": 0.0}
-    chosen = settings(epochs=2, head_epochs=1, batch=16, **growing)
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_there(few, tmp_path):
+    # Decay of so much makes weights nine times as large in each of 38 steps.
+    growing = {"learning_rate": 10.0, "weight_decay": 1.0, "warmup": 0.0, "batch": 1}
+    run = tmp_path / "run"
     with pytest.raises(InputError, match=r"loss of epoch 2 is no number.*best.safetensors"):
-        train(chosen, tmp_path)
-    kept = safetensors.numpy.load_file(tmp_path / runs.BEST)
+        train(few(**growing), run)
+    kept = safetensors.numpy.load_file(run / runs.BEST)
     assert all(np.isfinite(value).all() for value in kept.values())
 
 

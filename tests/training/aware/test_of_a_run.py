@@ -29,26 +29,39 @@ def test_what_trained_the_weights_is_learned_from_and_what_chose_them_verifies(f
     assert few.held_out == pair.held_out
 
 
-def test_a_run_is_converted_with_training_in_one_command(finished, tmp_path, monkeypatch):
-    from edgeeff.training.aware import training
-
-    # The last block alone: it is ready at once.
-    monkeypatch.setattr(training, "MOST_VALUES", 1)
-    settings = Settings(weights=str(finished.folder), qat=True, qat_steps=60, output=tmp_path)
-    made = edgeeff.convert(None, settings).manifest
-    assert made.integer_only
-    assert made.qat["source"] == str(finished.folder)
-    assert made.qat["end_db"] >= made.qat["start_db"]
-    assert (made.qat["kept"] > 0) == (made.qat["end_db"] > made.qat["start_db"])
-    assert made.qat["same_answers"] >= 0.99
-
-
 @pytest.fixture
 def quick(monkeypatch):
     """The last block alone is trained: it is ready at once."""
     from edgeeff.training.aware import training
 
     monkeypatch.setattr(training, "MOST_VALUES", 1)
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """How many steps each integer network is trained for, in order."""
+    from edgeeff.training.aware import training
+
+    real, found = training.train, []
+
+    def train(*given, **options):
+        found.append(given[4].steps)
+        return real(*given, **options)
+
+    monkeypatch.setattr(training, "train", train)
+    return found
+
+
+def test_a_run_is_converted_with_training_in_one_command(finished, tmp_path, quick, trainings):
+    settings = Settings(weights=str(finished.folder), qat=True, qat_steps=20, output=tmp_path)
+    made = edgeeff.convert(None, settings).manifest
+    # Networks that are only tried are not trained.
+    assert trainings == [20]
+    assert made.integer_only
+    assert made.qat["source"] == str(finished.folder)
+    assert made.qat["end_db"] >= made.qat["start_db"]
+    assert (made.qat["kept"] > 0) == (made.qat["end_db"] > made.qat["start_db"])
+    assert made.qat["same_answers"] >= 0.99
 
 
 def said(capsys, *words):
