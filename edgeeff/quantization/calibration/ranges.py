@@ -11,9 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from edgeeff.arrays import Vector
 from edgeeff.quantization.calibration.estimators import ESTIMATORS, LEVELS, Range
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.calibration.shared_ranges import shared
+from edgeeff.quantization.calibration.swish import LOWEST_AT, told_apart_by_swish
 from edgeeff.quantization.grid import FIXED, RESCALING_END, Grid, rescaling
 from edgeeff.quantization.recipes.recipe import Ranges
 from edgeeff.tflite.graph import Graph
@@ -90,6 +92,7 @@ def grids(
     rule: Ranges,
     *,
     synthetic: bool,
+    levels: int = LEVELS,
 ) -> dict[int, Grid]:
     """The int8 grid of every activation but the input, whose range the preprocessing gives.
 
@@ -99,13 +102,16 @@ def grids(
         batchnorm: what BatchNorm says, by tensor index (``credible``).
         rule: of the recipe.
         synthetic: the pictures are made up.
+        levels: that values will be told apart by: more than int8 has if the grids are widened.
     """
     trust = trusted(batchnorm, rule, synthetic=synthetic)
     found: dict[int, Range] = {}
     for operator in graph.operators:
         for tensor in operator.outputs:
             if tensor in observed:
-                found[tensor] = _range(graph, operator, observed[tensor], trust, found, rule)
+                found[tensor] = _range(
+                    graph, operator, observed[tensor], trust, found, rule, levels
+                )
     logits, made = logits_of(graph), _first_holding(graph, logits_of(graph))
     margin = rule.logits_margin if synthetic else rule.logits_margin_data
     low, high = logits_range(observed[logits], graph.shape(logits)[-1], rule.logits_percent, margin)
@@ -262,7 +268,9 @@ def _range(
     batchnorm: Mapping[int, TensorStatistics],
     found: Mapping[int, Range],
     rule: Ranges,
+    levels: int,
 ) -> Range:
+    reached = observed.minimum
     if not _by_batchnorm(graph, operator, batchnorm):
         low, high = ESTIMATORS[rule.estimator](observed, rule)
         if operator.activation != "RELU6":
@@ -271,12 +279,19 @@ def _range(
         return 0.0, 6.0
     elif is_swish(graph, operator):
         low, high = found[operator.inputs[0]]
-        return _swish(max(low, SWISH_LOWEST)), _swish(high)
+        return _swish(max(low, LOWEST_AT)), _swish(high)
     else:
         said = batchnorm[operator.output]
         reach = rule.deviations * np.asarray(said.deviation)
-        low, high = float((said.mean - reach).min()), float((said.mean + reach).max())
+        reached = said.mean - reach
+        low, high = float(reached.min()), float((said.mean + reach).max())
     lowest, highest = told_apart(graph, operator.output, rule)
+    told = _told_in_swish(graph, operator.output, reached, high, rule, levels)
+    # With an upper end from BatchNorm, below which most values stay far, an end so near to zero
+    # cost a B0 1.2 dB where its channels are not scaled.
+    scaled = not math.isfinite(lowest)
+    if told is not None and (scaled or not _by_batchnorm(graph, operator, batchnorm)):
+        lowest = told
     return max(low, lowest), min(high, highest)
 
 
@@ -296,17 +311,44 @@ def told_apart(graph: Graph, tensor: int, rule: Ranges) -> Range:
     if readers and all(reader.kind == "HARD_SWISH" for reader in readers):
         return -HARD_SWISH_END, math.inf
     products = [reader for reader in readers if reader.kind == "MUL"]
-    if len(readers) == 2 and len(products) == 1 and products[0].inputs[0] == tensor:
-        if is_swish(graph, products[0]):
-            return -rule.swish_end, math.inf
-        factor = _factor_in_sigmoid(graph, products[0])
-        if factor is not None:
-            return -rule.swish_end / float(factor.min()), math.inf
+    if len(readers) == 2 and len(products) == 1 and is_swish(graph, products[0]):
+        return (-rule.swish_end if products[0].inputs[0] == tensor else -math.inf), math.inf
     if len(readers) == 1 and readers[0].kind == "LOGISTIC":
         after = graph.consumers.get(readers[0].output, ())
         if len(after) == 1 and _factor_in_sigmoid(graph, after[0]) is not None:
             return -rule.swish_end, rule.swish_end
     return -math.inf, math.inf
+
+
+def _told_in_swish(
+    graph: Graph, tensor: int, reached: Vector, high: float, rule: Ranges, levels: int
+) -> float | None:
+    """The least value of a swish's input that its product's grid tells from those below.
+
+    The narrow channels of a scaled swish, x / s · sigmoid(x), whose s is small, have the finest steps, but hardly reach down
+    themselves.
+
+    Args:
+        graph: the network.
+        tensor: an activation.
+        reached: the least value of each of its channels, [channels].
+        high: the upper end of its range, at which that of the product lies.
+        rule: of the recipe; below ``-swish_end`` no x is told apart.
+        levels: of a grid.
+
+    Returns:
+        ``None`` for what is no input of a swish.
+    """
+    readers = graph.consumers.get(tensor, ())
+    products = [reader for reader in readers if reader.kind == "MUL"]
+    if len(readers) != 2 or len(products) != 1 or products[0].inputs[0] != tensor:
+        return None
+    factor = np.ones(1) if is_swish(graph, products[0]) else _factor_in_sigmoid(graph, products[0])
+    if factor is None:
+        return None
+    half_a_step = factor.astype(np.float64) * max(high, 0.0) / (2 * levels)
+    told = told_apart_by_swish(half_a_step, rule.swish_end)
+    return float(np.maximum(told / factor, reached).min())
 
 
 def _factor_in_sigmoid(graph: Graph, product: Operator) -> npt.NDArray[np.float32] | None:
@@ -326,9 +368,6 @@ HARD_SWISH_END = 3.0
 
 LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD")
 """Operators whose output BatchNorm describes as a normal distribution per channel."""
-
-SWISH_LOWEST = -1.2784645
-"""Where x · sigmoid(x) is smallest."""
 
 
 def _swish(x: float) -> float:

@@ -13,10 +13,15 @@ from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration import coverage, ranges
+from edgeeff.quantization.calibration.estimators import LEVELS
 from edgeeff.quantization.calibration.observation import Observations, Observed, observe
 from edgeeff.quantization.calibration.odd_pictures import odd_pictures
 from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set, without
-from edgeeff.quantization.corrections.bias_room import make_room, widen_for_biases
+from edgeeff.quantization.corrections.bias_room import (
+    LEVELS_16_BITS,
+    make_room,
+    widen_for_biases,
+)
 from edgeeff.quantization.corrections.correction import Corrections, Known, correct
 from edgeeff.quantization.corrections.equalization import (
     equalize,
@@ -165,7 +170,10 @@ def _grids(
     if not recipe.static:
         return {}
     rule = recipe.ranges
-    found = ranges.grids(graph, known.observed, known.batchnorm, rule, synthetic=synthetic)
+    levels = 2 * LEVELS_16_BITS if recipe.scheme == "int16x8" else LEVELS
+    found = ranges.grids(
+        graph, known.observed, known.batchnorm, rule, synthetic=synthetic, levels=levels
+    )
     found[graph.input] = normalised_grid(preprocessing)
     return found
 

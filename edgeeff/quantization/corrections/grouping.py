@@ -16,13 +16,15 @@ import numpy as np
 from edgeeff.arrays import Vector
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.calibration.ranges import is_swish, told_apart
+from edgeeff.quantization.calibration.swish import SWISH_LEAST
 from edgeeff.quantization.corrections.channel_groups import Members, spatial, take_apart
 from edgeeff.quantization.corrections.partition import Labels, Matrix, cost, partition
 from edgeeff.quantization.corrections.regions import Region, regions
 from edgeeff.quantization.corrections.swish_scaling import (
-    equalizing_factors,
+    SwishChannels,
     scalable_through_swish,
     scale_through_swish,
+    scaling_factors,
     swish_inputs,
 )
 from edgeeff.quantization.grid import FIXED, HIGHEST, LOWEST
@@ -33,8 +35,6 @@ from edgeeff.tflite.statistics import TensorStatistics
 from edgeeff.tflite.weights import per_channel
 
 STEPS = HIGHEST - LOWEST
-SWISH_LEAST = -0.2784646
-"""The smallest value of x · sigmoid(x)."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ def _changed(graph: Graph, region: Region, known: Activations, rule: Group) -> G
         return None
     if region.channels < rule.narrow and scalable_through_swish(graph, region):
         inputs = swish_inputs(graph, region)
-        factors = {t: equalizing_factors(_both_ways(graph, t, known)) for t in inputs}
+        costs = _sensitivity(graph, region, known.observed)
+        factors = {t: scaling_factors(_channels(graph, t, known, costs)) for t in inputs}
         everything = (np.arange(region.channels),)
         divided = scale_through_swish(graph, region, factors)
         return Grouped(name, before, None, everything, {}, divided)
@@ -168,9 +169,13 @@ def _widths(graph: Graph, region: Region, known: Activations) -> Widths | None:
     return low, high, np.stack([sensitivity[t] for t in tensors])
 
 
-def _both_ways(graph: Graph, tensor: int, known: Activations) -> Vector:
+def _channels(
+    graph: Graph, tensor: int, known: Activations, costs: Mapping[int, Vector]
+) -> SwishChannels:
+    """What the channels of a swish's input do."""
     low, high = _reach(graph, tensor, known)
-    return np.maximum(high, -low)
+    (product,) = (reader for reader in graph.consumers[tensor] if reader.kind == "MUL")
+    return SwishChannels(-low, high, costs[tensor], costs[product.output])
 
 
 def _reach(graph: Graph, tensor: int, known: Activations) -> tuple[Vector, Vector]:

@@ -10,12 +10,15 @@ and what sums over channels takes it into the columns of its weights (Xiao et al
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from edgeeff.arrays import Vector
+from edgeeff.quantization.calibration.swish import SWISH_LEAST, told_apart_by_swish
 from edgeeff.quantization.corrections.equalization import HOMOGENEOUS
 from edgeeff.quantization.corrections.regions import Region
+from edgeeff.quantization.grid import HIGHEST, LOWEST
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.weights import from_per_channel, per_channel
@@ -23,8 +26,14 @@ from edgeeff.tflite.weights import from_per_channel, per_channel
 PASSING = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "MUL", "PAD", "RELU"})
 """Operators through which a factor above zero passes unchanged, unless they also cut off at 6."""
 
-NARROWEST = 1e-2
-"""A channel that reaches less far than this share of the median one is scaled as if it did."""
+NARROWEST = (0.01, 0.05, 0.1, 0.2, 0.4)
+"""Shares of the median reach that ``scaling_factors`` tries: what reaches less far is scaled as if
+it did."""
+
+RATIOS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+"""How far the grid is to reach below zero, as a share of how far above; likewise."""
+
+STEPS = HIGHEST - LOWEST
 
 
 def scalable_through_swish(graph: Graph, region: Region) -> bool:
@@ -51,14 +60,52 @@ def swish_inputs(graph: Graph, region: Region) -> tuple[int, ...]:
     return tuple(found)
 
 
-def equalizing_factors(reach: Vector) -> Vector:
-    """What to divide channels by so that all reach as far as the median one, float64 [channels].
+@dataclass(frozen=True)
+class SwishChannels:
+    """What the channels of a swish's input do, float64 [channels] each.
 
-    Args:
-        reach: how far each channel gets, float64 [channels].
+    Attributes:
+        low: how far each gets below zero, as far as swish tells values apart; not negative.
+        high: how far above zero; not negative.
+        cost: what an error of variance 1 in it costs.
+        product_cost: what one in swish(x) costs.
     """
+
+    low: Vector
+    high: Vector
+    cost: Vector
+    product_cost: Vector
+
+
+def scaling_factors(channels: SwishChannels) -> Vector:
+    """What to divide the channels of a swish's input by, float64 [channels].
+
+    Divided, all reach as far as the grid does, above zero or below. Wide channels fill what is
+    above, for swish tells nothing apart far below; narrow ones fill what is below. How much of the
+    grid is which, and from where on a narrow channel is let be narrow, is tried: the rounding of
+    x / s and of swish(x) / s should cost least.
+    """
+    reach = np.maximum(channels.high, channels.low)
     usual = float(np.median(reach[reach > 0])) if (reach > 0).any() else 1.0
-    return np.maximum(reach / usual, NARROWEST)
+    tried = [
+        np.maximum(np.maximum(channels.high, channels.low / ratio) / usual, narrowest)
+        for ratio in RATIOS
+        for narrowest in NARROWEST
+    ]
+    return min(tried, key=lambda factors: _rounding_cost(channels, factors))
+
+
+def _rounding_cost(channels: SwishChannels, factors: Vector) -> float:
+    """Of x / s and swish(x) / s on a grid each, but for a constant."""
+    above = float((channels.high / factors).max())
+    half_a_step = factors * above / (2 * STEPS)
+    below = np.minimum(channels.low, -told_apart_by_swish(half_a_step, float(channels.low.max())))
+    product_below = np.minimum(channels.low, -SWISH_LEAST)
+    power = np.square(factors)
+    return sum(
+        (above + float((low / factors).max())) ** 2 * float((cost * power).sum())
+        for low, cost in ((below, channels.cost), (product_below, channels.product_cost))
+    )
 
 
 def scale_through_swish(
