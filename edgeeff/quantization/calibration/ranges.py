@@ -325,8 +325,8 @@ def _told_in_swish(
 ) -> float | None:
     """The least value of a swish's input that its product's grid tells from those below.
 
-    The narrow channels of a scaled swish, x / s · sigmoid(x), whose s is small, have the finest steps, but hardly reach down
-    themselves.
+    The narrow channels of a scaled swish, x / s · sigmoid(x), whose s is small, have the finest
+    steps, but hardly reach down themselves.
 
     Args:
         graph: the network.
