@@ -270,7 +270,7 @@ def _range(
     rule: Ranges,
     levels: int,
 ) -> Range:
-    reached = observed.minimum
+    reached = observed.minimum.astype(np.float64)
     if not _by_batchnorm(graph, operator, batchnorm):
         low, high = ESTIMATORS[rule.estimator](observed, rule)
         if operator.activation != "RELU6":
