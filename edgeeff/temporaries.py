@@ -164,7 +164,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _abandoned(path: Path) -> Iterator[bool]:
-    """Whether no process holds the lock, which no other one gets while the block lasts.
+    """Whether it is this user's and no process holds the lock, which none gets in the block.
 
     Where there are no locks, nobody can know.
     """
@@ -185,7 +185,9 @@ def _abandoned(path: Path) -> Iterator[bool]:
 def _taken(opened: int) -> bool:
     """Take the lock for this process alone, if that is at once to be had."""
     try:
+        # In a folder of all users another one could have put it there.
+        mine = os.fstat(opened).st_uid == os.geteuid()
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
-    return True
+    return mine

@@ -224,3 +224,13 @@ def test_a_folder_at_the_place_of_one_file_leaves_the_other_alone(tmp_path):
     with pytest.raises(OutputError, match="two is a directory"):
         files.write_together({tmp_path / "one": b"new", tmp_path / "two": b"new"})
     assert contents(tmp_path) == {"one": b"old"}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files away")
+def test_what_another_user_left_stays(tmp_path):
+    theirs = tmp_path / ".edgeeff-01234567"
+    theirs.mkdir()
+    os.chown(theirs, 65534, 65534)
+    with files.scratch_folder(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == [theirs]

@@ -45,6 +45,7 @@ def accepted(content: bytes) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_mutant_is_quantized_or_refused(tmp_path: Path):
     whole, number, tried, made = graphs(), 0, 0, 0
     path, longest, largest = tmp_path / "mutant.tflite", 0.0, 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from edgeeff.temporaries import temporary_folder
 from edgeeff.tflite.messages import CHATTER
 
 MOST_WORDS = 1 << 16
@@ -70,14 +71,14 @@ class Child:
 @contextlib.contextmanager
 def started(module: str) -> Iterator[Child]:
     """Run a module as a child of this process, which ends it and removes its temporary files."""
-    scratch = tempfile.TemporaryDirectory(prefix="edgeeff-", ignore_cleanup_errors=True)
+    scratch = temporary_folder(Path(tempfile.gettempdir()))
     with scratch as folder, tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=printed,
-            env={**environment(), "TMPDIR": folder},
+            env={**environment(), "TMPDIR": str(folder)},
             # A Ctrl-C goes to this process, which ends the child.
             start_new_session=True,
         )
