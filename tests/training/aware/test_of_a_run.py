@@ -53,10 +53,10 @@ def trainings(monkeypatch):
 
 
 def test_a_run_is_converted_with_training_in_one_command(finished, tmp_path, quick, trainings):
-    settings = Settings(weights=str(finished.folder), qat=True, qat_steps=20, output=tmp_path)
+    settings = Settings(weights=str(finished.folder), qat=True, qat_steps=60, output=tmp_path)
     made = edgeeff.convert(None, settings).manifest
     # Networks that are only tried are not trained.
-    assert trainings == [20]
+    assert trainings == [60]
     assert made.integer_only
     assert made.qat["source"] == str(finished.folder)
     assert made.qat["end_db"] >= made.qat["start_db"]
