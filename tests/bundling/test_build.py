@@ -316,6 +316,25 @@ class TestTheSample:
         assert self.run(bundled, "--check").strip() == "coffee.png: equal"
 
     @pytest.mark.parametrize("name", ["int8.tflite", "float32.tflite"])
+    def test_ends_with_a_status_where_an_answer_is_wrong(
+        self, bundled: Bundled, tmp_path: Path, name: str
+    ) -> None:
+        changed = tmp_path / "bundle"
+        shutil.copytree(bundled.path, changed)
+        models = {Path(model.file).name: model for model in bundled.document.models}
+        golden = changed / models[name].vectors[0].output
+        golden.write_bytes(golden.read_bytes()[::-1])
+        done = self.started(changed, "--model", name, "--check")
+        assert done.returncode == 1
+        assert "coffee.png: off by " in done.stdout
+        assert done.stderr.endswith("answers are not those of the bundle\n")
+
+    def test_names_the_models_that_there_are(self, bundled: Bundled) -> None:
+        done = self.started(bundled.path, "--model", "int4.tflite", "--check")
+        assert done.returncode == 2
+        assert "int4.tflite is not a file in models/, which has int8.tflite" in done.stderr
+
+    @pytest.mark.parametrize("name", ["int8.tflite", "float32.tflite"])
     def test_names_the_class_that_edgeeff_names(
         self, bundled: Bundled, photographs, tmp_path: Path, name: str
     ) -> None:
@@ -358,9 +377,13 @@ class TestTheSample:
         np.testing.assert_array_equal(sample.square(turned, how), sample.square(picture, how))
 
     @staticmethod
-    def run(bundled: Bundled, *words: str) -> str:
+    def started(bundle: Path, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "samples/classify.py", *words]
-        done = subprocess.run(command, cwd=bundled.path, capture_output=True, text=True, check=True)
+        return subprocess.run(command, cwd=bundle, capture_output=True, text=True)
+
+    def run(self, bundled: Bundled, *words: str) -> str:
+        done = self.started(bundled.path, *words)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
 
