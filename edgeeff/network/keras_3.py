@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,31 @@ def load(path: Path, *, allow_code: bool) -> Any:
     keras = importlib.import_module("keras")
     check_backend(str(path))
     return keras.models.load_model(path, compile=False, safe_mode=not allow_code)
+
+
+def calling(model: Any) -> Callable[[Any], Any]:
+    """From pictures to what a model answers outside of training, also in a graph.
+
+    Keras 3 allows names such as ``my model (v2)``, of which TensorFlow can make no scope of a
+    graph: layers have others while they are called.
+    """
+    names = {layer: str(layer.name) for layer in model._flatten_layers()}
+
+    def call(image: Any) -> Any:
+        try:
+            for layer, name in names.items():
+                layer.name = _fit_for_scopes(name)
+            return model(image, training=False)
+        finally:
+            for layer, name in names.items():
+                layer.name = name
+
+    return call
+
+
+def _fit_for_scopes(name: str) -> str:
+    fit = re.sub(r"[^A-Za-z0-9_.\\/>-]", "_", name)
+    return fit if re.match(r"[A-Za-z0-9.]", fit) else f"layer{fit}"
 
 
 def check_backend(name: str) -> None:

@@ -97,7 +97,12 @@ def of_model(model: Any, name: str | None = None) -> Classifier:
         raise _ends(name, len(model.inputs), len(model.outputs))
     shape = _sizes(model.inputs[0].shape)[1:]
     _check_shape(name, shape, _sizes(model.outputs[0].shape))
-    return _of_pictures(name, lambda image: model(image, training=False), shape, model)
+    called = keras_3.calling if keras_3.is_model(model) else _calling
+    return _of_pictures(name, called(model), shape, model)
+
+
+def _calling(model: tf_keras.Model) -> Callable[[Any], Any]:
+    return lambda image: model(image, training=False)
 
 
 def _check_file(path: Path, *, allow_code: bool) -> int:

@@ -90,6 +90,17 @@ def test_every_saving_format_answers_as_the_model_does(
     assert same_function(tmp_path / name) < 1e-4
 
 
+def test_names_that_no_graph_can_have_are_kept_out_of_it(tmp_path: Path) -> None:
+    keras = importlib.import_module("keras")
+    layers = [keras.layers.Flatten(name="_flach"), keras.layers.Dense(3, name="Größe (1)")]
+    network = keras.Sequential([keras.Input(PICTURE), *layers], name="my model (v2)")
+    read = model_files.of_model(network)
+    graph = model_export.exported(read, PICTURE, 1).graph
+    assert difference(read.name, read.call, graph.content(), from_options(SIDE, "0", "1")) < 1e-4
+    assert network.name == "my model (v2)"
+    assert [layer.name for layer in network.layers] == ["_flach", "Größe (1)"]
+
+
 def test_a_network_that_is_not_nested_is_read_too(tmp_path: Path) -> None:
     flat(trunk()).save(tmp_path / "flat.keras")
     assert same_function(tmp_path / "flat.keras", "127.5", "127.5") < 1e-4
