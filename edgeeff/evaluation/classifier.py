@@ -18,7 +18,7 @@ from edgeeff.pictures.shapes import Shape, picture_shape
 from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_layout import channels_last
-from edgeeff.tflite.logits import final_activation
+from edgeeff.tflite.logits import MIXED, final_activation, final_kind
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.runner import Runner, dequantize
 
@@ -48,9 +48,9 @@ class Classifier:
         preprocessing: how its pictures are made.
         batch: how many pictures the file takes at once.
         classes: how many classes it tells apart: 2 by one sigmoid.
-        activation: the kind of ``tflite.logits.final_activation``, or ``None``.
-        exclusive: whether one class excludes the others: not those of one plain value, or of
-            several sigmoids.
+        activation: as ``tflite.logits.final_kind`` says.
+        exclusive: whether one class excludes the others: not those of one plain value, of several
+            sigmoids, or of a mixed answer.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Classifier:
         last = final_activation(graph)
         self._runner = Runner(_with_logits(graph, last), threads=threads)
         self.batch, shape, self._values = _dimensions(self._runner, name)
-        self.activation = last.kind if last else None
+        self.activation = final_kind(graph)
         self._beta = np.float32(last.options.get("beta", 1.0) if last else 1.0)
         self.exclusive = excludes(self._values, self.activation)
         self._binary = self._values == 1 and self.activation == "LOGISTIC"
@@ -110,8 +110,13 @@ class Classifier:
         return Answers(flat[0], logits)
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """What logits say of each class, 0..1: their sigmoids or softmax, [pictures, classes]."""
+        """What logits say of each class, 0..1: their sigmoids or softmax, [pictures, classes].
+
+        What a model answers itself where its answer is made of several such values.
+        """
         values = logits.astype(np.float64)
+        if self.activation == MIXED:
+            return values
         if self.activation == "LOGISTIC" and not self._binary:
             return np.asarray(0.5 * (1 + np.tanh(values / 2)))
         powers = np.exp(values - values.max(axis=1, keepdims=True))
@@ -123,9 +128,9 @@ def excludes(outputs: int, activation: str | None) -> bool:
 
     Args:
         outputs: of the model.
-        activation: the kind of ``tflite.logits.final_activation``, or ``None``.
+        activation: as ``tflite.logits.final_kind`` says.
     """
-    return (outputs == 1) == (activation == "LOGISTIC")
+    return activation != MIXED and (outputs == 1) == (activation == "LOGISTIC")
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

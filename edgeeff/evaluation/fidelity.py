@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from edgeeff.errors import InputError
 from edgeeff.evaluation.accuracy import Share, wilson
 
-NOT_EXCLUSIVE = "no same top-1 and no KL: one value, or a sigmoid for each, excludes no class"
+NOT_EXCLUSIVE = (
+    "no same top-1 and no KL: one value, a sigmoid for each, or an answer made of several "
+    "softmaxes or sigmoids, excludes no class"
+)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from edgeeff.pictures.shapes import Shape
 from edgeeff.tflite import statistics
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_scaling import Scaling
-from edgeeff.tflite.logits import cut_at_logits, final_activation
+from edgeeff.tflite.logits import cut_at_logits, final_kind
 from edgeeff.tflite.statistics import Statistics
 
 
@@ -68,7 +68,7 @@ def exported(model: Classifier, shape: Shape, batch: int) -> ExportedClassifier:
         ) from error
     moments = graph_moments(graph, function)
     _name(graph)
-    output = PROBABILITIES if final_activation(graph) else LOGITS
+    output = PROBABILITIES if final_kind(graph) else LOGITS
     graph.rename(graph.output, output)
     graph.sign(SIGNATURE, {INPUT: graph.input}, {output: graph.output})
     known = {graph.name(tensor): as_statistics(found) for tensor, found in moments.items()}

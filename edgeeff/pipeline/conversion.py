@@ -35,7 +35,7 @@ from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.tflite.float_model import FloatModel
-from edgeeff.tflite.logits import final_activation
+from edgeeff.tflite.logits import final_kind
 from edgeeff.tflite.manifest import describe, described, refuse_foreign, write_model
 from edgeeff.training.runs import Run, check_variant, is_run
 
@@ -371,9 +371,7 @@ def _check_limits(network: FloatModel, settings: Settings) -> None:
     """Miss a limit that this network's answers cannot be held against before the work."""
     if settings.limits.min_agreement is not None:
         graph = network.graph
-        last = final_activation(graph)
-        outputs = graph.shape(graph.output)[-1]
-        exclusive = excludes(outputs, last.kind if last else None)
+        exclusive = excludes(graph.shape(graph.output)[-1], final_kind(graph))
         check_agreement(settings.limits, exclusive=exclusive)
 
 

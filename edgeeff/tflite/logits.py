@@ -11,6 +11,9 @@ FINAL_ACTIVATIONS = ("SOFTMAX", "LOGISTIC")
 ARRANGING = ("RESHAPE", "SQUEEZE")
 """Operators that hand on the same values in another shape."""
 
+MIXED = "MIXED"
+"""In place of one of them, where an answer is worked out of what several or others made."""
+
 CONVERTING = ("QUANTIZE", "DEQUANTIZE")
 """Operators by which a quantized model gives its caller another type."""
 
@@ -25,6 +28,35 @@ def final_activation(graph: Graph) -> Operator | None:
     while operator is not None and operator.kind in (*CONVERTING, *ARRANGING):
         operator = graph.producer.get(operator.inputs[0])
     return operator if operator is not None and operator.kind in FINAL_ACTIVATIONS else None
+
+
+def final_kind(graph: Graph) -> str | None:
+    """The kind of the final activation; ``None`` of a model that answers with its logits.
+
+    ``MIXED`` where the answer is neither: what softmaxes or sigmoids made, joined, scaled or added,
+    as the mean of an ensemble.
+    """
+    last = final_activation(graph)
+    if last is not None:
+        return last.kind
+    waiting, seen = [graph.output], {graph.output}
+    while waiting:
+        operator = graph.producer.get(waiting.pop())
+        if operator is None or operator.weighted or operator.kind == "BATCH_MATMUL":
+            continue
+        if operator.kind in FINAL_ACTIVATIONS and not _gates(graph, operator):
+            return MIXED
+        waiting += set(operator.inputs) - seen
+        seen.update(operator.inputs)
+    return None
+
+
+def _gates(graph: Graph, operator: Operator) -> bool:
+    """Whether other activations are multiplied by it, as in swish and squeeze-excite."""
+    return any(
+        reader.kind == "MUL" and not any(graph.tensor(tensor).constant for tensor in reader.inputs)
+        for reader in graph.consumers.get(operator.output, ())
+    )
 
 
 def logits_of(graph: Graph) -> int:

@@ -41,6 +41,10 @@ def classifier(kernel: np.ndarray, last: str | None) -> bytes:
     if last == "SOFTMAX":
         options = schema.SoftmaxOptionsT(beta=1.0)
         made = writer.add(last, (made,), (1, outputs), dtype="float32", options=options)
+    elif last == "halved":
+        made = writer.add("LOGISTIC", (made,), (1, outputs), dtype="float32")
+        half, options = writer.tensor((1,), "float32", 0.5), schema.MulOptionsT()
+        made = writer.add("MUL", (made, half), (1, outputs), dtype="float32", options=options)
     elif last:
         made = writer.add(last, (made,), (1, outputs), dtype="float32")
     return writer.content([image], [made])
@@ -111,6 +115,16 @@ def test_logits_are_those_before_the_final_activation(last):
     assert np.array_equal(bare(picture).logits, whole(picture).logits)
     assert whole.activation == last
     assert whole.probabilities(whole(picture).logits) == pytest.approx(whole(picture).outputs)
+
+
+def test_what_is_worked_out_of_probabilities_is_shown_as_it_is(folder):
+    model = Classifier(classifier(TWO, "halved"), PREPROCESSING)
+    logits = np.array([[0.1, 0.4]])
+    assert np.array_equal(model.probabilities(logits), logits)
+    yes, no = (saved(folder, name, TWO, "halved") for name in ("yes", "no"))
+    found = measured(folder, no, yes, labels=False).fidelity
+    assert found is not None
+    assert (found.agreement, found.kl) == (None, None)
 
 
 def test_one_sigmoid_tells_two_classes_apart_at_one_half(folder):

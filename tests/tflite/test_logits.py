@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgeeff.tflite.graph import Graph
-from edgeeff.tflite.logits import cut_at_logits, final_activation, logits_of
+from edgeeff.tflite.logits import MIXED, cut_at_logits, final_activation, final_kind, logits_of
 from tests.small_classifiers import SmallClassifier
 
 
@@ -29,3 +29,30 @@ def test_a_network_without_one_answers_with_its_logits():
     graph = Graph.of(network.content(network.reshaped(logits, 1, 4)))
     assert final_activation(graph) is None
     assert logits_of(graph) == graph.output
+
+
+@pytest.mark.parametrize("activation", ["SOFTMAX", "LOGISTIC"])
+@pytest.mark.parametrize("end", ["CONCATENATION", "ADD"])
+def test_an_answer_made_of_probabilities_is_neither_they_nor_logits(activation, end):
+    network = SmallClassifier(8)
+    features = network.mean(network.image)
+    one, other = (network.alone(network.dense(features, 4), activation) for _ in range(2))
+    joined = end == "CONCATENATION"
+    answer = network.concatenated(one, other) if joined else network.joined(end, one, other)
+    graph = Graph.of(network.content(answer))
+    assert final_activation(graph) is None
+    assert final_kind(graph) == MIXED
+
+
+def test_what_gates_activations_makes_no_probabilities():
+    network = SmallClassifier(8)
+    features = network.mean(network.image)
+    swish = network.joined("MUL", features, network.alone(features, "LOGISTIC"))
+    assert final_kind(Graph.of(network.content(swish))) is None
+
+
+def test_layers_behind_a_softmax_answer_with_logits():
+    network = SmallClassifier(8)
+    features = network.dense(network.mean(network.image), 4)
+    logits = network.dense(network.alone(features, "SOFTMAX"), 4)
+    assert final_kind(Graph.of(network.content(logits))) is None
