@@ -11,6 +11,12 @@ import click
 class FiniteNumber(click.FloatRange):
     """A number in a range; neither ``nan``, which no comparison ever refuses, nor ``inf``."""
 
+    name = "number"
+
+    def _describe_range(self) -> str:
+        """For ``--help``, where a range without ends is none."""
+        return "" if self.min is None and self.max is None else super()._describe_range()
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:

@@ -25,6 +25,9 @@ MODULES = re.compile(
 )
 """Public places of what configurations of layers speak of."""
 
+FROM_KERAS = re.compile(r"(?:tf_)?keras\b|tensorflow\b|builtins$")
+"""Modules of classes that are there wherever Keras is."""
+
 INTERNAL = re.compile(r"(?:tf_)?keras\.src(?:\.\w+)+")
 
 INTERNAL_CLASSES = frozenset({"Functional", "Sequential", "TFOpLambda", "SlicingOpLambda"})
@@ -100,6 +103,17 @@ def refuse_code(path: object, configuration: Any) -> None:
         if what is not None:
             where = f"layer {layer!r} " if layer else ""
             raise InputError(f"{path}: {where}has code of its own ({what})", ALLOW)
+
+
+def own_layers(configuration: Any) -> list[str]:
+    """The layers of classes that are not of Keras, as far as their file says of which they are."""
+    return [
+        f"{layer} of class {described['class_name']}"
+        for described, layer in _described(configuration, "")
+        if not re.match(
+            r"(tf_)?keras\b|tensorflow\b|builtins$", str(described.get("module", "keras"))
+        )
+    ]
 
 
 def refuse_operators(path: object, kinds: Iterable[str], stateful: Iterable[str]) -> None:

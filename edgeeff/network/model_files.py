@@ -24,7 +24,8 @@ from edgeeff.errors import InputError
 from edgeeff.network import keras_3
 from edgeeff.network.export import SIGNATURE
 from edgeeff.network.keras_files import CONFIG_LIMIT, attribute
-from edgeeff.network.model_code import refuse_code, refuse_operators, refuse_saving
+from edgeeff.network.model_code import own_layers, refuse_code, refuse_operators, refuse_saving
+from edgeeff.tflite.reader import IDENTIFIER
 
 EXPORT = 'save it there with model.export("FOLDER"), and give that folder to --model'
 
@@ -61,9 +62,9 @@ def read(path: Path, *, allow_code: bool = False) -> Classifier:
         return _saved_model(path, allow_code=allow_code)
     if not path.exists():
         raise InputError(f"{path}: no such file", "give a .keras or .h5 file or a SavedModel")
-    version = _check_file(path, allow_code=allow_code)
+    version, own = _check_file(path, allow_code=allow_code)
     with foreign.parsing(
-        f"{path} cannot be loaded",
+        f"{path} cannot be loaded" + (f", for its layer {own[0]}" if own else ""),
         "a class of your own in it? Build the model in Python and give it to "
         f"edgeeff.convert_model; or {EXPORT}",
     ):
@@ -105,9 +106,15 @@ def _calling(model: tf_keras.Model) -> Callable[[Any], Any]:
     return lambda image: model(image, training=False)
 
 
-def _check_file(path: Path, *, allow_code: bool) -> int:
-    """Look through a file before Keras loads it; gives the Keras version that wrote it."""
+def _check_file(path: Path, *, allow_code: bool) -> tuple[int, list[str]]:
+    """Look through a file before Keras loads it.
+
+    Returns:
+        The Keras version that wrote it, and its layers of the user's own classes.
+    """
     content = files.read_bytes(path, foreign.MOST_UNPACKED)
+    if content[4:8] == IDENTIFIER:
+        raise InputError(f"{path} is a .tflite file, not of Keras", f"edgeeff quantize {path}")
     most = foreign.most_unpacked(len(content))
     with foreign.parsing(
         f"{path} is not a whole Keras model",
@@ -126,7 +133,7 @@ def _check_file(path: Path, *, allow_code: bool) -> int:
         )
     if not allow_code:
         refuse_code(path, configuration)
-    return int(major)
+    return int(major), own_layers(configuration)
 
 
 def _of_archive(content: bytes, most: int) -> tuple[Any, str]:

@@ -21,6 +21,7 @@ from edgeeff.network.model_code import refuse_code
 from edgeeff.network.same_function import difference
 from edgeeff.pictures.preprocessing import from_options
 from edgeeff.tflite.logits import final_activation
+from tests.tflite import tiny
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
@@ -454,3 +455,25 @@ def test_a_file_says_which_version_wrote_it(saved: Path) -> None:
     """What the choice between tf_keras and Keras 3 rests on."""
     with zipfile.ZipFile(saved) as archive:
         assert json.loads(archive.read("metadata.json"))["keras_version"].startswith("2.")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_layer_of_ones_own_class_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    keras = importlib.import_module("keras")
+
+    class Twice(keras.layers.Layer):
+        def call(self, values: Any) -> Any:
+            return 2 * values
+
+    layers = [Twice(name="double"), keras.layers.Flatten(), keras.layers.Dense(3)]
+    keras.Sequential([keras.Input(PICTURE), *layers]).save(tmp_path / "own.keras")
+    with pytest.raises(InputError, match="cannot be loaded, for its layer double of class Twice"):
+        model_files.read(tmp_path / "own.keras", allow_code=True)
+
+
+def test_a_tflite_file_is_for_quantize(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    path.write_bytes(tiny.FLOAT32.read_bytes())
+    with pytest.raises(InputError, match=r"is a \.tflite file") as refused:
+        model_files.read(path)
+    assert refused.value.hint == f"edgeeff quantize {path}"
