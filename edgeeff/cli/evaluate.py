@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeeff.cli.encoding import one_line
 from edgeeff.cli.figures import Rows, fidelity_rows, pictures, share_of
 from edgeeff.cli.terminal import Terminal, common_options
 
@@ -87,8 +88,9 @@ def command(
 def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) -> None:
     for prediction in evaluation.predictions:
         pairs = zip(prediction.classes, prediction.probabilities, strict=True)
-        named = (f"{classes[i] if classes else i} {share:.1%}" for i, share in pairs)
-        terminal.say(f"{prediction.path}: {', '.join(named)}")
+        form = ".1%" if prediction.shares else ".4g"
+        named = (f"{classes[i] if classes else i} {value:{form}}" for i, value in pairs)
+        terminal.say(f"{one_line(str(prediction.path))}: {', '.join(named)}")
     source = f" of {evaluation.data}" if evaluation.data else ""
     rows = [("pictures", f"{evaluation.images:,}{source}")]
     rows += [("weights", evaluation.weights)] if evaluation.weights else []

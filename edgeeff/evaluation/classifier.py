@@ -49,6 +49,8 @@ class Classifier:
         batch: how many pictures the file takes at once.
         classes: how many classes it tells apart: 2 by one sigmoid.
         activation: as ``tflite.logits.final_kind`` says.
+        shares: whether it answers with probabilities or the logits of some: not with a plain value,
+            or with what is made of several softmaxes or sigmoids.
         exclusive: whether one class excludes the others: not those of one plain value, of several
             sigmoids, or of a mixed answer.
     """
@@ -83,6 +85,7 @@ class Classifier:
         self._beta = np.float32(last.options.get("beta", 1.0) if last else 1.0)
         self.exclusive = excludes(self._values, self.activation)
         self._binary = self._values == 1 and self.activation == "LOGISTIC"
+        self.shares = self.activation != MIXED and (self._values > 1 or self.activation is not None)
         self.classes = 2 if self._binary else self._values
         self.preprocessing = preprocessing
         if preprocessing.shape != shape:
@@ -112,10 +115,10 @@ class Classifier:
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """What logits say of each class, 0..1: their sigmoids or softmax, [pictures, classes].
 
-        What a model answers itself where its answer is made of several such values.
+        What a model answers itself where that is no such value.
         """
         values = logits.astype(np.float64)
-        if self.activation == MIXED:
+        if not self.shares:
             return values
         if self.activation == "LOGISTIC" and not self._binary:
             return np.asarray(0.5 * (1 + np.tanh(values / 2)))

@@ -34,11 +34,13 @@ class Prediction:
         path: of the picture.
         classes: their indices.
         probabilities: as ``Classifier.probabilities`` has them.
+        shares: as ``Classifier.shares``: whether they are probabilities.
     """
 
     path: Path
     classes: tuple[int, ...]
     probabilities: tuple[float, ...]
+    shares: bool = True
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,7 @@ class _Judge:
                 both = (self.tested.probabilities(one.logits) for one in (truth, found))
                 self.changes += changes(pictures, *both)
         if self.top:
-            self.predictions += _predictions(
-                pictures, self.tested.probabilities(found.logits), self.top
-            )
+            self.predictions += _predictions(pictures, self.tested, found.logits, self.top)
 
 
 def evaluate(
@@ -255,11 +255,12 @@ def _answers(
 
 
 def _predictions(
-    pictures: list[Picture], probabilities: NDArray[np.float64], top: int
+    pictures: list[Picture], tested: Classifier, logits: NDArray[np.float32], top: int
 ) -> Iterator[Prediction]:
-    for picture, shares in zip(pictures, probabilities, strict=True):
-        best = np.argsort(-shares, kind="stable")[:top]
-        yield Prediction(picture.path, tuple(best.tolist()), tuple(shares[best].tolist()))
+    for picture, values in zip(pictures, tested.probabilities(logits), strict=True):
+        best = np.argsort(-values, kind="stable")[:top]
+        of_best = tuple(values[best].tolist())
+        yield Prediction(picture.path, tuple(best.tolist()), of_best, tested.shares)
 
 
 def _accuracy(parts: list[NDArray[np.int64]], classes: int) -> Accuracy | None:

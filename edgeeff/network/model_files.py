@@ -98,8 +98,20 @@ def of_model(model: Any, name: str | None = None) -> Classifier:
         raise _ends(name, len(model.inputs), len(model.outputs))
     shape = _sizes(model.inputs[0].shape)[1:]
     _check_shape(name, shape, _sizes(model.outputs[0].shape))
+    _check_precision(name, model)
     called = keras_3.calling if keras_3.is_model(model) else _calling
     return _of_pictures(name, called(model), shape, model)
+
+
+def _check_precision(name: str, model: Any) -> None:
+    """Refuse a network that TFLite's kernels, which are of float32, cannot compute."""
+    for layer in model._flatten_layers():
+        computes = str(layer.compute_dtype)
+        if re.search(r"float(?!32)", computes):
+            raise InputError(
+                f"{name} computes in {computes} from layer {layer.name} on, TFLite in float32",
+                "build it with the policy float32, give it the weights and save that",
+            )
 
 
 def _calling(model: tf_keras.Model) -> Callable[[Any], Any]:

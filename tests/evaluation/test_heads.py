@@ -143,6 +143,19 @@ def test_the_likelier_class_of_one_sigmoid_comes_first():
     assert model.probabilities(logits) == pytest.approx(np.array([[0.25, 0.75]]))
 
 
+@pytest.mark.parametrize(("kernel", "last"), [(ONE, None), (TWO, "halved")])
+def test_what_is_no_probability_is_shown_as_no_percentage(folder, capsys, kernel, last):
+    path = saved(folder, "model", kernel, last)
+    words = ["--data", str(folder / "pictures"), "--ignore-labels", "-v"]
+    words += ["--mean", "0", "--std", "1"]
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", str(path), *words])
+    assert not ended.value.code
+    shown = [line for line in capsys.readouterr().out.splitlines() if ".png: " in line]
+    assert shown
+    assert not any("%" in line for line in shown)
+
+
 @pytest.mark.parametrize("last", [None, "SOFTMAX"])
 def test_one_output_without_a_sigmoid_has_no_accuracy(folder, last):
     with pytest.raises(InputError, match="one output"):

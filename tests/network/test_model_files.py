@@ -471,6 +471,14 @@ def test_a_layer_of_ones_own_class_that_cannot_be_made_is_named(tmp_path: Path) 
         model_files.read(tmp_path / "own.keras", allow_code=True)
 
 
+@pytest.mark.parametrize("keras", [tf_keras, importlib.import_module("keras")])
+def test_a_network_of_another_precision_is_told_from_one_without_operators(keras: Any) -> None:
+    half = keras.layers.Dense(3, dtype="mixed_float16", name="half")
+    network = keras.Sequential([keras.Input(PICTURE), keras.layers.Flatten(), half])
+    with pytest.raises(InputError, match="computes in float16 from layer half on"):
+        model_files.of_model(network)
+
+
 def test_a_tflite_file_is_for_quantize(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(tiny.FLOAT32.read_bytes())

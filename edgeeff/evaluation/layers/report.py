@@ -114,13 +114,19 @@ def layer_errors(
         The layers whose activation is quantized, the one with most error of its own first.
 
     Raises:
-        InputError: the reference is quantized; the two have no quantized activation in common; an
-            input that ``feeding`` refuses; the record of grouped channels is damaged or not of
-            this float network.
+        InputError: the reference is quantized; the two differ in the shape of their answer, or
+            have no quantized activation in common; an input that ``feeding`` refuses; the record of
+            grouped channels is damaged or not of this float network.
     """
     if any(tensor.scales for tensor in reference.tensors):
         raise InputError(
             "the model of --reference is quantized itself",
+            "--reference takes the float model that this one was made from",
+        )
+    answers = quantized.shape(quantized.output)[1:], reference.shape(reference.output)[1:]
+    if answers[0] != answers[1]:
+        raise InputError(
+            f"the model answers {list(answers[0])}, that of --reference {list(answers[1])}",
             "--reference takes the float model that this one was made from",
         )
     graph = grouped_as(correctable(fix_batch(channels_last(reference))), quantized)

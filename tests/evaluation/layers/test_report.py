@@ -119,6 +119,12 @@ def test_without_equalization_outliers_cost_most_of_the_accuracy(with_outlier, u
     assert sqnr(with_outlier, "int8-plain") < untouched_sqnr - 8.0
 
 
+def test_a_reference_of_other_classes_is_refused(tiny_float, lite0_float):
+    made = quantized(tiny_float.read_bytes(), find_recipe("int8-plain"), 2)
+    with pytest.raises(InputError, match=r"answers \[10\], that of --reference \[1000\]"):
+        compared(made, lite0_float.read_bytes(), [], SMALL)
+
+
 def test_layers_of_networks_that_do_not_belong_together_are_refused(lite0_float):
     content = lite0_float.read_bytes()
     with pytest.raises(InputError, match="no layer in common"):
