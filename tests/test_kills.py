@@ -25,12 +25,14 @@ from edgeeff.temporaries import clean
 from edgeeff.tflite.manifest import parse_manifest
 from edgeeff.training import runs
 from tests.small_classifiers import SmallClassifier
-from tests.test_fuzz_quantize import SIDE
 
 KILLS = int(os.environ.get("EDGEEFF_FUZZ_KILLS", "0"))
 """Of each command; 0: a few of the quickest."""
 
 SEED = int(os.environ.get("EDGEEFF_FUZZ_SEED", "0"))
+SIDE = 16
+"""Of the pictures, in pixels."""
+
 SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 ROOT = Path(__file__).parents[1]
 SECONDS = 300

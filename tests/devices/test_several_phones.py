@@ -92,7 +92,7 @@ def test_phones_are_measured_at_the_same_time(phones: list[TestPhone], model: Pa
     assert len(progress.threads) == 2
     for name in names:
         stages = [stage for stage in progress.stages if stage.startswith(f"{name}: ")]
-        assert [stage.split()[1] for stage in stages] == ["load", "time"]
+        assert [stage.split()[1] for stage in stages] == ["repeats", "load", "time"]
 
 
 def test_one_call_measures_every_phone_that_can_be(phones: list[TestPhone], model: Path) -> None:

@@ -22,7 +22,7 @@ SETTINGS = FitSettings(max_latency=10.0)
         ({"max_latency": float("nan")}, "--max-latency nan"),
         ({"max_bytes": -1}, "--max-bytes -1"),
         ({"max_bytes": 9, "networks": 0}, "--networks 0"),
-        ({"max_bytes": 9, "resolution": 10**6}, "--resolution 1e+06"),
+        ({"max_bytes": 9, "resolution": 10**6}, "--resolution 1000000"),
         ({"max_bytes": 9, "families": ("c",)}, "unknown family 'c'"),
         ({"max_bytes": 9, "precisions": ("int4",)}, "unknown precision 'int4'"),
         ({"max_bytes": 9, "target": "npu"}, "unknown target 'npu'"),

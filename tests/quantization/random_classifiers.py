@@ -95,7 +95,7 @@ class RandomClassifier:
         """Quantize it as ``quantize`` does; an ``AssertionError`` if it is worse than rounding."""
         network = self.network()
         recipe = policy.plan(Settings(), policy.held_by(correctable(network.graph)))
-        check_network(network, recipe)
+        check_network(network)
         pictures = synthetic_set(16, network.preprocessing)
         source = "synthetic" if self.synthetic else "photographs"
         calibration = replace(pictures, source=source)

@@ -10,7 +10,7 @@ from edgeeff.evaluation.classifier import Classifier
 from edgeeff.pictures.preprocessing import from_options, of_family
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.float_graph import correctable, float_graph
-from edgeeff.quantization.quantize import WHOLE, check_network, quantize_model
+from edgeeff.quantization.quantize import check_network, quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
@@ -90,9 +90,9 @@ def test_copies_of_constants_leave_the_function_as_it_is():
 @pytest.mark.parametrize("recipe", ["int8", "int8-plain", "int16x8", "dynamic", "float16"])
 def test_every_output_of_an_operator_has_a_range(recipe: str):
     model, named = FloatModel(with_split(), PREPROCESSING), find_recipe(recipe)
-    check_network(model, named)
+    check_network(model)
     content = quantize_model(model, named, synthetic_set(4, PREPROCESSING))
-    assert parse_model(content).integer_only == (named.scheme in WHOLE)
+    assert parse_model(content).integer_only == (named.static)
     classifiers = [Classifier(one, PREPROCESSING) for one in (with_split(), content)]
     pictures = synthetic_set(4, PREPROCESSING, seed=3).pictures
     float_, made = (np.concatenate([it(p[None]).logits for p in pictures]) for it in classifiers)
@@ -125,7 +125,7 @@ def ending_in(dtype: str) -> bytes:
 
 def test_a_network_that_gives_no_scores_is_refused_by_its_operator():
     with pytest.raises(InputError, match="ends in ARG_MAX, which gives no scores"):
-        check_network(FloatModel(ending_in("int64"), PREPROCESSING), find_recipe("int8"))
+        check_network(FloatModel(ending_in("int64"), PREPROCESSING))
 
 
 def test_weights_in_half_precision_are_refused_before_any_work():
@@ -176,7 +176,7 @@ def test_what_no_classifier_has_is_refused_before_any_work(change, words):
     model = objects.unpack(net.content(net.alone(scores, "SOFTMAX")))
     change(model)
     with pytest.raises(InputError, match=words):
-        check_network(FloatModel(objects.pack(model), PREPROCESSING), find_recipe("int8"))
+        check_network(FloatModel(objects.pack(model), PREPROCESSING))
 
 
 def test_grey_pictures_that_are_repeated_for_rgb_stay_integers() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 from pathlib import Path
 
@@ -75,8 +76,10 @@ def test_the_order_of_work_does_not_show(graph):
 
 @pytest.mark.slow
 def test_a_batch_that_lingers_does_not_hold_what_the_next_one_needs(graph, monkeypatch):
-    def lingers(looked, graph, number):
-        time.sleep(0.01 * (number % 3))
+    waits = itertools.cycle((0.0, 0.01, 0.02))
+
+    def lingers(looked, graph, pictures):
+        time.sleep(next(waits))
 
     expected = observe(graph, batches(30))
     monkeypatch.setattr(observation, "_check", lingers)
