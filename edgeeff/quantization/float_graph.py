@@ -10,6 +10,9 @@ import numpy as np
 from edgeeff.errors import InputError
 from edgeeff.tflite.graph import Graph
 
+MOST_PICTURES = 1024
+"""In a batch: with more, the activations of a calibration fill the memory."""
+
 LARGEST = 1e15
 """Magnitude of weights and activations from which on sums of squares leave float32."""
 
@@ -129,6 +132,7 @@ def refuse_unfit(graph: Graph) -> None:
         raise InputError(
             "the model's answer does not depend on the picture", "export the whole network"
         )
+    _refuse_odd_shapes(graph)
     _refuse_odd_weights(graph)
     kind = graph.tensor(graph.input).dtype
     if kind != "float32":
@@ -144,6 +148,22 @@ def _depends_on_picture(graph: Graph) -> set[int]:
         if found.intersection(operator.inputs):
             found.update(operator.outputs)
     return found
+
+
+def _refuse_odd_shapes(graph: Graph) -> None:
+    """Raise ``InputError`` for more pictures at once than any app has, and for empty tensors."""
+    pictures = graph.shape(graph.input)[0]
+    if pictures > MOST_PICTURES:
+        raise InputError(
+            f"the model takes {pictures:,} pictures at once, of at most {MOST_PICTURES:,}",
+            "export it with a smaller batch, such as 1",
+        )
+    for operator in graph.operators:
+        if any(0 in graph.shape(tensor) for tensor in operator.outputs):
+            raise InputError(
+                f"the {operator.kind} {operator.name} makes nothing of a picture of this size",
+                "is the file whole? Does the network fit its pictures?",
+            )
 
 
 def _refuse_odd_weights(graph: Graph) -> None:

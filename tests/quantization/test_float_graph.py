@@ -206,3 +206,20 @@ def test_what_breaks_the_quantizer_s_own_reader_is_refused():
     network, recipe = FloatModel(objects.pack(model), PREPROCESSING), find_recipe("int8-plain")
     with pytest.raises(InputError, match="litert-quantizer refuses the network: "):
         quantize_model(network, recipe, synthetic_set(4, PREPROCESSING))
+
+
+def test_more_pictures_at_once_than_any_app_has_are_refused() -> None:
+    network = SmallClassifier(SIDE)
+    graph = Graph.of(network.content(network.dense(network.mean(network.image), 4)))
+    graph.resize(graph.input, (32768, SIDE, SIDE, 3))
+    with pytest.raises(InputError, match="takes 32,768 pictures at once"):
+        check_network(FloatModel(graph.content(), PREPROCESSING))
+
+
+def test_an_operator_that_makes_nothing_is_refused() -> None:
+    network = SmallClassifier(SIDE)
+    pooled = network.pool(network.image, "AVERAGE_POOL_2D")
+    graph = Graph.of(network.content(network.dense(network.mean(pooled), 4)))
+    graph.resize(pooled, (1, 0, 0, 3))
+    with pytest.raises(InputError, match=r"the AVERAGE_POOL_2D .* makes nothing of a picture"):
+        check_network(FloatModel(graph.content(), PREPROCESSING))
