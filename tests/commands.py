@@ -19,3 +19,14 @@ def said(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, 
     status = run(*words)
     captured = capsys.readouterr()
     return status, captured.out, captured.err
+
+
+def assert_one_error(
+    capsys: pytest.CaptureFixture[str], status: int, words: str, *command: object
+) -> None:
+    """``edgeeff COMMAND`` ends with this status and in one error, which has these words."""
+    ended, _, errors = said(capsys, *command)
+    lines = errors.splitlines()
+    assert ended == status
+    assert words in " ".join(lines)
+    assert sum(line.startswith("error:") for line in lines) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeeff.cli import main
+from tests.commands import assert_one_error
 
 BAD = {
     "no budget": ([], 2, "no budget is given"),
@@ -42,12 +43,7 @@ BAD = {
 @pytest.mark.parametrize(("words", "status", "said"), BAD.values(), ids=list(BAD))
 def test_what_cannot_be_done_is_one_line_before_any_work(words, status, said, tmp_path, capsys):
     output = tmp_path / "fit"
-    with pytest.raises(SystemExit) as ended:
-        main(["fit", *words, "--output", str(output)])
-    lines = capsys.readouterr().err.splitlines()
-    assert ended.value.code == status
-    assert said in " ".join(lines)
-    assert sum(line.startswith("error:") for line in lines) == 1
+    assert_one_error(capsys, status, said, "fit", *words, "--output", output)
     assert not output.exists()
 
 

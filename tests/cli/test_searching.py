@@ -18,6 +18,7 @@ from edgeeff.fitting.search.space import Candidate, candidates
 from edgeeff.fitting.search.storage import JOURNAL, open_storage
 from edgeeff.training.settings import TrainingSettings
 from edgeeff.training.train import digest, read
+from tests.commands import assert_one_error
 from tests.documents import validated
 
 pytestmark = pytest.mark.timeout(120)
@@ -66,12 +67,7 @@ def test_what_cannot_be_done_is_one_line_before_any_training(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     output = tmp_path / "fit"
-    with pytest.raises(SystemExit) as ended:
-        main(["fit", *words, "--output", str(output)])
-    lines = capsys.readouterr().err.splitlines()
-    assert ended.value.code == status
-    assert said in " ".join(lines)
-    assert sum(line.startswith("error:") for line in lines) == 1
+    assert_one_error(capsys, status, said, "fit", *words, "--output", output)
     assert list(tmp_path.iterdir()) == []
 
 
