@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from edgeeff import files
 from edgeeff.temporaries import clean
@@ -78,7 +79,7 @@ class Command:
     """What is ended at any moment.
 
     Attributes:
-        words: of the command; results go to ``out``, ``SEED`` stands for a number.
+        words: of the command; results go to ``out``, over what an earlier one left there.
         imports: modules to be imported once.
         check: raises ``AssertionError`` for results that are neither old nor new.
     """
@@ -102,6 +103,7 @@ def run_is_whole(folder: Path) -> None:
         assert not list(folder.glob("*.safetensors"))
         return
     found = runs.read_run(folder)
+    assert found.epochs or not found.sha256
     for name in found.sha256:
         if name != runs.STATE or not found.finished:
             runs.checked(found, name)
@@ -120,10 +122,11 @@ COMMANDS = {
     ),
     "train": Command(
         (
-            *("train", "--variant", "b0-phi-8", "--dataset", "digits", "--resolution", "32"),
-            *("--weights", "none", "--epochs", "2"),
+            *("train", "--variant", "b0-phi-8", "--data", "pictures", "--resolution", "32"),
+            *("--weights", "none", "--epochs", "3"),
         ),
-        "edgeeff.training.train",
+        # TensorFlow once for all copies, and before anything else: so it says nothing.
+        "edgeeff.network, edgeeff.training.session, edgeeff.training.train",
         run_is_whole,
     ),
 }
@@ -148,9 +151,7 @@ class Copies:
         """Run the command, ended after so many seconds or at a rename; its status, its seconds."""
         assert self.process.stdin
         assert self.process.stdout
-        # A run that was stopped goes on only if asked to: each begins in an empty folder.
-        again = ["--force", "--seed", str(seed)] if self.command.check is pairs_agree else []
-        words = [*self.command.words, "--output", "out", *again]
+        words = [*self.command.words, "--output", "out", "--force", "--seed", str(seed)]
         line = json.dumps([words, str(self.folder), rename])
         print(line, file=self.process.stdin, flush=True)
         copy, begin = int(self.process.stdout.readline()), time.monotonic()
@@ -187,6 +188,10 @@ def copies(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copies]:
     net = SmallClassifier(SIDE)
     scores = net.dense(net.mean(net.convolution(net.image, 8)), 5)
     (tmp_path / "net.tflite").write_bytes(net.content(net.alone(scores, "SOFTMAX")))
+    for part, label, number in itertools.product(("train", "val"), "ab", range(8)):
+        picture = tmp_path / "pictures" / part / label / f"{number}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (SIDE, SIDE), (ord(label), 32 * number, 0)).save(picture)
     words, pipe = [sys.executable, "-c", COPIES.format(imports=command.imports)], subprocess.PIPE
     with subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
         yield Copies(process, command, tmp_path)
@@ -209,8 +214,6 @@ def test_an_end_at_any_moment_leaves_old_or_new_results(copies):
     for number in range(KILLS or 6):
         draw = random.Random(f"{SEED} {number}")  # noqa: S311 - not for secrets
         signum = SIGNALS[number % len(SIGNALS)]
-        if copies.command.check is run_is_whole:
-            shutil.rmtree(copies.folder / "out", ignore_errors=True)
         status, _ = copies.run(number, after=draw.uniform(0, whole), signum=signum)
         print(f"seed {SEED}, attempt {number}: {signum.name}, status {status}")
         # By the signal itself only before the command begins, or after it has ended.
@@ -224,8 +227,6 @@ def test_an_end_at_any_moment_leaves_old_or_new_results(copies):
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_kill_at_a_rename_leaves_old_or_new_results(copies, moment):
     for number in itertools.count(1):
-        if copies.command.check is run_is_whole:
-            shutil.rmtree(copies.folder / "out", ignore_errors=True)
         status, _ = copies.run(number, rename=(number, moment))
         copies.check(at_once=False)
         if status == 0:

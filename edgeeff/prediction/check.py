@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Any
 
 from edgeeff.errors import unknown_name
@@ -122,23 +123,28 @@ def partition(graph: Subgraph, supported: Sequence[bool]) -> list[int]:
     """
     made = {tensor for operator in graph.operators for tensor in operator.outputs}
     ready = {tensor.index for tensor in graph.tensors} - made
+    waits = [{each for each in one.inputs if each >= 0} - ready for one in graph.operators]
+    readers: defaultdict[int, list[int]] = defaultdict(list)
+    for place, tensors in enumerate(waits):
+        for tensor in tensors:
+            readers[tensor].append(place)
+    queues: dict[bool, list[int]] = {False: [], True: []}
+    for place, tensors in enumerate(waits):
+        if not tensors:
+            queues[supported[place]].append(place)  # in order, as a heap is
     piece = [-1] * len(graph.operators)
     number = 0
-    while -1 in piece:
-        kind: bool | None = None
-        progress = True
-        while progress:
-            progress = False
-            for place, operator in enumerate(graph.operators):
-                waits = any(tensor >= 0 and tensor not in ready for tensor in operator.inputs)
-                if piece[place] >= 0 or waits or kind not in (None, supported[place]):
-                    continue
-                kind = supported[place]
-                piece[place] = number
-                ready.update(operator.outputs)
-                progress = True
-        if kind is None:
-            break  # operators that read what nothing writes: state, or a broken file
+    # Operators that read what nothing writes never get ready: state, or a broken file.
+    while any(queues.values()):
+        _, kind = min((queue[0], kind) for kind, queue in queues.items() if queue)
+        while queues[kind]:
+            place = heappop(queues[kind])
+            piece[place] = number
+            for tensor in graph.operators[place].outputs:
+                for reader in readers.pop(tensor, ()):
+                    waits[reader].discard(tensor)
+                    if not waits[reader]:
+                        heappush(queues[supported[reader]], reader)
         number += 1
     return piece
 

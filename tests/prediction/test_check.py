@@ -1,3 +1,5 @@
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +52,13 @@ def test_neighbouring_pieces_are_of_different_kinds(made):
 def test_a_row_of_operators_is_cut_where_the_kind_changes():
     graph = chain(*["RELU"] * 5).graphs[0]
     assert partition(graph, [True, True, False, True, False]) == [0, 0, 1, 2, 3]
+
+
+def test_many_pieces_take_no_longer_than_one():
+    graph = chain(*["RELU"] * 2000).graphs[0]
+    begin = time.process_time()
+    assert partition(graph, [True, False] * 1000) == list(range(2000))
+    assert time.process_time() - begin < 1  # with a walk over all operators for each: 4 s
 
 
 def test_constants_are_counted_once_and_only_where_they_are_taken():
