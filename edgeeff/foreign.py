@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import reprlib
 import struct
 import sys
@@ -52,6 +53,12 @@ MALFORMED = (
     zlib.error,
 )
 """What parsers raise on files that are damaged, or made to do damage."""
+
+_CALLS = (
+    (re.compile(r"\w+\.__init__\(\) missing \d+ required [\w-]+ arguments?:"), "it lacks"),
+    (re.compile(r"\w+\.__init__\(\) got an unexpected keyword argument"), "it has an unknown"),
+)
+"""What Python says of a dataclass that fields of a document do not fit, and what that means."""
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
@@ -107,7 +114,10 @@ def reason(error: BaseException) -> str:
         return "it asks for more memory than there is"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    said = " ".join(str(error).split())
+    for pattern, meaning in _CALLS:
+        said = pattern.sub(meaning, said)
+    return said[:200] or type(error).__name__
 
 
 def shown(value: object) -> str:

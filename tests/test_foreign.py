@@ -12,7 +12,7 @@ import pytest
 
 from edgeeff import errors, files, foreign, memory
 from edgeeff.errors import InputError, UsageError
-from edgeeff.pictures.images import read_images, read_labels
+from edgeeff.pictures.images import Skipped, read_images, read_labels
 from edgeeff.pipeline.settings import BOUNDS, Settings
 from edgeeff.quantization.recipes import layer_names
 from edgeeff.quantization.recipes.recipe import kept_precisions, parse
@@ -173,3 +173,13 @@ def test_a_resolution_that_a_manifest_claims_is_not_believed(tmp_path: Path):
 
 
 RULE = {"resolution": 224, "mean": [0] * 3, "std": [1] * 3, "interpolation": "bilinear", "crop": 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"path": "a"}, "it lacks 'reason'"), ({"pth": "a"}, "it has an unknown 'pth'")],
+)
+def test_fields_that_do_not_fit_are_told_without_the_code_that_takes_them(fields, words):
+    with pytest.raises(InputError) as refused, foreign.parsing("a.json is malformed"):
+        Skipped(**fields)
+    assert refused.value.message == f"a.json is malformed: {words}"

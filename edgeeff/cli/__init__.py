@@ -42,7 +42,15 @@ COMMANDS = {
 
 
 OF_THE_SYSTEM = frozenset(
-    {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOSPC, errno.EROFS, errno.EMFILE}
+    {
+        errno.EBADF,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENAMETOOLONG,
+        errno.ENOSPC,
+        errno.EROFS,
+        errno.EMFILE,
+    }
 )
 """What a path or a disk does to any program: no bug of ours."""
 
@@ -170,10 +178,16 @@ def _of_the_system(error: OSError, as_json: bool) -> int:
 
 
 def _open_closed_streams() -> None:
-    """Let a stream that was closed before we began go nowhere, in place of being ``None``."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    """Have a stream in place of each that was closed before we began, where Python has ``None``.
+
+    Errors go nowhere. Standard output is opened to be read, so that writing to it fails as on a
+    full disk: it would be lost.
+    """
+    read, write = os.O_RDONLY, os.O_WRONLY
+    for name, mode, flags in (("stdin", "r", read), ("stdout", "w", read), ("stderr", "w", write)):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+            nowhere = os.open(os.devnull, flags)
+            setattr(sys, name, open(nowhere, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> Any:

@@ -94,6 +94,19 @@ def of_folders(found: Sequence[str], names: Sequence[str], source: str) -> Class
     return Classes({name: i for i, name in enumerate(found)}, tuple(found), (note,))
 
 
+def of_empty(names: Sequence[str], source: str) -> tuple[str, ...]:
+    """What the user must be told of folders without pictures, which other tools take for classes.
+
+    Args:
+        names: of the folders.
+        source: the folder above.
+    """
+    if not names:
+        return ()
+    listed = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    return (f"folders of {source} without pictures, which count as no classes: {listed}",)
+
+
 def _is_number(name: str) -> bool:
     """Whether a name can be the number of an output."""
     return name.isdecimal() and len(name) <= LONGEST_NUMBER

@@ -325,7 +325,7 @@ def _read_folder(root: Path, names: Sequence[str]) -> ImageSet:
             groups.setdefault(below[0] if len(below) > 1 else "", []).append(path)
         else:
             skipped.append(Skipped(path, _why_not(path)))
-    _check_links(root)
+    folders = _class_folders(root)
     flat = groups.pop("", [])
     if flat and groups:
         hint = "put them all into one folder, or all into one folder per class"
@@ -338,13 +338,17 @@ def _read_folder(root: Path, names: Sequence[str]) -> ImageSet:
     pictures = [
         Picture(path, classes.indices[name]) for name in sorted(groups) for path in groups[name]
     ]
-    return _classed(ImageSet(root, tuple(pictures), skipped=tuple(skipped)), classes, names)
+    notes = class_names.of_empty([name for name in folders if name not in found], str(root))
+    images = ImageSet(root, tuple(pictures), skipped=tuple(skipped), notes=notes)
+    return _classed(images, classes, names)
 
 
 def _classed(images: ImageSet, classes: class_names.Classes, names: Sequence[str]) -> ImageSet:
     """With the names that the indices stand for, in the order of a labels file or their own."""
     by_name = bool(classes.names) and not names
-    return replace(images, classes=classes.names, by_name=by_name, notes=classes.notes)
+    return replace(
+        images, classes=classes.names, by_name=by_name, notes=(*images.notes, *classes.notes)
+    )
 
 
 def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
@@ -386,13 +390,14 @@ def _is_heading(places: Sequence[Path]) -> bool:
     return os.path.isfile(places[1]) and not os.path.isfile(places[0])
 
 
-def _check_links(root: Path) -> None:
-    """Refuse a link in a folder to another class's folder beside it."""
+def _class_folders(root: Path) -> list[str]:
+    """Names of the folders in one, sorted. Raises ``InputError`` for a link to one beside it."""
     names = sorted(name for name in os.listdir(root) if not name.startswith("."))
     folders = [name for name in names if os.path.isdir(root / name)]
     class_names.refuse_repeated(
         [(name, os.path.realpath(root / name)) for name in folders], str(root)
     )
+    return folders
 
 
 def _why_not(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from edgeeff import foreign
 from edgeeff.accelerators.plan import HARDWARE
 from edgeeff.benchmarking.comparison import Comparison
-from edgeeff.errors import EdgeeffError
+from edgeeff.errors import EdgeeffError, InputError
 from edgeeff.evaluation.layers.report import LayerError
 from edgeeff.fitting.fitted import parse_fitted
 from edgeeff.reporting import reading
@@ -217,6 +217,8 @@ def _add_benchmark(gathered: Gathered, document: Document) -> None:
     found = list(reading.latencies(fields, machines, Source(where, document.sha256)))
     comparisons = [_comparison(entry, where) for entry in fields.get("comparisons", ())]
     failures = [_failure(entry, where) for entry in fields.get("failures", ())]
+    if not (found or comparisons or failures):
+        raise InputError(f"{where} holds no measurements", reading.EDITED)
     for latency in found:
         subject = gathered.subject(latency.figure.model, latency.figure.sha256)
         subject.size = subject.size or latency.size

@@ -209,7 +209,8 @@ def parse_manifest(path: Path) -> Manifest:
     try:
         return Manifest(**known)
     except TypeError as error:
-        raise InputError(f"{path} is incomplete: {error}", "convert the network again") from error
+        why = foreign.reason(error)
+        raise InputError(f"{path} is incomplete: {why}", "convert the network again") from error
 
 
 def _read(read: Callable[[Any], Any], value: Any, path: Path) -> Any:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+AS_INSTALLED = "from edgeeff.__main__ import main; main()"
+"""What the script does that pip makes."""
 
 
 def made_another_error(name: str) -> str:
@@ -51,3 +53,15 @@ def test_the_status_is_ours_whatever_was_interrupted(statement, tmp_path):
     )
     assert ended.returncode == 130
     assert ended.stderr.startswith("error: interrupted\n")
+
+
+@pytest.mark.parametrize("started", [["-m", "edgeeff"], ["-c", AS_INSTALLED]])
+def test_an_end_while_it_is_being_imported_is_quiet(started, tmp_path):
+    (tmp_path / "click.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    ended = subprocess.run(
+        [sys.executable, *started],
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (130, b"")

@@ -157,7 +157,17 @@ def test_a_reader_that_has_left_ends_us_as_it_ends_other_programs():
     assert done.stderr == b""
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_are_no_bug(closed):
-    words = f'"{sys.executable}" -m edgeeff variants {closed}'
-    assert subprocess.run(["sh", "-c", words], capture_output=True, check=False).returncode == 0
+@pytest.mark.parametrize(
+    ("closed", "status"), [("<&-", 0), ("2>&-", 0), (">&-", 2), ("<&- >&- 2>&-", 2)]
+)
+@pytest.mark.parametrize("words", ["variants", "--version"])
+def test_closed_streams_are_an_error_where_output_is_lost(words, closed, status):
+    line = f'"{sys.executable}" -m edgeeff {words} {closed}'
+    done = subprocess.run(["sh", "-c", line], capture_output=True, check=False)
+    assert done.returncode == status
+    assert done.stderr.startswith(b"error: cannot write") == (closed == ">&-")
+
+
+def test_a_command_that_prints_nothing_needs_no_standard_output():
+    line = f'"{sys.executable}" -m edgeeff variants -q >&-'
+    assert subprocess.run(["sh", "-c", line], capture_output=True, check=False).returncode == 0

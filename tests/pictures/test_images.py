@@ -46,6 +46,15 @@ class TestFolders:
         assert found.classes == ("ant", "cat", "dog")
         assert found.labelled
 
+    def test_a_class_folder_without_pictures_is_named_and_no_class(self, tmp_path):
+        save(tmp_path / "ant" / "a.png")
+        save(tmp_path / "cat" / "b.png")
+        (tmp_path / "bee").mkdir()
+        found = read_images(tmp_path)
+        assert found.classes == ("ant", "cat")
+        (note,) = found.notes
+        assert note.endswith("which count as no classes: bee")
+
     def test_flat_folder_has_no_labels(self, tmp_path):
         for name in ("b.jpg", "a.BMP", "c.JPEG"):
             save(tmp_path / name)

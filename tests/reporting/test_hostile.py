@@ -69,6 +69,8 @@ def refusals(folder: Path) -> dict[str, str]:
         ("bundle.json", b'{"schema": "edgeeff.bundle/1"}', "SHA256SUMS"),
         ("a.json", b'{"schema": "edgeeff.benchmark/1", "measurements": null}', "malformed"),
         ("b.json", b'{"schema": "edgeeff.benchmark/1", "failures": 3}', "malformed"),
+        ("d.json", b'{"schema": "edgeeff.benchmark/1"}', "no measurements"),
+        ("e.json", b'{"schema": "edgeeff.manifest/1", "model": "a"}', "it lacks 'sha256', "),
         ("c.json", b'{"schema": "edgeeff.comparison/1", "comparisons": null}', "malformed"),
     ],
 )
