@@ -30,6 +30,12 @@ _FAILED = 2
 
 Shapes = Mapping[int, tuple[int, ...]]
 
+CRASH = (
+    "the file is damaged, or made for another runtime; if it crashes on every file, it does not go "
+    "with this processor or emulator"
+)
+"""What may be the matter where the runtime crashes: which of it, nobody can tell from outside."""
+
 
 def probe(
     path: Path, *, seconds: float = SECONDS, xnnpack: bool = True, kernels: bool = False
@@ -72,7 +78,7 @@ def probe(
         raise kind(failure["message"], failure["hint"])
     if child.returncode < 0:
         name = signal_name(-child.returncode)
-        raise InputError(f"{path} crashes the runtime ({name}){last_words(child.stderr)}", hint)
+        raise InputError(f"the runtime crashed on {path} ({name}){last_words(child.stderr)}", CRASH)
     if child.returncode != 0:
         raise InputError(f"{path} breaks the runtime{last_words(child.stderr)}", hint)
     return {
