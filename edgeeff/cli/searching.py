@@ -153,6 +153,6 @@ def _show(terminal: Terminal, found: Found) -> None:
         ("file", str(Path(winner["folder"]) / winner["model"])),
         ("made on", winner["machine"]),
     ]
-    for note in (*found.notes, *winner["notes"]):
+    for note in dict.fromkeys((*found.notes, *winner["notes"])):
         terminal.warn(f"note: {note}")
     terminal.pairs(told, title="the winner")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgeeff.benchmarking.measurement import Figure
 from edgeeff.drawing.svg import Plot
 from edgeeff.fitting.fitted import Fitted
+from edgeeff.fitting.measured import Timing
 from edgeeff.reporting.figures import Latency, Source
 
 
@@ -61,23 +62,29 @@ def winners_latency(found: Fitted, source: Source) -> Latency | None:
     if winner is None or winner.timing is None:
         return None
     timing = winner.timing
+    figure = Figure(
+        model=winner.files[0],
+        sha256=winner.sha256,
+        target=settings.target,
+        device=settings.device,
+        provenance=timing.provenance,
+        runtime=timing.runtime,
+        threads=settings.threads,
+        median=timing.median,
+        ci95=timing.ci95,
+        options=dict(settings.options),
+    )
+    return timed(figure, timing, winner.bytes, str(found.machine.get("processor") or ""), source)
+
+
+def timed(figure: Figure, timing: Timing, size: int, processor: str, source: Source) -> Latency:
+    """The latency of a file of so many bytes, as a search timed it."""
     return Latency(
-        figure=Figure(
-            model=winner.files[0],
-            sha256=winner.sha256,
-            target=settings.target,
-            device=settings.device,
-            provenance=timing.provenance,
-            runtime=timing.runtime,
-            threads=settings.threads,
-            median=timing.median,
-            ci95=timing.ci95,
-            options=dict(settings.options),
-        ),
-        size=winner.bytes,
+        figure=figure,
+        size=size,
         p90=timing.p90,
         runs=timing.runs,
-        processor=str(found.machine.get("processor") or ""),
+        processor=processor,
         adapter=timing.adapter,
         delegate="",
         nodes=None,

@@ -19,6 +19,7 @@ from edgeeff.reporting import reading
 from edgeeff.reporting.facts import COMPILER, Facts, Group, Placement
 from edgeeff.reporting.figures import Latency, Origin, Quality, Source, Verified
 from edgeeff.reporting.finding import Document, Found, Refused
+from edgeeff.reporting.scalings import scaling, scalings_latency
 from edgeeff.reporting.searches import Search, search, winners_latency
 from edgeeff.tflite.manifest import Manifest
 
@@ -272,7 +273,20 @@ def _add_search(gathered: Gathered, document: Document) -> None:
     shown = search(document.path, found)
     gathered.searches.append(shown)
     source = Source(document.path, document.sha256, shown.command)
-    latency = winners_latency(found, source)
+    _add_latency(gathered, winners_latency(found, source))
+
+
+def _add_scaling(gathered: Gathered, document: Document) -> None:
+    source = Source(document.path, document.sha256)
+    shown, latency = (
+        scaling(document.path, document.fields),
+        scalings_latency(document.fields, source),
+    )
+    gathered.searches.append(shown)
+    _add_latency(gathered, latency)
+
+
+def _add_latency(gathered: Gathered, latency: Latency | None) -> None:
     if latency is not None:
         subject = gathered.subject(latency.figure.model, latency.figure.sha256)
         subject.size = subject.size or latency.size
@@ -287,6 +301,7 @@ _ADDERS = {
     "compilation": _add_compilation,
     "verification": _add_verification,
     "fit": _add_search,
+    "search": _add_scaling,
 }
 
 

@@ -66,6 +66,7 @@ def refusals(folder: Path) -> dict[str, str]:
         ("no.zip", b"PK\x03\x04 and no more", "not a whole zip"),
         ("run.json", b'{"schema": "edgeeff.run/1"}', "malformed"),
         ("fit.json", b'{"schema": "edgeeff.fit/1"}', "not a whole search"),
+        ("search.json", b'{"schema": "edgeeff.search/1", "settings": 3}', "malformed"),
         ("bundle.json", b'{"schema": "edgeeff.bundle/1"}', "SHA256SUMS"),
         ("a.json", b'{"schema": "edgeeff.benchmark/1", "measurements": null}', "malformed"),
         ("b.json", b'{"schema": "edgeeff.benchmark/1", "failures": 3}', "malformed"),

@@ -23,7 +23,7 @@ from edgeeff.errors import InputError, OutputError, TargetUnavailable
 from tests.benchmarking import makers
 from tests.commands import said
 from tests.documents import validated
-from tests.fitting.searches import a_search
+from tests.fitting.searches import a_search, a_search_on_pictures
 from tests.reporting import folders
 from tests.tflite import tiny
 
@@ -240,6 +240,21 @@ def test_a_search_shows_its_frontier_and_what_was_chosen(tmp_path: Path) -> None
     assert "accuracy is predicted from published networks, not measured" in read.text
     assert "Predicted accuracy by measured cost" in read.text
     assert "edgeeff convert --variant lite2" in read.text
+
+
+def test_a_search_on_pictures_shows_what_became_of_every_candidate(tmp_path: Path) -> None:
+    found = a_search_on_pictures(tmp_path)
+    found.write()
+    made = edgeeff.report(tmp_path)
+    read = Reader(made.html)
+    assert (made.refused, made.found.others) == ((), [])
+    for one in found.pool:
+        assert "alpha {:g}, beta {:g}, gamma {:g}".format(*one.factors) in read.text
+    assert "50.00% of val after 1 epoch" in read.text
+    assert "no number" in read.text
+    assert "72.00% of test, measured after 9 epochs" in read.text
+    (subject,) = made.gathered.subjects
+    assert [one.figure.median for one in subject.latencies] == [7.5]
 
 
 def test_it_is_small_and_made_without_tensorflow(full_folder: Path, tmp_path: Path) -> None:
