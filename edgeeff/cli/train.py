@@ -81,7 +81,7 @@ def command(
             raise UsageError("--distill goes without --config, --resume and --qat", "leave it out")
         _distilled(terminal, given, output=output, force=force, steps=qat_steps)
         return
-    progress = terminal.progress()
+    progress, after = terminal.progress(), _words_of_qat(qat, qat_steps)
 
     def on_epoch(run: Run, left: float) -> None:
         terminal.say(_line(run, left))
@@ -89,7 +89,7 @@ def command(
     if resume is not None:
         if given or config or output or force:
             raise UsageError("--resume goes alone", "a run's settings stay as they are")
-        with _told_how_to_go_on(terminal, resume):
+        with _told_how_to_go_on(terminal, resume, after):
             run = _gone_on(resume, progress, on_epoch, qat=qat)
         _finish(terminal, run, qat=qat, steps=qat_steps)
         return
@@ -98,7 +98,7 @@ def command(
         table |= {name: given.get(name) for name in ("data", "dataset")}
     settings = settings_of(table, str(config or "the command line"))
     output = output or ARTIFACTS / f"efficientnet-{settings.variant}-run"
-    with _told_how_to_go_on(terminal, output):
+    with _told_how_to_go_on(terminal, output, after):
         run = train(settings, output, force=force, progress=progress, on_epoch=on_epoch)
     _finish(terminal, run, qat=qat, steps=qat_steps)
 
@@ -135,7 +135,7 @@ def _finish(terminal: Terminal, run: Run, *, qat: bool, steps: int | None) -> No
         try:
             made = convert(None, settings, terminal.progress())
         except KeyboardInterrupt:
-            again = f"edgeeff train --resume {word(run.folder)} --qat"
+            again = f"edgeeff train --resume {word(run.folder)}{_words_of_qat(qat, steps)}"
             terminal.warn(f"note: {again} begins the integer network anew")
             raise
         summary(terminal, made)
@@ -169,16 +169,21 @@ def _distilled(
     summary(terminal, convert(variant, settings, terminal.progress()))
 
 
+def _words_of_qat(qat: bool, steps: int | None) -> str:
+    """The options that train the integer network, as they were given."""
+    return (" --qat" if qat else "") + (f" --qat-steps {steps}" if steps else "")
+
+
 @contextlib.contextmanager
-def _told_how_to_go_on(terminal: Terminal, output: Path) -> Iterator[None]:
-    """Say how a run goes on that is interrupted after its first epoch."""
+def _told_how_to_go_on(terminal: Terminal, output: Path, after: str) -> Iterator[None]:
+    """Say how a run goes on that is interrupted after its first epoch, ``after`` included."""
     from edgeeff.training import runs
 
     try:
         yield
     except KeyboardInterrupt:
         if (output / runs.STATE).exists():
-            terminal.warn(f"note: edgeeff train --resume {word(output)} goes on")
+            terminal.warn(f"note: edgeeff train --resume {word(output)}{after} goes on")
         raise
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeeff.evaluation.accuracy import Accuracy
+from edgeeff.evaluation.accuracy import Accuracy, Share
 from edgeeff.evaluation.fidelity import Fidelity
 
 UNLIKE_DB = 0.0
@@ -25,16 +25,19 @@ def near_chance(whose: str, found: Accuracy | None) -> str | None:
     Returns:
         A sentence; ``None`` if it is better, or the pictures are too few to tell.
     """
-    if found is None:
-        return None
-    chance = 1 / found.classes
-    if found.top1.low > chance or found.top1.high >= (1 + chance) / 2:
+    if found is None or not guesses(found.top1, found.classes):
         return None
     return (
         f"top-1 of {found.top1.value:.1%} {whose} is what guessing among {found.classes:,} classes "
         "gives: are the labels in the order of its outputs, and --mean, --std and --resize those "
         "of its training?"
     )
+
+
+def guesses(top1: Share, classes: int) -> bool:
+    """Whether a share of right answers is what guessing gives; not if pictures are too few."""
+    chance = 1 / classes
+    return top1.low <= chance and top1.high < (1 + chance) / 2
 
 
 def another_network(reference: Path | None, found: Fidelity | None) -> str | None:

@@ -20,6 +20,7 @@ from edgeeff.training import runs
 from edgeeff.training.data.named import named_data_set
 from edgeeff.training.data.pictures import Pictures
 from edgeeff.training.data.sets import DataSet, read_data_set
+from edgeeff.training.doubts import doubts
 from edgeeff.training.runs import Run
 from edgeeff.training.settings import TrainingSettings
 
@@ -226,6 +227,7 @@ def _finished(job: _Job, session: Session, run: Run) -> Run:
     if job.data.test is not None:
         top1 = session.judge_best(job.data.test, job.progress)
     run = replace(run, test_top1=top1, finished=True)
+    run = replace(run, notes=(*run.notes, *doubts(run)))
     if session.chief:
         files.write_together(_documents(run))
         (run.folder / runs.STATE).unlink(missing_ok=True)

@@ -1,0 +1,20 @@
+"""What the figures of a run make doubtful."""
+
+from __future__ import annotations
+
+from edgeeff.evaluation.accuracy import wilson
+from edgeeff.evaluation.doubts import guesses
+from edgeeff.training.runs import Run
+
+
+def doubts(run: Run) -> tuple[str, ...]:
+    """A sentence if the best weights are no better than guessing, as far as the pictures tell."""
+    if run.best is None:
+        return ()
+    top1, judged, classes = run.best.val_top1, run.pictures["val"], len(run.labels)
+    if not guesses(wilson(round(top1 * judged), judged), classes):
+        return ()
+    return (
+        f"top-1 of {top1:.1%} of val is what guessing among {classes:,} classes gives: is each "
+        "picture in the folder of its class? More --epochs or another --learning-rate may help",
+    )
