@@ -33,7 +33,7 @@ from edgeeff.training.learner import Learner
 from edgeeff.training.memory import check_memory, picture_bytes
 from edgeeff.training.network import Built, built, freeze_batchnorm, named_weights
 from edgeeff.training.runs import Epoch, Run
-from edgeeff.training.schedule import Phase, plan
+from edgeeff.training.schedule import Phase, Plan, plan
 from edgeeff.training.settings import TrainingSettings
 from edgeeff.training.start import fill, find_start
 
@@ -90,17 +90,14 @@ class Session:
         self.chief = is_chief(self._strategy)
         with progress.stage("build network"):
             network = self._built(variant, former)
+        # Before the pictures are read, which takes minutes where there are many.
+        batch = self._planned(len(data.train.labels)).batch
+        check_memory(network.model, batch // self._parts, variant.name)
         self._read(scratch, progress)
-        self.plan = plan(
-            settings,
-            len(self._pixels),
-            trained=self.weights.source != "none",
-            parts=self._parts,
-        )
+        self.plan = self._planned(len(self._pixels))
         self._frozen = self._keeps_batchnorm()
         if self._frozen:
             freeze_batchnorm(network.model)
-        check_memory(network.model, self.plan.batch // self._parts, variant.name)
         self._learner = Learner(
             network,
             settings,
@@ -111,6 +108,10 @@ class Session:
         self.best = b""
         self._phase: Phase | None = None
         self._batches: Iterator[Any] | None = None
+
+    def _planned(self, pictures: int) -> Plan:
+        trained = self.weights.source != "none"
+        return plan(self._settings, pictures, trained=trained, parts=self._parts)
 
     def _built(self, variant: Variant, former: Run | None) -> Built:
         """The network with the weights to begin with; those of a former run come later."""

@@ -9,6 +9,7 @@ import safetensors.numpy
 from PIL import Image
 
 from edgeeff.errors import InputError, OutputError, UsageError
+from edgeeff.progress import Progress
 from edgeeff.training import runs
 from edgeeff.training.runs import read_run
 from edgeeff.training.train import resume_training, train
@@ -222,10 +223,12 @@ def test_a_step_that_memory_has_no_room_for_is_refused_with_one_that_fits(
 ):
     import psutil
 
+    progress = Progress()
     free = psutil.virtual_memory()._replace(available=60_000_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     with pytest.raises(UsageError, match="a step of 64 pictures") as refused:
-        train(settings(), tmp_path)
+        train(settings(), tmp_path, progress=progress)
+    assert "read pictures" not in progress.seconds
     fits = int(refused.value.hint.split()[1])
     assert 0 < fits < 64
     assert list(tmp_path.iterdir()) == []
