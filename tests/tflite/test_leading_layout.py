@@ -41,6 +41,25 @@ def test_without_the_operator_it_is_the_same_network(kind, taken_off):
     np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("shape", [(), (3, 1, 1), (1, 3, 1, 1), (1, 3, SIDE, SIDE)], ids=str)
+def test_a_scaling_in_front_of_the_transposition_is_kept(shape):
+    """TensorFlow's converter moves it there."""
+    graph = Graph.of(network("TRANSPOSE"))
+    (transposing,) = graph.consumers[graph.input]
+    factor = graph.add_constant(
+        "factor", np.float32(np.random.default_rng(0).uniform(0.01, 1, shape))
+    )
+    scaled = graph.add_tensor("scaled", graph.shape(graph.input))
+    graph.update(transposing, inputs=(scaled, *transposing.inputs[1:]))
+    graph.add_operator("MUL", [graph.input, factor], [scaled])
+    last = channels_last(graph)
+    assert [operator.kind for operator in last.operators][:2] == ["MUL", "CONV_2D"]
+    picture = next(iter(synthetic_pictures(1, SIDE)))[None].astype(np.float32)
+    (wanted,) = Runner(graph.content()).run(picture.transpose(0, 3, 1, 2))
+    (found,) = Runner(last.content()).run(picture)
+    np.testing.assert_array_equal(found, wanted)
+
+
 def test_a_network_with_neither_stays_as_it_is():
     graph = Graph.of(network())
     assert fix_batch(float_pixels(channels_last(graph))) is graph
