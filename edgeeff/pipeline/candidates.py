@@ -20,7 +20,7 @@ from edgeeff.pictures.images import read_images
 from edgeeff.pipeline.helpful import Helpful, helpful
 from edgeeff.pipeline.learning import Training
 from edgeeff.pipeline.mixed_precision import Search, search
-from edgeeff.pipeline.policy import RIVALS, ends, is_checked, safer
+from edgeeff.pipeline.policy import RIVALS, by_pictures, ends, is_checked, safer
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
@@ -143,6 +143,7 @@ def _checked(
     """The recipe with what of it helps the network, if that has to be looked at."""
     if not is_checked(job.settings, job.network, recipe):
         return recipe, None
+    recipe = by_pictures(recipe, job.calibration.used)
     whole = quantized(recipe)
     quiet = replace(job, progress=Progress(), training=None)
     with job.progress.stage("compare with plain rounding"):

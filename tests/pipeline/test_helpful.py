@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import edgeeff
 from edgeeff.pictures.preprocessing import from_options
@@ -116,6 +117,18 @@ def test_networks_whose_recipe_was_measured_or_chosen_are_not_looked_at(
     network = replace(small, variant=variant, weights=Provenance("file", trained=trained))
     found = policy.is_checked(Settings(recipe=chosen), network, find_recipe(recipe))
     assert found is looked_at
+
+
+@pytest.mark.parametrize(("given", "said"), [(True, "without-data"), (False, "always")])
+def test_pictures_of_the_user_count_above_what_batchnorm_says(small, tmp_path: Path, given, said):
+    """In a network that the recipe was not measured on; the manifest's recipe says so."""
+    for number, picture in enumerate(synthetic_set(4, PREPROCESSING).pictures):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    source = tmp_path / "small.tflite"
+    source.write_bytes(small.content)
+    settings = Settings(output=tmp_path / "out", calibration=tmp_path if given else None)
+    made = edgeeff.quantize(source, settings, PREPROCESSING).manifest
+    assert parse("kept", made.recipe["text"]).ranges.batchnorm == said
 
 
 def test_the_manifest_says_what_was_measured(small, tmp_path: Path):
