@@ -19,6 +19,14 @@ ALLOW = (
     "edgeeff.convert_model"
 )
 
+ABSENT = (
+    "a class or function of your own is not in its file: build the model in Python and give it to "
+    "edgeeff.convert_model"
+)
+
+NOT_IN_FILES = re.compile(r"[^>]+>[^>]+|__main__\..+")
+"""Names of classes that a program registered (``package>Class``), or had itself."""
+
 MODULES = re.compile(
     r"(?:tf_)?keras(?:\.layers(?:\.experimental(?:\.preprocessing)?)?|\.models|\.initializers"
     r"|\.regularizers|\.constraints|\.activations|\.mixed_precision)?"
@@ -102,18 +110,36 @@ def refuse_code(path: object, configuration: Any) -> None:
         what = _code(described)
         if what is not None:
             where = f"layer {layer!r} " if layer else ""
-            raise InputError(f"{path}: {where}has code of its own ({what})", ALLOW)
+            hint = ABSENT if NOT_IN_FILES.fullmatch(what) else ALLOW
+            raise InputError(f"{path}: {where}has code of its own ({what})", hint)
 
 
 def own_layers(configuration: Any) -> list[str]:
-    """The layers of classes that are not of Keras, as far as their file says of which they are."""
-    return [
-        f"{layer} of class {described['class_name']}"
-        for described, layer in _described(configuration, "")
-        if not re.match(
-            r"(tf_)?keras\b|tensorflow\b|builtins$", str(described.get("module", "keras"))
-        )
-    ]
+    """The layers with classes or functions that are not of Keras, as far as their file says so."""
+    found = []
+    for described, layer in _described(configuration, ""):
+        kind, module = described["class_name"], str(described.get("module", "keras"))
+        if kind == "function" and module == "builtins":
+            found.append(f"{layer} with function {described.get('config')}")
+        elif not FROM_KERAS.match(module):
+            found.append(f"{layer} of class {kind}")
+    return found
+
+
+_UNKNOWN = re.compile(
+    r"(?:Unknown|Could not (?:locate|interpret)) (layer|class|function|activation function)"
+    r"(?: identifier)?:? '?([\w>]+)"
+)
+
+
+def unknown_part(said: str) -> str | None:
+    """What Keras does not know of a configuration, by what it says of it; ``None``: nothing.
+
+    Args:
+        said: the message of its error, such as ``Unknown activation function: 'mine'. Please …``.
+    """
+    found = _UNKNOWN.search(said)
+    return f"{found[1]} {found[2]}" if found else None
 
 
 def refuse_operators(path: object, kinds: Iterable[str], stateful: Iterable[str]) -> None:

@@ -24,7 +24,14 @@ from edgeeff.errors import InputError
 from edgeeff.network import keras_3
 from edgeeff.network.export import SIGNATURE
 from edgeeff.network.keras_files import CONFIG_LIMIT, attribute
-from edgeeff.network.model_code import own_layers, refuse_code, refuse_operators, refuse_saving
+from edgeeff.network.model_code import (
+    ABSENT,
+    own_layers,
+    refuse_code,
+    refuse_operators,
+    refuse_saving,
+    unknown_part,
+)
 from edgeeff.tflite.reader import IDENTIFIER
 
 EXPORT = 'save it there with model.export("FOLDER"), and give that folder to --model'
@@ -63,15 +70,15 @@ def read(path: Path, *, allow_code: bool = False) -> Classifier:
     if not path.exists():
         raise InputError(f"{path}: no such file", "give a .keras or .h5 file or a SavedModel")
     version, own = _check_file(path, allow_code=allow_code)
-    with foreign.parsing(
-        f"{path} cannot be loaded" + (f", for its layer {own[0]}" if own else ""),
-        "a class of your own in it? Build the model in Python and give it to "
-        f"edgeeff.convert_model; or {EXPORT}",
-    ):
+    try:
         if version == 3:
             model = keras_3.load(path, allow_code=allow_code)
         else:
             model = tf_keras.models.load_model(path, compile=False, safe_mode=not allow_code)
+    except foreign.MALFORMED as error:
+        unknown = f"layer {own[0]}" if own else unknown_part(str(error))
+        why = f", for its {unknown}" if unknown else f": {foreign.reason(error)}"
+        raise InputError(f"{path} cannot be loaded{why}", f"{ABSENT}; or {EXPORT}") from error
     return of_model(model, str(path))
 
 

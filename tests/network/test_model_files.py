@@ -471,6 +471,44 @@ def test_a_layer_of_ones_own_class_that_cannot_be_made_is_named(tmp_path: Path) 
         model_files.read(tmp_path / "own.keras", allow_code=True)
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("keras", [tf_keras, importlib.import_module("keras")])
+def test_an_activation_of_ones_own_is_named(keras: Any, suffix: str, tmp_path: Path) -> None:
+    def steep(values: Any) -> Any:
+        return values * values
+
+    layers = [keras.layers.Flatten(), keras.layers.Dense(3, activation=steep)]
+    keras.Sequential([keras.Input(PICTURE), *layers]).save(tmp_path / f"own{suffix}")
+    with pytest.raises(
+        InputError, match=r"cannot be loaded, for its layer dense.* with function steep$"
+    ) as refused:
+        model_files.read(tmp_path / f"own{suffix}")
+    assert "edgeeff.convert_model" in refused.value.hint
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_activation_that_keras_does_not_know_is_named(saved: Path) -> None:
+    path = changed(saved, '"activation": "linear"', '"activation": "steep"')
+    with pytest.raises(InputError, match=r"cannot be loaded, for its .*steep"):
+        model_files.read(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_code_is_not_allowed_where_a_file_has_none(tmp_path: Path) -> None:
+    """A class that a program registered has its name in the file alone."""
+
+    @tf_keras.saving.register_keras_serializable("garden")
+    class Half(LAYERS.Layer):
+        def call(self, values: Any) -> Any:
+            return values / 2
+
+    classifier(Half(name="mine")).save(tmp_path / "own.h5")
+    with pytest.raises(InputError, match="layer 'mine' has code of its own") as refused:
+        model_files.read(tmp_path / "own.h5")
+    assert "--allow-code" not in refused.value.hint
+
+
 @pytest.mark.parametrize("keras", [tf_keras, importlib.import_module("keras")])
 def test_a_network_of_another_precision_is_told_from_one_without_operators(keras: Any) -> None:
     half = keras.layers.Dense(3, dtype="mixed_float16", name="half")
