@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.arrays import Vector
+from edgeeff.quantization.calibration.bounds import MADE, answer_bounds
 from edgeeff.quantization.calibration.estimators import ESTIMATORS, LEVELS, Range
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.calibration.shared_ranges import shared
@@ -120,7 +121,15 @@ def grids(
     _widen(graph, observed, found)
     found = shared(graph, found)
     kinds = {tensor: made.kind for made in graph.operators for tensor in made.outputs}
-    return {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
+    result = {t: FIXED.get(kinds[t]) or Grid.of_range(*found[t]) for t in found}
+    bounds = answer_bounds(graph)
+    if bounds is not None:
+        # Probabilities that are handed on need no grid of their own.
+        probabilities = bounds == MADE["SOFTMAX"]
+        result[logits] = result[made] = (
+            FIXED["SOFTMAX"] if probabilities else Grid.of_range(*bounds)
+        )
+    return result
 
 
 def _widen(graph: Graph, observed: Mapping[int, Observed], found: dict[int, Range]) -> None:

@@ -190,3 +190,29 @@ def test_histograms_are_read_for_bounded_activations_that_batchnorm_does_not_kno
     answer = network.convolution(layer, 4, 8, padding=VALID)
     graph = float_graph(network.content(network.alone(answer, "SOFTMAX")))
     assert ranges.reads_histograms(graph, {}, find_recipe("int8").ranges)
+
+
+def _sigmoids(net: SmallClassifier, one: int, two: int) -> int:
+    return net.concatenated(*(net.alone(it, "LOGISTIC") for it in (one, two)))
+
+
+def _added(net: SmallClassifier, one: int, two: int) -> int:
+    return net.joined("ADD", *(net.alone(it, "SOFTMAX") for it in (one, two)))
+
+
+def _averaged(net: SmallClassifier, one: int, two: int) -> int:
+    return net.joined("MUL", _added(net, one, two), net.constant(np.float32([0.5])))
+
+
+@pytest.mark.parametrize(
+    ("end", "reached"),
+    [(_sigmoids, 255 / 256), (_averaged, 255 / 256), (_added, 2.0)],
+)
+def test_an_answer_made_of_probabilities_has_their_bounds(end, reached):
+    """Without a margin, and whatever the pictures show."""
+    net = SmallClassifier(8)
+    features = net.mean(net.convolution(net.image, 4))
+    graph = float_graph(net.content(end(net, net.dense(features, 3), net.dense(features, 3))))
+    observed = observe(graph, [np.zeros((1, 8, 8, 3), np.float32)])
+    grid = ranges.grids(graph, observed, {}, Ranges(), synthetic=True)[graph.output]
+    assert (grid.minimum, grid.maximum) == pytest.approx((0, reached))
