@@ -33,6 +33,9 @@ RANGES = "ranges"
 BEHIND = 0.1
 """Decibels that are chance."""
 
+BY_FEW = 0.5
+"""The same for the sum over all pictures, which a few own."""
+
 RISKY, WORTH = "equalize", 0.5
 """The part that is looked at even where the whole is better than plain rounding, and by how many
 decibels the rest has to be better than the whole."""
@@ -48,7 +51,8 @@ class Helpful:
         whole_db: with the whole recipe.
         plain_db: of plain rounding.
         pictures: on how many this was measured. Each counts by the mean of its own signal and
-            that of all.
+            that of all. Where a recipe gains less in the sum over them (``BY_FEW`` are chance),
+            that gain is added to ``plain_db`` for the first two.
     """
 
     left_out: tuple[str, ...]
@@ -81,15 +85,23 @@ def helpful(
     """
     truth = _logits(network, network.graph, pictures)
 
-    def measured(candidate: Recipe) -> float:
+    def of_pictures(candidate: Recipe) -> tuple[float, float]:
+        """In decibels, of the mean picture and of all together."""
         errors = image_errors(truth, _logits(network, quantize(candidate), pictures))
         # By its own signal alone a picture whose logits are nearly zero would own the mean.
         usual = (errors.signal + errors.signal.mean()) / 2
-        share = (errors.noise / np.maximum(usual, 1e-30)).mean()
-        return float(-10 * np.log10(share + 1e-12))
+        shares = errors.noise / np.maximum(usual, 1e-30)
+        together = errors.noise.sum() / max(errors.signal.sum(), 1e-30)
+        return _decibels(shares.mean()), _decibels(together)
+
+    plain, plain_together = of_pictures(_plain(recipe))
+
+    def measured(candidate: Recipe) -> float:
+        mean, together = of_pictures(candidate)
+        return min(mean, plain + together - plain_together + BY_FEW)
 
     parts = dict(_without_a_part(network, recipe))
-    whole, plain = measured(recipe), measured(_plain(recipe))
+    whole = measured(recipe)
     best, kept = whole, recipe
     left_out: tuple[str, ...] = ()
     for part, candidate in parts.items():
@@ -103,6 +115,10 @@ def helpful(
         best, left_out, kept = plain, tuple(parts), _plain(recipe)
     helps = Helpful(left_out, best, whole, plain, len(pictures))
     return (spelled(kept) if left_out else recipe), helps
+
+
+def _decibels(noise: float) -> float:
+    return float(-10 * np.log10(noise + 1e-12))
 
 
 def _without_a_part(network: FloatModel, recipe: Recipe) -> Iterator[tuple[str, Recipe]]:

@@ -6,10 +6,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
 import edgeeff
+from edgeeff.evaluation.classifier import Classifier
 from edgeeff.pictures.preprocessing import from_options
 from edgeeff.pipeline import policy
 from edgeeff.pipeline.helpful import helpful
@@ -64,6 +67,34 @@ def test_a_part_that_costs_more_than_it_brings_is_left_out(small):
     assert kept.corrections == recipe.corrections
     assert found.sqnr_db > found.whole_db + 10
     assert parse("kept", kept.text).ranges == kept.ranges
+
+
+def test_a_part_that_ruins_the_few_farthest_pictures_is_left_out():
+    """Though it is better at all others: they own the sum."""
+    side, recipe = 8, find_recipe("int8")
+    how = from_options(side, "0", "255", "bilinear:1")
+
+    def ending(kind: str, *, value: float) -> bytes:
+        net = SmallClassifier(side)
+        logits = net.dense(net.mean(net.image), 3, bias=False)
+        options = {"MUL": schema.MulOptionsT, "MINIMUM": schema.MaximumMinimumOptionsT}[kind]()
+        constant = net.constant(np.full((1, 3), value, np.float32))
+        return net.content(net.add(kind, (logits, constant), (1, 3), options))
+
+    network = FloatModel(ending("MUL", value=1.0), how)
+    pictures = np.full((16, side, side, 3), 10, np.uint8)
+    pictures[0] = 250
+    largest = float(Classifier(network.graph, how)(pictures[:1]).logits.max())
+
+    def quantize(candidate: Recipe) -> bytes:
+        if candidate.ranges == recipe.ranges:
+            return ending("MINIMUM", value=0.9 * largest)
+        return ending("MUL", value=0.97)
+
+    kept, found = helpful(network, recipe, quantize, pictures)
+    assert found.left_out == ("ranges",)
+    assert kept.ranges == find_recipe("int8-plain").ranges
+    assert found.whole_db < found.plain_db - 5
 
 
 def test_equalization_is_left_out_where_the_rest_is_better():
