@@ -73,12 +73,15 @@ class LazyCommands(click.Group):
 @click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgeeff")
 def edgeeff() -> None:
-    """Turn an EfficientNet into an int8 .tflite that a mobile engineer can ship and trust.
+    """Turn an image classifier into an int8 .tflite that a mobile engineer can ship and trust.
+
+    Exit status: 0 done, 2 wrong usage or bad input, 3 a limit was missed, 4 a target, device or
+    tool is not here, 1 a bug.
 
     \b
     Example:
-      edgeeff convert --variant b0 --int8
-      edgeeff inspect artifacts/efficientnet-b0-int8.tflite
+      edgeeff convert --variant lite0 --int8
+      edgeeff inspect artifacts/efficientnet-lite0-int8.tflite
     """  # noqa: D301 - click needs the character, not its escape
 
 

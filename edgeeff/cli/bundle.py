@@ -12,15 +12,21 @@ from edgeeff.cli.terminal import Terminal, common_options
 FILE = click.Path(path_type=Path)
 
 
-@click.command("bundle", short_help="Models, labels, golden vectors and a sample for an app team.")
+@click.command("bundle", short_help="Models, labels, golden vectors and samples for an app team.")
 @click.argument("models", nargs=-1, required=True, type=FILE)
 @click.option("--name", default="", help="Of the network; default: as the first file is called.")
-@click.option("--version", default="", help="Of the model, as you count.")
+@click.option("--version", default="", help="Of the model, such as 1.0.")
 @click.option("--license", default="", help="Under which it may be used.")
 @click.option("--author", default="", help="Who made it.")
 @click.option("--labels", type=FILE, help="Class names, one per line; default: as the files say.")
 @click.option("--sample", "samples", multiple=True, type=FILE, help="Picture for a golden vector.")
-@click.option("--benchmark", "benchmarks", multiple=True, type=FILE, help="Measured latencies.")
+@click.option(
+    "--benchmark",
+    "benchmarks",
+    multiple=True,
+    type=FILE,
+    help="Latencies: JSON of edgeeff benchmark.",
+)
 @click.option("--output", type=FILE, help="DIR or FILE.zip; default: artifacts/NAME-bundle.")
 @click.option("--force", is_flag=True, help="Replace a bundle that is there.")
 @common_options

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @click.option("--data", type=click.Path(path_type=Path), help="Pictures for the fidelity.")
 @click.option("--mean", help="Of the models' input, where they do not say.")
 @click.option("--std", help="The same.")
-@click.option("--resize", help="The same: bilinear or bicubic, with a crop bicubic:0.875.")
+@click.option(
+    "--resize", help="The same: bilinear or bicubic, with a crop bicubic:0.875; or squash."
+)
 @click.option("--target", default="cpu", show_default=True, help="For two models: which target.")
 @click.option("--device", default="local", show_default=True, help="For two models: where.")
 @click.option("--threads", default=1, show_default=True, help="For two models: CPU threads.")

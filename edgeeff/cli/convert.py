@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @click.option("--variant", help="Such as b0 or lite0: edgeeff variants lists them.")
 @click.option("--model", type=click.Path(path_type=Path), help="Your own: .keras, .h5, SavedModel.")
 @click.option("--allow-code", is_flag=True, help="Run code in the model's file (Lambda layers).")
-@click.option("--int8", "precisions", flag_value="int8", multiple=True, help="Full integer.")
+@click.option(
+    "--int8", "precisions", flag_value="int8", multiple=True, help="Full integer; the default."
+)
 @click.option(
     "--int16x8", "precisions", flag_value="int16x8", multiple=True, help="16-bit activations."
 )
@@ -29,21 +31,28 @@ if TYPE_CHECKING:
 @click.option("--float16", "precisions", flag_value="float16", multiple=True, help="For GPUs.")
 @click.option("--float32", "precisions", flag_value="float32", multiple=True, help="As trained.")
 @click.option(
-    "--weights", default="auto", show_default=True, help="auto, imagenet, none, FILE or RUN."
+    "--weights",
+    default="auto",
+    show_default=True,
+    help="auto, imagenet, none, a FILE of Keras or PyTorch, or RUN: a training's folder.",
 )
 @click.option(
-    "--weights-from", metavar="LIBRARY", help="Whose a PyTorch file is, if it cannot tell."
+    "--weights-from",
+    metavar="LIBRARY",
+    help="Which saved a PyTorch file, if the file does not tell; such as timm.",
 )
 @click.option("--recipe", help="Name (edgeeff recipes) or FILE.toml, in place of the default.")
 @click.option("--classes", type=click.IntRange(1), help="Outputs, if not the variant's.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one per line.")
 @click.option("--resolution", type=click.IntRange(8), help="Side of the input in pixels.")
-@click.option("--mean", help="Of the pixels (0..255) in training, if not the usual: R,G,B.")
+@click.option("--mean", help="Of the pixels (0..255) in training: R,G,B; default: the network's.")
 @click.option("--std", help="Likewise; the network was trained on (pixel - mean) / std.")
 @click.option(
     "--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875; or squash."
 )
-@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Per run.")
+@click.option(
+    "--batch", type=click.IntRange(1), default=1, show_default=True, help="Pictures of one run."
+)
 @click.option("--logits", is_flag=True, help="Leave out the softmax at the end.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @settings_options
@@ -64,9 +73,9 @@ def command(
 
     \b
     Example:
-      edgeeff convert --variant b0 --int8
-      edgeeff convert --variant lite0 --int8 --calibration photos/ \\
-          --labels labels.txt
+      edgeeff convert --variant lite0 --int8
+      edgeeff convert --variant b0 --weights flowers.pth \\
+          --labels flowers.txt --calibration photos/
       edgeeff convert --model flowers.keras --labels flowers.txt
       edgeeff convert --variant b0 --weights flowers.pth --qat --data photos/
     """  # noqa: D301 - click needs the character, not its escape

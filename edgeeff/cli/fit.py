@@ -34,16 +34,25 @@ A_PATH = click.Path(path_type=Path)
 @click.option("--target", default="cpu", show_default=True, help="cpu, gpu or edgetpu.")
 @click.option("--threads", default=1, show_default=True, help="Threads of the CPU runtime.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="For the target.")
-@click.option("--family", "families", multiple=True, help="lite, b or edgetpu; default: all.")
 @click.option(
-    "--precision", "precisions", multiple=True, help="Such as int8; default: as the target likes."
+    "--family",
+    "families",
+    multiple=True,
+    help="lite, b or edgetpu; default: where accuracy is known.",
+)
+@click.option(
+    "--precision", "precisions", multiple=True, help="Such as int8; default: what suits the target."
 )
 @click.option("--published", is_flag=True, help="Only networks whose weights were published.")
-@click.option("--resolution", type=int, help="Side of the input; default: as the rule has it.")
+@click.option("--resolution", type=int, help="Side of the input; default: by the scaling rule.")
 @click.option("--classes", type=int, help="Outputs, if not the variant's.")
-@click.option("--networks", type=int, help="How many are built and measured at most.")
+@click.option(
+    "--networks",
+    type=int,
+    help="How many are built at most: 48, or 16 if nothing is timed or with --data.",
+)
 @click.option("--weights", help="Of the winner: auto or none; with --data any.")
-@click.option("--data", type=A_PATH, help="Pictures to search on, as of train; see the page.")
+@click.option("--data", type=A_PATH, help="Pictures to search on, as for train: docs/fit.md.")
 @click.option("--dataset", help="In their place: fashion-mnist or digits.")
 @click.option("--val-data", type=A_PATH, help="Pictures to choose by.")
 @click.option("--variant", help="With --data: the network to scale; default: lite0.")
@@ -53,7 +62,7 @@ A_PATH = click.Path(path_type=Path)
 @click.option("--learning-rate", type=FINITE, help="With --data: at its highest.")
 @click.option("--seed", type=int, help="With --data: of all that is random (0).")
 @click.option("--config", type=A_PATH, help="With --data: settings of the training as TOML.")
-@click.option("--study", metavar="FILE|URL", help="With --data: where workers share it.")
+@click.option("--study", metavar="FILE|URL", help="With --data: what several processes share.")
 @click.option("--output", type=A_PATH, default=OUTPUT, show_default=True)
 @click.option("--force", is_flag=True, help="Begin anew; forget what was measured.")
 @common_options

@@ -20,17 +20,29 @@ ENDS = click.Choice(["uint8", "int8", "float32"])
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that ``convert`` and ``quantize`` share."""
 
-    @click.option("--calibration", type=click.Path(path_type=Path), help="DIR, CSV or synthetic.")
-    @click.option("--calibration-count", type=click.IntRange(1), help="Pictures of it to use.")
+    @click.option(
+        "--calibration",
+        type=click.Path(path_type=Path),
+        help="Pictures that tell the ranges: DIR, CSV or synthetic.",
+    )
+    @click.option("--calibration-count", type=click.IntRange(1), help="At most so many of them.")
     @click.option("--input-type", type=ENDS, help="Default: uint8, raw RGB bytes.")
     @click.option("--output-type", type=ENDS, help="Default: uint8.")
-    @click.option("--eval-data", type=click.Path(path_type=Path), help="Labelled pictures.")
+    @click.option(
+        "--eval-data",
+        type=click.Path(path_type=Path),
+        help="Labelled pictures: DIR with a folder per class, or CSV.",
+    )
     @click.option("--max-drop", type=FINITE, help="Gate: top-1 points below float (exit 3).")
-    @click.option("--min-agreement", type=PERCENT, help="Gate: percent of pictures as float.")
+    @click.option(
+        "--min-agreement", type=PERCENT, help="Gate: percent of pictures answered as by float."
+    )
     @click.option("--min-sqnr", type=FINITE, help="Gate: dB at the logits.")
-    @click.option("--mixed", is_flag=True, help="Keep the few layers in float that buy most.")
-    @click.option("--budget-bytes", type=int, help="Of --mixed: beyond full int8 (2% of it).")
-    @click.option("--budget-latency", type=FINITE, help="Of --mixed: percent more time instead.")
+    @click.option("--mixed", is_flag=True, help="Keep a few layers in float: those that help most.")
+    @click.option(
+        "--budget-bytes", type=int, help="Of --mixed: bytes more than int8 has (2% of it)."
+    )
+    @click.option("--budget-latency", type=FINITE, help="Of --mixed: instead, percent more time.")
     @click.option("--qat", is_flag=True, help="Train the integer network to answer as float.")
     @click.option("--data", type=click.Path(path_type=Path), help="Of --qat: pictures, unlabelled.")
     @click.option("--qat-steps", type=click.IntRange(1), help="Of --qat: 16 pictures each (300).")

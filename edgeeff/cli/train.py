@@ -29,16 +29,22 @@ ARTIFACTS = Path("artifacts")
 @click.option("--data", type=A_PATH, help="A folder per class, train/ and val/, or a CSV.")
 @click.option("--dataset", help="In its place: fashion-mnist or digits.")
 @click.option("--val-data", type=A_PATH, help="Pictures to choose the best epoch by.")
-@click.option("--weights", help="To begin with: auto, imagenet, none, FILE or RUN.")
+@click.option("--weights", help="To start from: auto, imagenet, none, FILE or RUN.")
 @click.option("--resolution", type=click.IntRange(32), help="Side of the input in pixels.")
-@click.option("--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875.")
-@click.option("--epochs", type=click.IntRange(1), help="Default: as the pictures' count asks.")
+@click.option(
+    "--resize", help="bilinear or bicubic, perhaps with a crop: bicubic:0.875; or squash."
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="Passes over the pictures; default: 4 to 60, by their number.",
+)
 @click.option("--batch", type=click.IntRange(1), help="Pictures of a step (32).")
 @click.option("--learning-rate", type=FINITE, help="At its highest.")
 @click.option("--strategy", type=STRATEGIES, help="Which devices: auto takes what is there.")
 @click.option("--seed", type=int, help="Of all that is random (0).")
-@click.option("--config", type=A_PATH, help="All settings as TOML; options come before it.")
-@click.option("--output", type=A_PATH, help="Folder of the run.")
+@click.option("--config", type=A_PATH, help="All settings as TOML; options given here win.")
+@click.option("--output", type=A_PATH, help="Folder of the run; default: in artifacts/.")
 @click.option("--resume", type=A_PATH, metavar="RUN", help="Go on with a run that was stopped.")
 @click.option("--force", is_flag=True, help="Begin anew where there is a run.")
 @click.option("--qat", is_flag=True, help="Then train its integer network, and write that.")

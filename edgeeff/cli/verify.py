@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def command(
     terminal: Terminal, bundle: Path, device: str, target: str, steps: int, apk: Path | None
 ) -> None:
-    """Check BUNDLE, a folder or zip of ``edgeeff bundle``, here or on a device.
+    """Check BUNDLE, a folder or zip that edgeeff bundle made, here or on a device.
 
     Its files must be as SHA256SUMS says, its parts must fit each other, and every model must
     give the answers of its golden vectors. The bundle may come from anywhere. Exit status 3 if
