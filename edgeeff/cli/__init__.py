@@ -7,14 +7,12 @@ import errno
 import importlib
 import json
 import os
-import signal
 import sys
 import traceback
-from types import FrameType
-from typing import Any
 
 import click
 
+from edgeeff.cli import interruption
 from edgeeff.cli.encoding import encode_anything
 from edgeeff.cli.layout import folded, width_of
 from edgeeff.cli.terminal import ReaderLeft, discard, echo, indented
@@ -85,10 +83,6 @@ def edgeeff() -> None:
     """  # noqa: D301 - click needs the character, not its escape
 
 
-_SIGNALS: list[int] = []
-"""The signals that asked this process to end."""
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit status.
 
@@ -97,9 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     words = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored
-        signal.signal(signal.SIGINT, _interrupt)
+    interruption.taken()
     for stream in (sys.stdout, sys.stderr):
         encode_anything(stream)
     sys.exit(_run(words))
@@ -117,7 +109,7 @@ def _run(words: list[str]) -> int:
         where = error.ctx.command_path if error.ctx else "edgeeff"
         return _fail(error.format_message(), f"{where} --help shows its options", 2, as_json)
     except (KeyboardInterrupt, click.Abort):
-        _keep_exit_status()
+        interruption.keep_exit_status()
         return _fail("interrupted", "nothing half-written was left behind", 130, as_json)
     except ReaderLeft:
         return 141
@@ -133,30 +125,12 @@ def _run(words: list[str]) -> int:
 
 
 def _unexpected(error: Exception, words: list[str], as_json: bool) -> int:
-    if _interrupted(error):
+    if interruption.is_behind(error):
         return _fail("interrupted", "nothing half-written was left behind", 130, as_json)
     if {"-v", "--verbose"} & set(words):
         echo(traceback.format_exc(), err=True)
     hint = "this is a bug of edgeeff: please report it with the output of the command with -v"
     return _fail(f"unexpected {type(error).__name__}: {error}", hint, 1, as_json)
-
-
-def _interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an error: native code that it meets makes it another one."""
-    if _SIGNALS:
-        return True
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
-def _keep_exit_status() -> None:
-    """Have Python end with our status after an interrupt, also under ``-m``.
-
-    It remembers an interrupt that met code made of a string, such as a dataclass being defined, and
-    would die of SIGINT in the end. Only running another such string makes it forget.
-    """
-    exec("")  # noqa: S102 - the shortest one
 
 
 def _fail(message: str, hint: str, status: int, as_json: bool) -> int:
@@ -191,8 +165,3 @@ def _open_closed_streams() -> None:
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, flags)
             setattr(sys, name, open(nowhere, mode, encoding="utf-8"))  # noqa: SIM115
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> Any:
-    _SIGNALS.append(signum)
-    raise KeyboardInterrupt

@@ -25,6 +25,15 @@ def made_another_error(name: str) -> str:
     )
 
 
+IN_A_DESTRUCTOR = """class Made:
+        def __del__(self):
+            os.kill(os.getpid(), signal.{})
+    import os, signal, time
+    Made()
+    time.sleep(60)"""
+"""Python drops what a destructor raises; the command went on."""
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -32,6 +41,8 @@ def made_another_error(name: str) -> str:
         "exec('raise KeyboardInterrupt')",
         made_another_error("SIGINT"),
         made_another_error("SIGTERM"),
+        IN_A_DESTRUCTOR.format("SIGINT"),
+        IN_A_DESTRUCTOR.format("SIGTERM"),
     ],
 )
 def test_the_status_is_ours_whatever_was_interrupted(statement, tmp_path):
