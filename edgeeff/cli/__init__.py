@@ -12,8 +12,8 @@ import traceback
 
 import click
 
-from edgeeff.cli import interruption
 from edgeeff.cli.encoding import encode_anything
+from edgeeff.cli.interruption import is_behind, keep_exit_status, take_signals
 from edgeeff.cli.layout import folded, width_of
 from edgeeff.cli.terminal import ReaderLeft, discard, echo, indented
 from edgeeff.errors import EdgeeffError, OutputError, unknown_name
@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     words = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
-    interruption.taken()
+    take_signals()
     for stream in (sys.stdout, sys.stderr):
         encode_anything(stream)
     sys.exit(_run(words))
@@ -109,7 +109,7 @@ def _run(words: list[str]) -> int:
         where = error.ctx.command_path if error.ctx else "edgeeff"
         return _fail(error.format_message(), f"{where} --help shows its options", 2, as_json)
     except (KeyboardInterrupt, click.Abort):
-        interruption.keep_exit_status()
+        keep_exit_status()
         return _fail("interrupted", "nothing half-written was left behind", 130, as_json)
     except ReaderLeft:
         return 141
@@ -125,7 +125,7 @@ def _run(words: list[str]) -> int:
 
 
 def _unexpected(error: Exception, words: list[str], as_json: bool) -> int:
-    if interruption.is_behind(error):
+    if is_behind(error):
         return _fail("interrupted", "nothing half-written was left behind", 130, as_json)
     if {"-v", "--verbose"} & set(words):
         echo(traceback.format_exc(), err=True)

@@ -20,7 +20,7 @@ _came: list[int] = []
 """The signals that asked this process to end."""
 
 
-def taken() -> None:
+def take_signals() -> None:
     """Have signals that ask this process to end raise ``KeyboardInterrupt`` in its main thread."""
     signal.signal(signal.SIGTERM, _interrupt)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored
