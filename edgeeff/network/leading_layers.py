@@ -6,7 +6,7 @@ not show them: it is the traced function that is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,20 @@ KINDS: Mapping[str, str] = {
     "Mul": "MUL",
     "Add": "ADD",
     "AddV2": "ADD",
+    "BiasAdd": "ADD",
     "Sub": "SUB",
     "RealDiv": "DIV",
 }
 
 UNSCALED = (
     *("Identity", "Cast", "ResizeBilinear", "ResizeNearestNeighbor", "StopGradient"),
-    *("Reshape", "Squeeze", "ExpandDims"),
+    *("Reshape", "Squeeze", "ExpandDims", "Pad", "PadV2", "MirrorPad"),
 )
-"""Operators that leave the values as they are, or between those around them."""
+"""Operators that leave the values as they are, or between those around them; what they pad is
+a border."""
+
+SLICING = ("Slice", "StridedSlice")
+"""Crops, and channels in another order."""
 
 CHANNELS = 3
 
@@ -43,15 +48,38 @@ def leading_scaling(traced: Any) -> Scaling | None:
     graph = frozen(traced, lower_control_flow=False).graph
     (tensor,) = (op.outputs[0] for op in graph.get_operations() if op.type == "Placeholder")
     found = UNTOUCHED
-    while len(readers := [it for it in tensor.consumers() if it.type != "Shape"]) == 1:
-        operator = readers[0]
-        if operator.type not in UNSCALED:
-            scaled = _scaled(operator, tensor, found)
+    while readers := [it for it in tensor.consumers() if it.type != "Shape"]:
+        operator = _unscaled(readers, alike=found.factor.size == found.offset.size == 1)
+        if operator is None:
+            operator = readers[0]
+            scaled = _scaled(operator, tensor, found) if len(readers) == 1 else None
             if scaled is None:
                 break
             found = scaled
         tensor = operator.outputs[0]
     return None if found is UNTOUCHED else found
+
+
+def _unscaled(readers: Sequence[Any], *, alike: bool) -> Any:
+    """The operator that gives a picture's values again, cut, padded or in another order.
+
+    Args:
+        readers: of the picture.
+        alike: all channels were scaled alike, so that their order does not matter.
+
+    Returns:
+        ``None`` if they do something else.
+    """
+    first, *others = readers
+    if not others and first.type in UNSCALED:
+        return first
+    if not alike or any(reader.type not in SLICING for reader in readers):
+        return None
+    # Keras 3 takes a picture's channels apart and stacks them the other way round.
+    joining = {after for reader in readers for after in reader.outputs[0].consumers()}
+    stacked = len(joining) == 1 and {it.type for it in joining} == {"Pack"}
+    last = joining.pop() if stacked else first if not others else None
+    return last if last is not None and last.outputs[0].shape[-1] in (1, CHANNELS) else None
 
 
 def _scaled(operator: Any, tensor: Any, before: Scaling) -> Scaling | None:

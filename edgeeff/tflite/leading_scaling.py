@@ -23,6 +23,10 @@ WIDEST, NARROWEST = 8.0, 0.4
 FARTHEST = 4.0
 """No normalised value lies farther from zero; ImageNet's reach 2.7."""
 
+CAFFE = (103.939, 116.779, 123.68)
+"""What VGG and ResNet50 of Keras take off pixels of 0 to 255, and divide by nothing: ImageNet's
+mean of blue, green and red, as Caffe had it."""
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -59,6 +63,8 @@ class Scaling:
     @property
     def white(self) -> float | None:
         """What white is at the input if this normalises pictures: 255, 1, or ``None``."""
+        if np.all(self.factor == 1) and np.array_equal(np.sort(-self.offset).round(3), CAFFE):
+            return 255.0
         return next((white for white in (255.0, 1.0) if self.normalises(white)), None)
 
     def normalises(self, white: float) -> bool:
