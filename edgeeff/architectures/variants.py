@@ -225,7 +225,9 @@ def find_variant(name: str) -> Variant:
         base, *numbers = scaling.groups()
         return scaled(*(float(number) for number in numbers if number), base=find_variant(base))
     if plain not in VARIANTS:
-        raise unknown_name("variant", name, VARIANTS)
+        others = "another network goes to edgeeff convert --model or edgeeff quantize"
+        hint = f"known: {', '.join(sorted(VARIANTS))}; {others}"
+        raise unknown_name("variant", name, VARIANTS, hint)
     return VARIANTS[plain]
 
 

@@ -76,7 +76,8 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
             preprocessing = weights.preprocessing(settings.resolution)
     if settings.weights_from is not None and not isinstance(weights, StateDict):
         raise UsageError(
-            f"--weights-from is of a PyTorch file, which {settings.weights} is not", "leave it out"
+            f"--weights-from goes with a PyTorch file, which --weights {settings.weights} is not",
+            "give --weights FILE, or leave out --weights-from",
         )
     said = normalisation(settings.mean, settings.std)
     if said:

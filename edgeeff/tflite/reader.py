@@ -65,7 +65,7 @@ _OTHER_FILES = (
     (
         b"PK\x03\x04",
         "a zip archive",
-        "is it a .keras file? edgeeff convert --model reads it",
+        "edgeeff convert reads it: --model a .keras file, --variant and --weights one of PyTorch",
     ),
     (
         b"\x89HDF",
@@ -89,7 +89,7 @@ def _refuse_other_files(content: bytes, name: str) -> None:
     found = content[4:8]
     raise InputError(
         f"{name} is not a .tflite model: bytes 4 to 8 are {found!r}, not {IDENTIFIER!r}",
-        "export one with edgeeff convert",
+        "edgeeff convert makes one, of a Keras model or of an EfficientNet's weights",
     )
 
 

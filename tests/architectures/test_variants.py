@@ -158,6 +158,12 @@ class TestFindVariant:
         assert "did you mean" in caught.value.hint
         assert near in caught.value.hint
 
+    def test_says_where_other_networks_go(self) -> None:
+        with pytest.raises(UsageError) as caught:
+            find_variant("resnet50")
+        assert "lite0" in caught.value.hint
+        assert "convert --model" in caught.value.hint
+
     @pytest.mark.parametrize(
         "name",
         ["", "resnet50", "b0-phi", "b0-phix", "b0-phi1.2.3", "b99-phi1", f"b0{'-phi1' * 3000}"],
