@@ -3,8 +3,8 @@
 A recipe was measured on some networks. On another one a correction, or how it finds ranges, may
 cost more than it brings. So its result is held against plain rounding of the same network; where
 it falls behind, one part after the other is left out until it does not. Equalization is left out
-wherever that is better: channels that are scaled up are cut off on pictures that wake them more
-than those seen did, which ruins a few pictures of some networks and none of others.
+wherever the rest is better: channels that are scaled up are cut off on pictures that wake them
+more than those seen did, which ruins a few pictures of some networks and none of others.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ BEHIND = 0.1
 BY_FEW = 0.5
 """The same for the sum over all pictures, which a few own."""
 
-RISKY, WORTH = "equalize", 0.5
-"""The part that is looked at even where the whole is better than plain rounding, and by how many
-decibels the rest has to be better than the whole."""
+RISKY = "equalize"
+"""The part that is looked at even where the whole is better than plain rounding, and left out where
+the rest is better by anything: on a MobileNetV2 it made no difference to the pictures that were
+looked at, and cost 7 dB on a few of the others."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def helpful(
         if enough and part != RISKY:
             continue
         found = measured(candidate)
-        if found > best + (WORTH if enough else 0.0):
+        if found > best:
             best, left_out, kept = found, (part,), candidate
     if best < plain - BEHIND:
         best, left_out, kept = plain, tuple(parts), _plain(recipe)
