@@ -24,9 +24,9 @@ CHIPS = (
 """Kind of chip, the target of `benchmark` that it is, and the precisions it takes, best first."""
 
 HOW_TO_MAKE = {
-    "float16": "`edgeeff convert --float16` makes one",
+    "float16": "`edgeeff convert` with `--float16` makes one",
     "edgetpu": "`edgeeff compile` makes one of the int8 file",
-    "int8": "`edgeeff convert --int8` makes one",
+    "int8": "`edgeeff convert` with `--int8` makes one",
 }
 
 
@@ -98,7 +98,7 @@ The files carry TFLite metadata, so MediaPipe's `ImageClassifier` takes those wi
 ## Check it
 
 - `sha256sum --check SHA256SUMS`: the files are whole.
-- `python samples/classify.py --check`: this machine computes what the desk computed.
+- `python samples/classify.py --check`: this machine computes the golden outputs.
 - `edgeeff verify .`: both, with what differs and by how much.
 
 `golden/` holds inputs and the expected outputs, raw values in the shape and type of the tensor,

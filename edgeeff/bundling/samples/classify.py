@@ -115,7 +115,7 @@ def model_input(model: dict[str, Any], pixels: Any) -> Any:
 def check(interpreter: Any, model: dict[str, Any]) -> bool:
     """Run the golden vectors and say how far each answer is off; whether all pass.
 
-    An integer model gives the bytes that the desk got. One with float parts may be a step off.
+    An integer model gives the bytes of the golden vectors. One with float parts may be a step off.
     """
     good = True
     for vector in model["vectors"]:

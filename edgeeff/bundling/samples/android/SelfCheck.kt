@@ -47,7 +47,7 @@ class Checked(
 /**
  * Runs a model's golden vectors on an accelerator.
  *
- * An integer model on the CPU gives the bytes that the desk got. Another chip is close, and not
+ * An integer model on the CPU gives the bytes of the golden vectors. Another chip is close, and not
  * equal: if all its bytes are those of a CPU, then one did the work.
  */
 fun selfCheck(

@@ -34,7 +34,7 @@ public struct Checked {
 
 /// Runs a model's golden vectors on an accelerator.
 ///
-/// An integer model on the CPU gives the bytes that the desk got. Another chip is close, and not
+/// An integer model on the CPU gives the bytes of the golden vectors. Another chip is close, and not
 /// equal: if all its bytes are those of a CPU, then one did the work.
 ///
 /// - Throws: `LiteRtError` if the accelerator cannot be used.
