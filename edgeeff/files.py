@@ -62,18 +62,28 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
             raise OutputError(f"{path} is a directory", "--output DIR goes elsewhere")
     with scratch_folder(folder) as scratch:
         new, former = scratch / "new", scratch / "former"
+        _prepare(contents, new, former)
+        with signals_held():
+            try:
+                named = decided(new)
+            except OSError as error:
+                raise _unwritable(folder, error) from error
+            _name(named, former, list(contents))
+
+
+def _prepare(contents: Mapping[Path, bytes], new: Path, former: Path) -> None:
+    """Write all files into the folder ``new``, and keep those that are there in ``former``."""
+    path = next(iter(contents))
+    try:
         new.mkdir()
         former.mkdir()
         for path, content in contents.items():
-            try:
-                (new / path.name).write_bytes(content)
-                _settle(new / path.name)
-                if os.path.exists(path):
-                    _second_name(path, former / path.name)
-            except OSError as error:
-                raise _unwritable(path, error) from error
-        with signals_held():
-            _name(decided(new), former, list(contents))
+            (new / path.name).write_bytes(content)
+            _settle(new / path.name)
+            if os.path.exists(path):
+                _second_name(path, former / path.name)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _name(new: Path, former: Path, paths: Sequence[Path]) -> None:

@@ -1,4 +1,6 @@
-"""Commands that are ended at any moment leave old results or new ones, whole, and nothing else.
+"""Commands that end at any moment leave old results or new ones, whole, and nothing else.
+
+They are ended by a signal, or by a disk that is full.
 
 A few by default; ``make fuzz`` tries 200. A failure names the seed and the number of the attempt.
 """
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +96,7 @@ class Command:
 def pairs_agree(folder: Path) -> None:
     """Every model has a manifest of its own, and every manifest its model."""
     found = {path for path in folder.iterdir() if path.suffix in (".json", ".tflite")}
+    assert found
     for path in {path.with_suffix(".tflite") for path in found}:
         assert {path, path.with_suffix(".json")} <= found
         assert parse_manifest(path.with_suffix(".json")).sha256 == files.sha256(path)
@@ -100,9 +104,6 @@ def pairs_agree(folder: Path) -> None:
 
 def run_is_whole(folder: Path) -> None:
     """The run's document is of the weights beside it."""
-    if not runs.is_run(folder):
-        assert not list(folder.glob("*.safetensors"))
-        return
     found = runs.read_run(folder)
     assert found.epochs or not found.sha256
     for name in found.sha256:
@@ -138,11 +139,16 @@ COMMANDS = {
 
 @dataclass
 class Copies:
-    """A process that runs a command in copies of itself, and the folder where it does."""
+    """A process that runs a command in copies of itself, and the folder where it does.
+
+    Attributes:
+        seconds: that the command takes.
+    """
 
     process: subprocess.Popen[str]
     command: Command
     folder: Path
+    seconds: float = SECONDS
 
     def run(
         self,
@@ -180,13 +186,12 @@ class Copies:
         scratch.mkdir()
         clean(out)
         assert not list(out.glob(".*"))
-        if out.exists():
-            self.command.check(out)
+        self.command.check(out)
 
 
 @pytest.fixture(params=COMMANDS if KILLS else ["quantize"])
 def copies(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copies]:
-    """Of each command, with the files that it needs."""
+    """Of each command, with the files that it needs and what it made of them before."""
     command = COMMANDS[request.param]
     (tmp_path / "tmp").mkdir()
     net = SmallClassifier(SIDE)
@@ -198,7 +203,10 @@ def copies(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Copies]:
         Image.new("RGB", (SIDE, SIDE), (ord(label), 60 * number, 0)).save(picture)
     words, pipe = [sys.executable, "-c", COPIES.format(imports=command.imports)], subprocess.PIPE
     with subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
-        yield Copies(process, command, tmp_path)
+        made = Copies(process, command, tmp_path)
+        status, made.seconds = made.run(0)
+        assert status == 0, (tmp_path / "said").read_text()
+        yield made
         assert process.stdin
         process.stdin.close()
 
@@ -212,9 +220,7 @@ def _runs(process: int) -> bool:
 
 @pytest.mark.slow
 def test_an_end_at_any_moment_leaves_old_or_new_results(copies):
-    status, whole = copies.run(0)
-    assert status == 0, (copies.folder / "said").read_text()
-    counts = dict.fromkeys(SIGNALS, 0)
+    whole, counts = copies.seconds, dict.fromkeys(SIGNALS, 0)
     for number in range(KILLS or 6):
         draw = random.Random(f"{SEED} {number}")  # noqa: S311 - not for secrets
         signum = SIGNALS[number % len(SIGNALS)]
@@ -238,3 +244,55 @@ def test_a_kill_at_a_rename_leaves_old_or_new_results(copies, moment):
             break
     print(f"{number - 1} renames")
     assert number > 3
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[Path]:
+    """A disk of its own in the place of a folder, with what is in it."""
+    size = sum(path.stat().st_blocks * 512 for path in folder.iterdir())
+    kept = folder.with_name("kept")
+    folder.rename(kept)
+    folder.mkdir()
+    options = f"size={size + (1 << 20)},nr_inodes=64"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], check=True)
+    try:
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def leave_pages(folder: Path, count: int) -> None:
+    """Fill a disk up to so many pages."""
+    (folder / "filler").write_bytes(b"")
+    free = os.statvfs(folder)
+    (folder / "filler").write_bytes(bytes((free.f_bfree - count) * free.f_bsize))
+
+
+def leave_inodes(folder: Path, count: int) -> None:
+    """Fill a disk with files up to so many more."""
+    for filler in folder.glob("filler-*"):
+        filler.unlink()
+    for number in range(os.statvfs(folder).f_ffree - count):
+        (folder / f"filler-{number}").touch()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root mounts a disk")
+@pytest.mark.parametrize("leave", [leave_pages, leave_inodes])
+def test_a_full_disk_leaves_old_or_new_results(copies, leave):
+    faults, left = 0, 0
+    with disk(copies.folder / "out") as out:
+        while True:
+            leave(out, left)
+            status, _ = copies.run(1)
+            copies.check(at_once=True)
+            if status == 0:
+                break
+            said = " ".join((copies.folder / "said").read_text().split())
+            assert "error: cannot write" in said
+            assert "No space left on device" in said
+            assert status == 2
+            faults, left = faults + 1, left + 1 + left // 4
+    print(f"full {faults} times")
+    assert faults > 1
