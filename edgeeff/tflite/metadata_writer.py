@@ -128,7 +128,7 @@ def check_count(labels: tuple[str, ...], outputs: int, where: str = "the labels"
     if abs(len(labels) - outputs) == 1:
         more = "labels" if len(labels) > outputs else "model"
         hint = f"does the {more} count a class 0 'background'? Every answer would be off by one"
-    raise InputError(f"{where} name {len(labels)} classes, the model has {outputs} outputs", hint)
+    raise InputError(f"{where}: {len(labels)} classes, the model has {outputs} outputs", hint)
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:

@@ -177,7 +177,7 @@ class TestRefusals:
     def test_labels_of_another_network(self, user_folder: Path, tmp_path: Path) -> None:
         labels = tmp_path / "labels.txt"
         labels.write_text("\n".join("abcdefghijk"))
-        with pytest.raises(InputError, match="name 11 classes, the model has 10"):
+        with pytest.raises(InputError, match=": 11 classes, the model has 10"):
             edgeeff.bundle([user_folder / "int8.tflite"], tmp_path / "bundle", labels=labels)
         assert not (tmp_path / "bundle").exists()
 

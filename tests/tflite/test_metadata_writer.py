@@ -162,7 +162,7 @@ class TestWhatAFileSaysAlready:
 @pytest.mark.parametrize(("count", "hint"), [(9, "the model count"), (11, "the labels count")])
 def test_labels_that_are_one_off_are_refused(count: int, hint: str) -> None:
     labels = tuple(map(str, range(count)))
-    with pytest.raises(InputError, match=f"name {count} classes, the model has 10") as raised:
+    with pytest.raises(InputError, match=f": {count} classes, the model has 10") as raised:
         write_metadata(tiny.FLOAT32.read_bytes(), LITE, labels=labels)
     assert hint in raised.value.hint
     assert "background" in raised.value.hint
