@@ -1,4 +1,4 @@
-"""Pictures that are normalised otherwise than in training are noticed where BatchNorm tells."""
+"""Pictures that are normalised otherwise than in training are noticed where the network tells."""
 
 from __future__ import annotations
 
@@ -54,7 +54,24 @@ def test_pixels_of_another_scale_are_remarked(training, now):
     assert f"std {now[1]}" in note
 
 
-def test_a_network_without_batchnorm_is_not_judged():
+@pytest.mark.parametrize("activation", ["NONE", "RELU", "RELU6"])
+@pytest.mark.parametrize(
+    ("now", "remarked"), [(("0", "1"), False), (("0", "255"), True), (("127.5", "127.5"), True)]
+)
+def test_without_batchnorm_pixels_that_are_scaled_twice_are_remarked(now, remarked, activation):
+    """By a network that takes 0 to 255: beside its biases they are nearly nothing."""
     net = SmallClassifier(SIDE)
-    graph = Graph.of(net.content(net.dense(net.mean(net.convolution(net.image, 8)), 3)))
-    assert noted(graph, "0", "1") == ()
+    first = net.convolution(net.image, 8, activation=activation)
+    graph = Graph.of(net.content(net.dense(net.mean(first), 3)))
+    (layer,) = graph.consumers[graph.input]
+    graph.set_weights(layer, graph.weights(layer) / 255)
+    notes = noted(graph, *now)
+    assert len(notes) == remarked
+    assert all("hardly change what the first layer makes" in note for note in notes)
+
+
+def test_a_first_layer_without_biases_is_not_judged():
+    net = SmallClassifier(SIDE)
+    features = net.mean(net.alone(net.image, "RELU"))
+    graph = Graph.of(net.content(net.dense(features, 3, bias=False)))
+    assert noted(graph, "0", "1e6") == ()
