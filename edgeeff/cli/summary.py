@@ -116,7 +116,10 @@ def _corrections(found: dict[str, Any] | None) -> Rows:
     rows = [("against plain rounding", gain)]
     if found["left_out"]:
         cost = found["sqnr_db"] - found["whole_db"]
-        rows.append(("left out", f"{', '.join(found['left_out'])}: cost {cost:.1f} dB here"))
+        said = (
+            f"cost {cost:.1f} dB here" if cost >= 0 else f"worth {-cost:.1f} dB, but not its time"
+        )
+        rows.append(("left out", f"{', '.join(found['left_out'])}: {said}"))
     return rows
 
 

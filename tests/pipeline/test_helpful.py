@@ -19,7 +19,13 @@ from edgeeff.pipeline.helpful import helpful
 from edgeeff.pipeline.settings import Settings
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.quantize import quantize_model
-from edgeeff.quantization.recipes.recipe import Recipe, find_recipe, named_recipes, parse
+from edgeeff.quantization.recipes.recipe import (
+    Group,
+    Recipe,
+    find_recipe,
+    named_recipes,
+    parse,
+)
 from edgeeff.quantization.recipes.spelling import spelled
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from tests.small_classifiers import SmallClassifier
@@ -69,22 +75,25 @@ def test_a_part_that_costs_more_than_it_brings_is_left_out(small):
     assert parse("kept", kept.text).ranges == kept.ranges
 
 
+SMALL_SIDE = 8
+UNIT = from_options(SMALL_SIDE, "0", "255", "bilinear:1")
+
+
+def ending(kind: str, *, value: float) -> bytes:
+    """A network of a dense layer, whose logits an operator changes."""
+    net = SmallClassifier(SMALL_SIDE)
+    logits = net.dense(net.mean(net.image), 3, bias=False)
+    options = {"MUL": schema.MulOptionsT, "MINIMUM": schema.MaximumMinimumOptionsT}[kind]()
+    constant = net.constant(np.full((1, 3), value, np.float32))
+    return net.content(net.add(kind, (logits, constant), (1, 3), options))
+
+
 def test_a_part_that_ruins_the_few_farthest_pictures_is_left_out():
     """Though it is better at all others: they own the sum."""
-    side, recipe = 8, find_recipe("int8")
-    how = from_options(side, "0", "255", "bilinear:1")
-
-    def ending(kind: str, *, value: float) -> bytes:
-        net = SmallClassifier(side)
-        logits = net.dense(net.mean(net.image), 3, bias=False)
-        options = {"MUL": schema.MulOptionsT, "MINIMUM": schema.MaximumMinimumOptionsT}[kind]()
-        constant = net.constant(np.full((1, 3), value, np.float32))
-        return net.content(net.add(kind, (logits, constant), (1, 3), options))
-
-    network = FloatModel(ending("MUL", value=1.0), how)
-    pictures = np.full((16, side, side, 3), 10, np.uint8)
+    network, recipe = FloatModel(ending("MUL", value=1.0), UNIT), find_recipe("int8")
+    pictures = np.full((16, SMALL_SIDE, SMALL_SIDE, 3), 10, np.uint8)
     pictures[0] = 250
-    largest = float(Classifier(network.graph, how)(pictures[:1]).logits.max())
+    largest = float(Classifier(network.graph, UNIT)(pictures[:1]).logits.max())
 
     def quantize(candidate: Recipe) -> bytes:
         if candidate.ranges == recipe.ranges:
@@ -95,6 +104,25 @@ def test_a_part_that_ruins_the_few_farthest_pictures_is_left_out():
     assert found.left_out == ("ranges",)
     assert kept.ranges == find_recipe("int8-plain").ranges
     assert found.whole_db < found.plain_db - 5
+
+
+@pytest.mark.parametrize(("worth_db", "enough_db"), [(0.4, 18.0), (0.6, 22.0), (-1, 18.0)])
+def test_groups_that_bring_less_than_their_time_are_left_out(worth_db, enough_db):
+    recipe = find_recipe("int8-swish")
+    noise = {22.0: 0.01, 18.0: 0.01 * 10 ** (worth_db / 20)}
+
+    def quantize(candidate: Recipe) -> bytes:
+        rule = candidate.correction(Group)
+        return ending("MUL", value=1 - (noise[rule.enough_db] if rule else 0.1))
+
+    pictures = synthetic_set(4, UNIT).pictures
+    network = FloatModel(ending("MUL", value=1.0), UNIT)
+    kept, found = helpful(network, recipe, quantize, pictures)
+    assert kept.correction(Group) == replace(recipe.correction(Group), enough_db=enough_db)
+    assert found.left_out == (("further groups",) if enough_db == 18 else ())
+    assert found.sqnr_db - found.whole_db == pytest.approx(
+        -worth_db if enough_db == 18 else 0, abs=0.01
+    )
 
 
 def test_equalization_is_left_out_where_the_rest_is_better():
