@@ -5,7 +5,7 @@ cost more than it brings. So its result is held against plain rounding of the sa
 it falls behind, one part after the other is left out until it does not. Equalization is left out
 wherever the rest is better: channels that are scaled up are cut off on pictures that wake them
 more than those seen did, which ruins a few pictures of some networks and none of others. Groups of
-channels cost time, and are as few as are as good.
+channels cost time: of a network that is no variant they are as few as are as good.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Helpful:
         whole_db: with the whole recipe.
         plain_db: of plain rounding.
         pictures: on how many this was measured. Each counts by the mean of its own signal and
-            that of all. Where a recipe gains less in the sum over them (``BY_FEW`` are chance),
-            that gain is added to ``plain_db`` for the first two.
+            that of all. Where a recipe that leaves no odd pictures out gains less in the sum
+            over them (``BY_FEW`` are chance), that gain is added to ``plain_db`` for the first two.
     """
 
     left_out: tuple[str, ...]
@@ -109,7 +109,9 @@ def helpful(
 
     def measured(candidate: Recipe) -> float:
         mean, together = of_pictures(candidate)
-        return min(mean, plain + together - plain_together + BY_FEW)
+        # Without odd pictures a recipe gives up the few that own the sum.
+        gives_up = recipe.ranges.odd > 0
+        return mean if gives_up else min(mean, plain + together - plain_together + BY_FEW)
 
     parts = dict(_without_a_part(network, recipe))
     whole = measured(recipe)
@@ -124,7 +126,8 @@ def helpful(
             best, left_out, kept = found, (part,), candidate
     if best < plain - BEHIND:
         best, left_out, kept = plain, tuple(parts), _plain(recipe)
-    fewer = _with_fewer_groups(kept)
+    # For the variants themselves their number was chosen.
+    fewer = _with_fewer_groups(kept) if network.variant is None else None
     if fewer is not None and (found := measured(fewer)) > best - WORTH:
         best, left_out, kept = found, (*left_out, FURTHER), fewer
     helps = Helpful(left_out, best, whole, plain, len(pictures))
