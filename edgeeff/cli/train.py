@@ -89,7 +89,10 @@ def command(
         return
     progress, after = terminal.progress(), _words_of_qat(qat, qat_steps)
 
+    said = set[str]()
+
     def on_epoch(run: Run, left: float) -> None:
+        _say_notes(terminal, run, said)
         terminal.say(_line(run, left))
 
     if resume is not None:
@@ -97,6 +100,7 @@ def command(
             raise UsageError("--resume goes alone", "a run's settings stay as they are")
         with _told_how_to_go_on(terminal, resume, after):
             run = _gone_on(resume, progress, on_epoch, qat=qat)
+        _say_notes(terminal, run, said)
         _finish(terminal, run, qat=qat, steps=qat_steps)
         return
     table = {**(read_settings(config) if config else {}), **given}
@@ -106,6 +110,7 @@ def command(
     output = output or ARTIFACTS / f"efficientnet-{settings.variant}-run"
     with _told_how_to_go_on(terminal, output, after):
         run = train(settings, output, force=force, progress=progress, on_epoch=on_epoch)
+    _say_notes(terminal, run, said)
     _finish(terminal, run, qat=qat, steps=qat_steps)
 
 
@@ -203,12 +208,18 @@ def _line(run: Run, left: float) -> str:
     )
 
 
+def _say_notes(terminal: Terminal, run: Run, said: set[str]) -> None:
+    """Say what the user must be told, but for what was ``said`` already."""
+    for note in run.notes:
+        if note not in said:
+            terminal.warn(f"note: {note}")
+    said.update(run.notes)
+
+
 def _summary(terminal: Terminal, run: Run, *, qat: bool) -> None:
     """What a run made, and what to do next if that is left to the user."""
     from edgeeff.training import runs
 
-    for note in run.notes:
-        terminal.warn(f"note: {note}")
     best = run.best
     rows = [
         (
