@@ -2,6 +2,7 @@ import csv
 import signal
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -179,6 +180,22 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(few, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "write_together", real)
     assert len(read_run(run).epochs) == 1
     assert len(resume_training(run).epochs) == 2
+
+
+@pytest.mark.slow
+def test_the_pictures_of_a_run_that_ended_leave_the_memory(few, tmp_path, monkeypatch):
+    from edgeeff.training import session
+
+    read, kept = session.kept_whole, []
+
+    def watched(*given, **named):
+        pixels = read(*given, **named)
+        kept.append(weakref.ref(pixels.squares))
+        return pixels
+
+    monkeypatch.setattr(session, "kept_whole", watched)
+    train(few(), tmp_path / "run")
+    assert [one() for one in kept] == [None]
 
 
 def test_a_run_that_is_there_is_not_begun_anew_unasked(settings, finished):

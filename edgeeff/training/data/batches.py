@@ -6,6 +6,8 @@ without any state of a generator having been kept.
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,7 +70,7 @@ def training_batches(
     """Epochs of changed pictures, normalised, one after the other without a pause.
 
     Args:
-        pixels: of ``reading.kept_whole``.
+        pixels: of ``reading.kept_whole``; the caller keeps them while it takes batches.
         preprocessing: of the network.
         change: how much pictures are changed.
         mirrored: whether pictures may change left and right, if the settings do not say.
@@ -83,12 +85,13 @@ def training_batches(
         [batch / parts, classes]; so many a step as this worker has devices.
     """
     places, keys = _draws(len(pixels), batch, seed, epochs, share)
+    side, held = pixels.squares.shape[1], _held(pixels)
     part = batch // (share.count * share.devices)
     if change.flip is None:
         change = replace(change, flip=mirrored)
 
     def made(place: Tensor, key: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        square, size, label = _taken(pixels, place)
+        square, size, label = _taken(held, side, place)
         draw = tf.stack([key, tf.cast(place, tf.int32)])
         image = augmented(square, size, draw, preprocessing.resolution, change)
         return image, tf.one_hot(label, classes), draw
@@ -121,7 +124,7 @@ def judging_batches(pixels: Pixels, preprocessing: Preprocessing, batch: int) ->
     """All pictures in order, normalised, with their labels; the last batch may be smaller.
 
     Args:
-        pixels: of ``reading.judged``.
+        pixels: of ``reading.judged``; the caller keeps them while it takes batches.
         preprocessing: of the network.
         batch: pictures of a step.
 
@@ -129,15 +132,15 @@ def judging_batches(pixels: Pixels, preprocessing: Preprocessing, batch: int) ->
         float32 [batch, resolution, resolution, 3] and labels, int64 [batch], per step.
     """
     starts = np.arange(0, len(pixels), batch)
+    side, held = pixels.squares.shape[1], _held(pixels)
 
     def made(start: Tensor) -> tuple[Tensor, Tensor]:
         squares, labels = tf.numpy_function(
-            lambda at: (pixels.squares[at : at + batch], pixels.labels[at : at + batch]),
+            lambda at: (held().squares[at : at + batch], held().labels[at : at + batch]),
             [start],
             [tf.uint8, tf.int64],
             stateful=False,
         )
-        side = pixels.squares.shape[1]
         squares = tf.ensure_shape(squares, [None, side, side, 3])
         labels = tf.ensure_shape(labels, [None])
         return normalised(tf.cast(squares, tf.float32), preprocessing), labels
@@ -152,15 +155,23 @@ def normalised(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     return (images - mean) / std
 
 
-def _taken(pixels: Pixels, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _held(pixels: Pixels) -> Callable[[], Any]:
+    """The pixels, as long as who asked for the batches keeps them.
+
+    TensorFlow never forgets a function of Python that a pipeline has called: one that held them
+    itself would keep the pictures of every training in memory.
+    """
+    return weakref.ref(pixels)
+
+
+def _taken(held: Callable[[], Any], side: int, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """One picture, its true size and its label; by reference to the arrays, which stay one."""
     square, size, label = tf.numpy_function(
-        lambda at: (pixels.squares[at], pixels.sizes[at], pixels.labels[at]),
+        lambda at: (held().squares[at], held().sizes[at], held().labels[at]),
         [place],
         [tf.uint8, tf.int32, tf.int64],
         stateful=False,
     )
-    side = pixels.squares.shape[1]
     return (
         tf.ensure_shape(square, [side, side, 3]),
         tf.ensure_shape(size, [2]),
