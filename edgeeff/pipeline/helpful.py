@@ -46,10 +46,10 @@ looked at, and cost 7 dB on a few of the others."""
 FURTHER = "further groups"
 """Those of channels that a region has above ``ENOUGH_DB``: operators more, and time."""
 
-ENOUGH_DB, WORTH = 18.0, 0.5
+ENOUGH_DB, WORTH = 18.0, 1.0
 """Predicted signal to noise ratio of a region that needs no more groups, and by how many decibels
-further ones have to help. On the EfficientNetB0 of keras.applications they made no difference but
-a tenth of the time."""
+further ones have to help. In the EfficientNetB0 of keras.applications they took a tenth of the time
+and brought 0.9 dB of 16 pictures, and nothing at the median of others."""
 
 
 @dataclass(frozen=True)

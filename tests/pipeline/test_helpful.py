@@ -113,7 +113,7 @@ def test_a_part_that_is_bad_for_the_few_farthest_pictures_is_left_out(odd):
 
 @pytest.mark.parametrize(
     ("variant", "worth_db", "enough_db"),
-    [(None, 0.4, 18.0), (None, 0.6, 22.0), (None, -1, 18.0), ("b3", -1, 22.0)],
+    [(None, 0.9, 18.0), (None, 1.1, 22.0), (None, -1, 18.0), ("b3", -1, 22.0)],
 )
 def test_groups_that_bring_less_than_their_time_are_left_out(variant, worth_db, enough_db):
     """But for those of the variants, whose number was chosen."""
