@@ -33,6 +33,21 @@ def test_the_line_that_goes_on_has_what_was_to_come_after(
     assert f"note: {again} goes on" in " ".join(errors.split())
 
 
+def test_an_integer_network_that_was_interrupted_is_begun_anew_by_a_line_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    add_run(tmp_path, "run")
+    monkeypatch.setattr("edgeeff.pipeline.conversion.convert", interrupted)
+    words = ("train", "--resume", tmp_path / "run", "--qat", "--qat-steps", "20")
+    status, _, errors = said(capsys, *words)
+    assert status == 130
+    again = " ".join(("edgeeff", *map(str, words)))
+    assert f"note: {again} begins the integer network anew" in " ".join(errors.split())
+
+
 def test_what_the_user_must_be_told_is_told_once_with_the_first_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
