@@ -33,36 +33,44 @@ class Classes:
 def of_list(found: Sequence[str], names: Sequence[str], source: str) -> Classes:
     """The classes that a list names, sorted; numbers are those of outputs.
 
+    Spaces around a name, and how its accents are written, do not count.
+
     Args:
         found: the names in the list.
         names: of all classes, from a labels file; empty: not given.
         source: of the list, for messages.
 
     Raises:
-        InputError: a name that is not in the labels, or there twice.
+        InputError: a name that is not one line of text, not in the labels, or there twice; or two
+            names of one class.
     """
+    _refuse_unwritable(found, source)
     by_number = all(map(_is_number, found)) and not set(found) <= set(names)
     if by_number:
         return Classes({name: int(name) for name in found}, tuple(names))
     if not names:
         return Classes({name: index for index, name in enumerate(found)}, tuple(found))
-    # macOS writes an accent as a character of its own.
-    composed = [unicodedata.normalize("NFC", name) for name in names]
+    compared = [_compared(name) for name in names]
     indices: dict[str, int] = {}
     for name in found:
-        wanted = unicodedata.normalize("NFC", name)
-        if composed.count(wanted) != 1:
-            times = "more than once" if wanted in composed else "not"
+        wanted = _compared(name)
+        if compared.count(wanted) != 1:
+            times = "more than once" if wanted in compared else "not"
             hint = "class names must match the labels letter by letter: --labels FILE gives others"
             raise InputError(f"{source}: class {name!r} is {times} in the labels", hint)
-        indices[name] = composed.index(wanted)
+        index = compared.index(wanted)
+        if index in indices.values():
+            raise InputError(
+                f"{source}: two classes are {names[index]!r} in the labels", "join them"
+            )
+        indices[name] = index
     return Classes(indices, tuple(names))
 
 
 def shared(found: Sequence[str], names: Sequence[str]) -> bool:
     """Whether any name of the one list stands in the other."""
-    composed = {unicodedata.normalize("NFC", name) for name in names}
-    return any(unicodedata.normalize("NFC", name) in composed for name in found)
+    known = {_compared(name) for name in names}
+    return any(_compared(name) in known for name in found)
 
 
 def of_folders(found: Sequence[str], names: Sequence[str], source: str) -> Classes:
@@ -107,6 +115,18 @@ def of_empty(names: Sequence[str], source: str) -> tuple[str, ...]:
     return (f"folders of {source} without pictures, which count as no classes: {listed}",)
 
 
+def _compared(name: str) -> str:
+    """A name as it is compared: macOS writes an accent as a character of its own."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def _refuse_unwritable(found: Sequence[str], source: str) -> None:
+    """Refuse names that a labels file, which has one name per line, cannot hold."""
+    for name in found:
+        if not is_one_line(name):
+            raise InputError(f"{source}: class {name!r} is not one line of text", "rename it")
+
+
 def _is_number(name: str) -> bool:
     """Whether a name can be the number of an output."""
     return name.isdecimal() and len(name) <= LONGEST_NUMBER
@@ -133,9 +153,13 @@ def refuse_repeated(places: Collection[tuple[str, object]], source: str) -> None
 
 
 def is_one_line(name: str) -> bool:
-    """Whether no program shows a name as several lines, or takes part of it for a command."""
+    """Whether no program shows a name as several lines, or takes part of it for a command.
+
+    The bytes of a file name that are no text ("Cs") cannot be written at all.
+    """
     return not any(
-        unicodedata.category(letter) in ("Cc", "Zl", "Zp") and letter != "\t" for letter in name
+        unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") and letter != "\t"
+        for letter in name
     )
 
 

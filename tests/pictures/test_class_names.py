@@ -69,6 +69,36 @@ def test_accents_compare_however_they_are_written(form, other):
     assert class_names.of_folders([name], ("dog", label), "set").indices == {name: 1}
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31m", "a\x85b", "a\u2028b", "a\udcff"])
+def test_a_name_that_a_labels_file_cannot_hold_is_refused(name):
+    for read in (class_names.of_folders, class_names.of_list):
+        with pytest.raises(InputError, match="is not one line of text") as caught:
+            read([name, "dog"], (), "set")
+        assert repr(name) in caught.value.message
+
+
+def test_a_folder_with_a_line_break_is_refused(tmp_path):
+    picture(tmp_path / "a\nb" / "1.png")
+    picture(tmp_path / "c" / "1.png")
+    with pytest.raises(InputError, match=r"class 'a\\nb' is not one line"):
+        read_images(tmp_path)
+
+
+@pytest.mark.parametrize("name", [" c0", "c0", "c0 "])
+def test_spaces_around_a_name_do_not_count(name, tmp_path):
+    picture(tmp_path / "set" / name / "1.png")
+    file = tmp_path / "labels.txt"
+    file.write_text("dog\n c0\n")
+    found = read_images(tmp_path / "set", labels=file)
+    assert [one.label for one in found.pictures] == [1]
+    assert class_names.shared([name], ("dog", " c0"))
+
+
+def test_two_folders_of_one_label_are_refused():
+    with pytest.raises(InputError, match="two classes are 'c0' in the labels"):
+        class_names.of_folders([" c0", "c0"], ("c0", "dog"), "set")
+
+
 def test_a_link_that_repeats_a_class_is_refused(tmp_path):
     picture(tmp_path / "c11" / "1.png")
     picture(tmp_path / "c12" / "1.png")
