@@ -110,7 +110,14 @@ FOLDED: Mapping[str, Any] = {
     "Sqrt": np.sqrt,
     "Rsqrt": lambda value: 1 / np.sqrt(value),
     "Maximum": np.maximum,
+    "Neg": np.negative,
     "Mul": np.multiply,
+    "RealDiv": np.divide,
+    "Reciprocal": np.reciprocal,
+    **dict.fromkeys(("Add", "AddV2"), np.add),
+    "Sub": np.subtract,
     "Reshape": lambda value, shape: value.reshape(shape),
+    "Squeeze": np.squeeze,
 }
-"""What constants go through before they scale a picture, as in Normalization."""
+"""What constants go through before they scale a picture, as in Normalization, and in Keras 3, which
+adds a mean [1, 1, 1, channels] as a bias."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import pytest
 import tensorflow as tf
 import tf_keras
@@ -20,6 +21,13 @@ def _stacked(image: Any) -> Any:
     return tf.stack([image[..., 2], image[..., 1], image[..., 0]], axis=-1)
 
 
+def _of_keras_3(preprocess: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """As a Keras 3 model holds it: its own addition is another than that of tensors."""
+    image = keras.Input((SIDE, SIDE, 3))
+    model: Callable[[Any], Any] = keras.Model(image, preprocess(image))
+    return model
+
+
 FRONTS: dict[str, tuple[Callable[[Any], Any], float | None]] = {
     "crop": (lambda image: image[:, 4:12, 4:12] / 255.0, 255),
     "cut and resized": (
@@ -28,7 +36,10 @@ FRONTS: dict[str, tuple[Callable[[Any], Any], float | None]] = {
     ),
     "padding": (lambda image: LAYERS.ZeroPadding2D(2)(image) / 255.0, 255),
     "caffe": (tf_keras.applications.resnet50.preprocess_input, 255),
-    "caffe of Keras 3": (lambda image: _stacked(image) - [103.939, 116.779, 123.68], 255),
+    "caffe of Keras 3": (_of_keras_3(keras.applications.resnet.preprocess_input), 255),
+    "torch of Keras 3": (_of_keras_3(keras.applications.densenet.preprocess_input), 255),
+    "caffe by hand": (lambda image: _stacked(image) - [103.939, 116.779, 123.68], 255),
+    "a mean worked out": (lambda image: (image - tf.constant(255.0) / 2.0) / 127.5, 255),
     "another mean": (lambda image: _stacked(image) - [100.0, 110.0, 120.0], None),
     "one channel": (lambda image: image[..., :1] / 255.0, 255),
     "two channels": (lambda image: image[..., :2] / 255.0, None),
