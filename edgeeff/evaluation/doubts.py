@@ -25,19 +25,27 @@ def near_chance(whose: str, found: Accuracy | None) -> str | None:
     Returns:
         A sentence; ``None`` if it is better, or the pictures are too few to tell.
     """
-    if found is None or not guesses(found.top1, found.classes):
+    guessing = None if found is None else against_guessing(found.top1, found.classes)
+    if found is None or guessing is None:
         return None
     return (
-        f"top-1 of {found.top1.value:.1%} {whose} is what guessing among {found.classes:,} classes "
-        "gives: are the labels in the order of its outputs, and --mean, --std and --resize those "
-        "of its training?"
+        f"top-1 of {found.top1.value:.1%} {whose} is {guessing}: are the labels in the order of "
+        "its outputs, and --mean, --std and --resize those of its training?"
     )
 
 
-def guesses(top1: Share, classes: int) -> bool:
-    """Whether a share of right answers is what guessing gives; not if pictures are too few."""
+def against_guessing(top1: Share, classes: int) -> str | None:
+    """In words, what a share of right answers is to guessing.
+
+    Returns:
+        What follows "is"; ``None`` if it is better, or the pictures are too few to tell.
+    """
     chance = 1 / classes
-    return top1.low <= chance and top1.high < (1 + chance) / 2
+    if top1.low > chance or top1.high >= (1 + chance) / 2:
+        return None
+    if top1.high < chance:
+        return f"worse than guessing among {classes:,} classes"
+    return f"what guessing among {classes:,} classes gives"
 
 
 def another_network(reference: Path | None, found: Fidelity | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeeff.evaluation.accuracy import wilson
-from edgeeff.evaluation.doubts import guesses
+from edgeeff.evaluation.doubts import against_guessing
 from edgeeff.training.runs import Run
 
 
@@ -12,9 +12,10 @@ def doubts(run: Run) -> tuple[str, ...]:
     if run.best is None:
         return ()
     top1, judged, classes = run.best.val_top1, run.pictures["val"], len(run.labels)
-    if not guesses(wilson(round(top1 * judged), judged), classes):
+    guessing = against_guessing(wilson(round(top1 * judged), judged), classes)
+    if guessing is None:
         return ()
     return (
-        f"top-1 of {top1:.1%} of val is what guessing among {classes:,} classes gives: is each "
-        "picture in the folder of its class? More --epochs or another --learning-rate may help",
+        f"top-1 of {top1:.1%} of val is {guessing}: is each picture in the folder of its class? "
+        "More --epochs or another --learning-rate may help",
     )

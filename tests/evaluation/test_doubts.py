@@ -36,6 +36,16 @@ def test_an_accuracy_that_guessing_has_is_doubtful(right, images, classes, doubt
         assert f"guessing among {classes:,} classes" in said
 
 
+@pytest.mark.parametrize(("right", "worse"), [(0, True), (4, False)])
+def test_fewer_right_than_guessing_names_are_worse_than_guessing(right, worse):
+    """0 of 18 has an interval to 17.6%, in which the 25% of guessing are not."""
+    ranks = np.array([0] * right + [1] * (18 - right), np.int64)
+    said = near_chance("of the model", accuracy(ranks, 4))
+    assert said is not None
+    assert ("is worse than guessing among 4 classes:" in said) == worse
+    assert ("is what guessing among 4 classes gives:" in said) != worse
+
+
 def test_without_labels_nothing_is_doubtful():
     assert near_chance("of the model", None) is None
 

@@ -25,6 +25,11 @@ def test_accuracy_of_guessing_is_remarked(run):
     assert "52.0% of val is what guessing among 2 classes gives" in said
 
 
+def test_accuracy_below_that_of_guessing_is_worse(run):
+    (said,) = doubts(judged(run, 20, 200))
+    assert "10.0% of val is worse than guessing among 2 classes:" in said
+
+
 @pytest.mark.parametrize(("right", "pictures"), [(160, 200), (2, 4)])
 def test_better_accuracy_and_pictures_too_few_to_tell_are_not(run, right, pictures):
     assert doubts(judged(run, right, pictures)) == ()
