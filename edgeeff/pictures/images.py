@@ -156,6 +156,8 @@ def read_images(path: Path, *, labels: Path | None = None, strict: bool = False)
         images = _read_folder(path, names)
     elif os.path.isfile(path):
         images = ImageSet(path, (Picture(path),), names)
+    elif os.path.exists(path):
+        raise InputError(f"{path} is not a regular file or folder", "copy it into one")
     else:
         raise InputError(f"no folder or file {path}", "check the path")
     if strict and images.skipped:

@@ -86,6 +86,11 @@ class TestFolders:
         with pytest.raises(InputError, match="no folder or file"):
             read_images(tmp_path / "gone")
 
+    def test_a_pipe_is_not_said_to_be_absent(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(InputError, match="is not a regular file or folder"):
+            read_images(tmp_path / "pipe")
+
     def test_single_picture_is_a_set_of_one(self, tmp_path):
         path = save(tmp_path / "a.png")
         assert [picture.path for picture in read_images(path).pictures] == [path]
