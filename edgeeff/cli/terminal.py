@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from edgeeff.cli.encoding import encodable, one_line, printable
+from edgeeff.cli.encoding import encodable, one_line, printable, quoted
 from edgeeff.cli.layout import folded, pair_lines, table_lines, width_of
 from edgeeff.errors import OutputError
 from edgeeff.progress import Advance, Progress
@@ -107,7 +108,7 @@ class Terminal:
 
     def command(self, *parts: str) -> None:
         """Print a command to copy, broken between its parts where the terminal is narrow."""
-        parts = tuple(map(one_line, parts))
+        parts = tuple(map(_copyable, parts))
         whole = "  " + " ".join(parts)
         width = self._width
         fits = width is None or len(whole) <= width
@@ -184,13 +185,20 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--json``, ``-q`` and ``-v``; the command gets them as its first argument."""
 
     @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-    @click.option("-q", "--quiet", is_flag=True, help="Only errors, warnings and the result.")
+    @click.option(
+        "-q", "--quiet", is_flag=True, help="Only errors and warnings, and what --json prints."
+    )
     @click.option("-v", "--verbose", is_flag=True, help="More detail; tracebacks of bugs.")
     @functools.wraps(command)
     def wrapped(as_json: bool, quiet: bool, verbose: bool, **options: Any) -> Any:
         return command(Terminal(as_json, quiet, verbose), **options)
 
     return wrapped
+
+
+def _copyable(part: str) -> str:
+    """Words of a command, so that no escape of ``echo`` makes another name of one."""
+    return part if one_line(part) == part else " ".join(map(quoted, shlex.split(part)))
 
 
 def _console() -> Console:
