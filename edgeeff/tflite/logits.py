@@ -33,30 +33,34 @@ def final_activation(graph: Graph) -> Operator | None:
 def final_kind(graph: Graph) -> str | None:
     """The kind of the final activation; ``None`` of a model that answers with its logits.
 
-    ``MIXED`` where the answer is neither: what softmaxes or sigmoids made, joined, scaled or added,
-    as the mean of an ensemble.
+    ``MIXED`` where the answer is neither: what softmaxes or sigmoids made, joined, scaled, added or
+    multiplied, as the mean of an ensemble, or whether there is an object times of which class.
     """
     last = final_activation(graph)
     if last is not None:
         return last.kind
-    waiting, seen = [graph.output], {graph.output}
-    while waiting:
-        operator = graph.producer.get(waiting.pop())
-        if operator is None or operator.weighted or operator.kind == "BATCH_MATMUL":
+    return MIXED if graph.output in _of_probabilities(graph) else None
+
+
+def _of_probabilities(graph: Graph) -> set[int]:
+    """The tensors that are worked out of what softmaxes or sigmoids made, without layers between.
+
+    A product is one of them only if all that is multiplied is: else they gate other activations, as
+    in swish and squeeze-excite.
+    """
+    constant = {-1, *(tensor.index for tensor in graph.tensors if tensor.constant)}
+    found: set[int] = set()
+    for operator in graph.operators:
+        sources = set(operator.inputs) - constant
+        if not sources:
+            constant.update(operator.outputs)
+        elif operator.kind in FINAL_ACTIVATIONS:
+            found.update(operator.outputs)
+        elif operator.weighted or operator.kind == "BATCH_MATMUL":
             continue
-        if operator.kind in FINAL_ACTIVATIONS and not _gates(graph, operator):
-            return MIXED
-        waiting += set(operator.inputs) - seen
-        seen.update(operator.inputs)
-    return None
-
-
-def _gates(graph: Graph, operator: Operator) -> bool:
-    """Whether other activations are multiplied by it, as in swish and squeeze-excite."""
-    return any(
-        reader.kind == "MUL" and not any(graph.tensor(tensor).constant for tensor in reader.inputs)
-        for reader in graph.consumers.get(operator.output, ())
-    )
+        elif (sources <= found) if operator.kind == "MUL" else (sources & found):
+            found.update(operator.outputs)
+    return found
 
 
 def logits_of(graph: Graph) -> int:

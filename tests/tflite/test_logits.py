@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from edgeeff.tflite.graph import Graph
@@ -42,6 +43,43 @@ def test_an_answer_made_of_probabilities_is_neither_they_nor_logits(activation, 
     graph = Graph.of(network.content(answer))
     assert final_activation(graph) is None
     assert final_kind(graph) == MIXED
+
+
+@pytest.mark.parametrize("other", ["SOFTMAX", "LOGISTIC"])
+def test_a_product_of_probabilities_is_no_gate(other):
+    """Whether there is an object, times of which class it is."""
+    network = SmallClassifier(8)
+    features = network.mean(network.image)
+    classes = network.alone(network.dense(features, 4), other)
+    there = network.alone(network.dense(features, 1), "LOGISTIC")
+    answer = network.joined("MUL", classes, there)
+    assert final_kind(Graph.of(network.content(answer))) == MIXED
+
+
+@pytest.mark.parametrize("kind", ["MAXIMUM", "SQUARE", "MUL", "SUB"])
+def test_whatever_is_worked_out_of_probabilities_alone_is_neither(kind):
+    network = SmallClassifier(8)
+    score = network.alone(network.dense(network.mean(network.image), 4), "LOGISTIC")
+    half = network.constant(np.array([0.5]))
+    # As weights in half precision are: a constant that an operator makes.
+    half = network.add("DEQUANTIZE", (half,), (1,))
+    inputs = (score,) if kind == "SQUARE" else (half, score)
+    answer = network.add(kind, inputs, (1, 4))
+    assert final_kind(Graph.of(network.content(answer))) == MIXED
+
+
+@pytest.mark.parametrize("between", ["RESHAPE", "ADD"])
+def test_a_gate_may_be_worked_out_of_a_sigmoid(between):
+    """Such as 1 + sigmoid, or the shape of a picture."""
+    network = SmallClassifier(8)
+    features = network.dense(network.mean(network.image), 4)
+    gate = network.alone(network.dense(features, 4), "LOGISTIC")
+    if between == "ADD":
+        gate = network.joined("ADD", gate, network.constant(np.array([1.0])))
+    else:
+        gate = network.reshaped(gate, 1, 1, 4)
+    answer = network.joined("MUL", network.reshaped(features, 1, 1, 4), gate)
+    assert final_kind(Graph.of(network.content(answer))) is None
 
 
 def test_what_gates_activations_makes_no_probabilities():
