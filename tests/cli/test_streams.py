@@ -107,7 +107,7 @@ def test_what_the_system_does_to_any_program_is_no_bug(error, status, words, mon
 def test_without_a_command_the_help_is_shown_and_no_error(capsys):
     status, out, err = said(capsys)
     assert (status, err) == (0, "")
-    assert "edgeeff convert --variant b0 --int8" in out
+    assert "edgeeff convert --variant lite0 --int8" in out
 
 
 def test_an_interrupt_that_a_native_import_made_another_error_is_one(monkeypatch, capsys):
