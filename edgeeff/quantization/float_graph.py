@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeeff.errors import InputError
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import Operator
 
 MOST_PICTURES = 1024
 """In a batch: with more, the activations of a calibration fill the memory."""
@@ -129,6 +130,11 @@ def refuse_unfit(graph: Graph) -> None:
             "export it up to the scores of its classes, float32",
         )
     if graph.output not in _depends_on_picture(graph):
+        if any(_always_one(graph, operator) for operator in graph.operators):
+            raise InputError(
+                "the model ends in a softmax of one value, which is 1 whatever the picture",
+                "end it in a sigmoid for one of two classes, or in a softmax of several values",
+            )
         raise InputError(
             "the model's answer does not depend on the picture", "export the whole network"
         )
@@ -145,9 +151,14 @@ def _depends_on_picture(graph: Graph) -> set[int]:
     """The tensors that the input has a part in."""
     found = {graph.input}
     for operator in graph.operators:
-        if found.intersection(operator.inputs):
+        if found.intersection(operator.inputs) and not _always_one(graph, operator):
             found.update(operator.outputs)
     return found
+
+
+def _always_one(graph: Graph, operator: Operator) -> bool:
+    """Whether it divides each value by itself: a softmax of one value."""
+    return operator.kind == "SOFTMAX" and graph.shape(operator.output)[-1:] == (1,)
 
 
 def _refuse_odd_shapes(graph: Graph) -> None:

@@ -162,7 +162,7 @@ def test_one_output_without_a_sigmoid_has_no_accuracy(folder, last):
         measured(folder, saved(folder, "model", ONE, last), None, labels=True)
 
 
-@pytest.mark.parametrize(("kernel", "last"), NOT_EXCLUSIVE.values(), ids=NOT_EXCLUSIVE)
+@pytest.mark.parametrize(("kernel", "last"), [(TWO, "LOGISTIC"), (ONE, None)])
 def test_a_limit_on_agreement_is_refused_before_the_work(folder, kernel, last):
     settings = conversion.Settings(output=folder / "out", limits=Limits(min_agreement=1))
     with pytest.raises(UsageError, match="most likely class"):

@@ -179,6 +179,18 @@ def test_what_no_classifier_has_is_refused_before_any_work(change, words):
         check_network(FloatModel(objects.pack(model), PREPROCESSING))
 
 
+@pytest.mark.parametrize("joined", [1, 2])
+def test_a_softmax_of_one_value_is_refused_before_any_work(joined: int) -> None:
+    """It answers 1 to every picture, alone or one beside the other."""
+    net = SmallClassifier(SIDE)
+    features = net.mean(net.convolution(net.image, 8))
+    ones = [net.alone(net.dense(features, 1), "SOFTMAX") for _ in range(joined)]
+    network = net.content(net.concatenated(*ones) if joined > 1 else ones[0])
+    with pytest.raises(InputError, match="a softmax of one value") as refused:
+        check_network(FloatModel(network, PREPROCESSING))
+    assert "sigmoid" in str(refused.value.hint)
+
+
 def test_grey_pictures_that_are_repeated_for_rgb_stay_integers() -> None:
     """As tf.image.grayscale_to_rgb does it, in front of a network that was trained on RGB."""
     net = SmallClassifier((16, 16, 1))
