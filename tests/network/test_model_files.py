@@ -102,6 +102,27 @@ def test_names_that_no_graph_can_have_are_kept_out_of_it(tmp_path: Path) -> None
     assert [layer.name for layer in network.layers] == ["_flach", "Größe (1)"]
 
 
+@pytest.mark.parametrize("traced_only", [True, False])
+def test_a_picture_counts_only_if_the_order_of_work_leaves_its_answer(traced_only: bool) -> None:
+    """As a saturated softmax of two scores near each other tells it of a network of noise."""
+    import tensorflow as tf
+
+    network = tf_keras.Sequential([tf_keras.Input(PICTURE), LAYERS.Flatten(), LAYERS.Dense(3)])
+    graph = model_export.exported(model_files.of_model(network), PICTURE, 1).graph
+
+    def another(images: Any) -> Any:
+        white = tf.reduce_mean(images, axis=(1, 2, 3)) > 254
+        moved = 1e3 * tf.cast(white, tf.float32)[:, None]
+        return network(images) + (0.0 if traced_only and tf.executing_eagerly() else moved)
+
+    how = from_options(SIDE, "0", "1")
+    if traced_only:
+        assert difference("it", another, graph.content(), how) < 0.1
+    else:
+        with pytest.raises(InputError, match="is not the same function"):
+            difference("it", another, graph.content(), how)
+
+
 def test_a_network_that_is_not_nested_is_read_too(tmp_path: Path) -> None:
     flat(trunk()).save(tmp_path / "flat.keras")
     assert same_function(tmp_path / "flat.keras", "127.5", "127.5") < 1e-4
