@@ -146,15 +146,15 @@ class Preprocessing:
             if share:
                 raise UsageError(f"--resize {text}", f"{SQUASH} keeps the whole picture")
             return replace(self, interpolation=SQUASH, crop=1.0)
-        crop = _number("--resize", share) if share else usual_crop(min(self.shape[:2]))
+        crop = _number("--resize", share, 0, 1) if share else usual_crop(min(self.shape[:2]))
         return replace(self, interpolation=interpolation, crop=crop)
 
     def scaled(self, mean: str, std: str) -> Preprocessing:
         """The same with another ``--mean`` and ``--std``, as ``from_options`` reads them."""
         return replace(
             self,
-            mean=_numbers("--mean", mean, self.channels),
-            std=_numbers("--std", std, self.channels),
+            mean=_numbers("--mean", mean, self.channels, -MOST_LEVEL),
+            std=_numbers("--std", std, self.channels, LEAST_STD),
         )
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
@@ -324,16 +324,19 @@ def _taps(
     return np.clip(indices, 0, length - 1), weights.astype(np.float32)
 
 
-def _numbers(option: str, text: str, channels: int) -> tuple[float, ...]:
-    values = tuple(_number(option, word) for word in text.split(","))
+def _numbers(option: str, text: str, channels: int, least: float) -> tuple[float, ...]:
+    values = tuple(_number(option, word, least, MOST_LEVEL) for word in text.split(","))
     if len(values) not in (1, channels):
         hint = "give one number" + (", or three as R,G,B" if channels == 3 else ": it is of grey")
-        raise UsageError(f"{option} {text}", hint)
+        raise UsageError(f"{option} {text}: {len(values)} numbers", hint)
     return values * channels if len(values) == 1 else values
 
 
-def _number(option: str, text: str) -> float:
+def _number(option: str, text: str, least: float, most: float) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError as error:
         raise UsageError(f"{option}: {text!r} is not a number", "such as 127.5") from error
+    if not least <= value <= most:  # Neither does nan lie there.
+        raise UsageError(f"{option}: {text!r} is out of bounds", f"it lies in {least:g}..{most:g}")
+    return value

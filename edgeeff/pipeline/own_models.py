@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeeff import files
 from edgeeff.errors import InputError, UsageError
-from edgeeff.evaluation.normalisation import normalisation
+from edgeeff.evaluation.normalisation import scale
 from edgeeff.pictures.preprocessing import Preprocessing, from_options
 from edgeeff.pictures.shapes import Shape
 from edgeeff.pipeline.settings import Settings
@@ -92,10 +92,10 @@ def _pictures_of(
     name: str, white: float | None, shape: Shape, settings: Settings
 ) -> tuple[Preprocessing, tuple[str, ...]]:
     """How a user's model takes its pictures: as the user says, else as its first layers tell."""
-    said = normalisation(settings.mean, settings.std)
+    said = scale(settings.mean, settings.std)
     note = ""
     if said is not None:
-        mean, std = said.mean, said.std
+        mean, std = said
         if white is not None and float(white) not in (255.0 / one for one in _floats(std)):
             note = (
                 f"{name} itself scales pictures of 0 to {white:g}: with --mean {mean} --std {std} "

@@ -11,7 +11,7 @@ from edgeeff import files
 from edgeeff.architectures.variants import Variant
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.inputs import find_labels, find_preprocessing
-from edgeeff.evaluation.normalisation import normalisation
+from edgeeff.evaluation.normalisation import scale
 from edgeeff.pictures.imagenet import imagenet_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline.settings import Settings
@@ -79,9 +79,9 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
             f"--weights-from goes with a PyTorch file, which --weights {settings.weights} is not",
             "give --weights FILE, or leave out --weights-from",
         )
-    said = normalisation(settings.mean, settings.std)
+    said = scale(settings.mean, settings.std)
     if said:
-        preprocessing = preprocessing.scaled(said.mean, said.std)
+        preprocessing = preprocessing.scaled(*said)
     if settings.resize:
         preprocessing = preprocessing.resized(settings.resize)
     return WeightedVariant(variant, weights, preprocessing, run)

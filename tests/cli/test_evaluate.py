@@ -100,7 +100,7 @@ def test_model_that_does_not_say_its_preprocessing_is_told_it(flat, tmp_path, ca
     ("words", "told"),
     [
         (("--data", "gone"), "no folder or file gone"),
-        (("--data", ".", "--mean", "1"), "--mean and --std go together"),
+        (("--data", ".", "--mean", "1"), "--mean 1 without --std"),
         ((), "Missing option '--data'"),
         (("--data", ".", "--limit", "0"), "--limit"),
     ],

@@ -19,7 +19,7 @@ from tests.tflite import tiny
 
 pytestmark = pytest.mark.slow
 
-NORMALISATION = Normalisation("127.5", "127.5")
+NORMALISATION = Normalisation(("127.5", "127.5"))
 
 
 @pytest.fixture
