@@ -136,6 +136,7 @@ def convert(
     with network_process.begun(Order(weighted, settings, prepared.labels)) as wait:
         calibration = _pictures(settings, expected, usual, progress)
         network = wait(progress)
+    check_network(network)
     if settings.qat:
         learning.check(network)
     if network.preprocessing.crop != usual.crop:

@@ -455,6 +455,26 @@ def test_weights_trained_on_whole_pictures_are_not_fed_cropped_ones(tmp_path):
 
 
 @pytest.mark.slow
+def test_weights_whose_network_answers_1_to_every_picture_are_refused(tmp_path):
+    """Keras ends a network in a softmax unless it is told otherwise, also one of a single class."""
+    import tf_keras
+
+    network = tf_keras.applications.EfficientNetB0(weights=None, classes=1, input_shape=(32, 32, 3))
+    network.save(tmp_path / "one.keras")
+    out = tmp_path / "out"
+    settings = conversion.Settings(
+        precision="float32",
+        weights=str(tmp_path / "one.keras"),
+        classes=1,
+        resolution=32,
+        output=out,
+    )
+    with pytest.raises(InputError, match="a softmax of one value"):
+        conversion.convert("b0", settings)
+    assert not out.exists()
+
+
+@pytest.mark.slow
 def test_an_interrupted_conversion_leaves_nothing_half_written(tmp_path):
     command = [sys.executable, "-m", "edgeeff", "convert", "--variant", "lite0"]
     child = subprocess.Popen(
