@@ -58,6 +58,14 @@ ANSWERS: Mapping[str, Layer] = {
         net.alone(last, "SOFTMAX"), 1, net.shape(last)[-1]
     ),
 }
+ENDS = tuple(
+    (head, answer)
+    for head in HEADS
+    for answer in ANSWERS
+    if head != "one output" or "softmax" not in answer
+)
+"""Heads and what follows them: a softmax of one value is no answer, and refused."""
+
 MEANS = ("0", "127", "127.5", "123.7,116.3,103.5")
 
 
@@ -125,10 +133,11 @@ def _noise(network: FloatModel, made: bytes) -> float:
 
 def drawn(source: random.Random) -> RandomClassifier:
     """The next one of a stream."""
+    head, answer = source.choice(ENDS)
     return RandomClassifier(
         layers=tuple(source.choice(list(LAYERS)) for _ in range(source.randint(1, MOST_LAYERS))),
-        head=source.choice(list(HEADS)),
-        answer=source.choice(list(ANSWERS)),
+        head=head,
+        answer=answer,
         mean=source.choice(MEANS),
         seed=source.randint(0, 2**16),
         synthetic=source.random() < 0.5,
