@@ -433,19 +433,20 @@ def test_the_gate_climbs_no_further_where_pictures_are_too_few_for_any_recipe(tm
     assert (tmp_path / "out" / "efficientnet-lite0-int8.tflite").exists()
 
 
+def of_keras(weights, *, classes, output):
+    """Settings for the float file of small pictures from a file of Keras."""
+    return conversion.Settings(
+        precision="float32", weights=str(weights), classes=classes, resolution=32, output=output
+    )
+
+
 @pytest.mark.slow
 def test_weights_trained_on_whole_pictures_are_not_fed_cropped_ones(tmp_path):
     import tf_keras
 
     network = tf_keras.applications.EfficientNetB0(weights=None, classes=3, input_shape=(32, 32, 3))
     network.save_weights(tmp_path / "own.weights.h5")
-    settings = conversion.Settings(
-        precision="float32",
-        weights=str(tmp_path / "own.weights.h5"),
-        classes=3,
-        resolution=32,
-        output=tmp_path,
-    )
+    settings = of_keras(tmp_path / "own.weights.h5", classes=3, output=tmp_path)
     made = conversion.convert("b0", settings)
     assert made.manifest.preprocessing.crop == 1
     assert made.manifest.preprocessing.mean == (0, 0, 0)
@@ -462,13 +463,7 @@ def test_weights_whose_network_answers_1_to_every_picture_are_refused(tmp_path):
     network = tf_keras.applications.EfficientNetB0(weights=None, classes=1, input_shape=(32, 32, 3))
     network.save(tmp_path / "one.keras")
     out = tmp_path / "out"
-    settings = conversion.Settings(
-        precision="float32",
-        weights=str(tmp_path / "one.keras"),
-        classes=1,
-        resolution=32,
-        output=out,
-    )
+    settings = of_keras(tmp_path / "one.keras", classes=1, output=out)
     with pytest.raises(InputError, match="a softmax of one value"):
         conversion.convert("b0", settings)
     assert not out.exists()
