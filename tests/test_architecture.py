@@ -16,6 +16,8 @@ ROOT = PACKAGE.parent
 
 ROOMS = (
     "version",
+    "control_characters",
+    "shell",
     "arrays",
     "errors",
     "extras",

@@ -13,6 +13,7 @@ from edgeeff.cli.numbers import POSITIVE
 from edgeeff.cli.target_options import target_options
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import GateFailed, UsageError
+from edgeeff.shell import word
 
 if TYPE_CHECKING:
     from edgeeff.accelerators.plan import Plan
@@ -89,7 +90,9 @@ def command(
 
     if save is not None:
         if save.is_dir():
-            raise UsageError(f"--save {save} is a folder", f"such as --save {save / 'result.json'}")
+            raise UsageError(
+                f"--save {save} is a folder", f"such as --save {word(save / 'result.json')}"
+            )
         refuse_existing(save, force=force)
         refuse_unwritable(save.parent)
     if how["fp16"] and "gpu" not in targets:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgeeff.cli.encoding import word
 from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.shell import word
 
 FILE = click.Path(path_type=Path)
 

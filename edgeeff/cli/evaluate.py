@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeeff.cli.encoding import one_line
 from edgeeff.cli.figures import Rows, fidelity_rows, pictures, share_of
 from edgeeff.cli.terminal import Terminal, common_options
+from edgeeff.control_characters import one_line
 
 if TYPE_CHECKING:
     from edgeeff.evaluation.accuracy import Accuracy

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgeeff.cli.encoding import word
 from edgeeff.cli.figures import Rows, fidelity_rows, share, share_of
 from edgeeff.cli.terminal import Terminal
+from edgeeff.shell import word
 
 if TYPE_CHECKING:
     from edgeeff.pipeline.conversion import Conversion

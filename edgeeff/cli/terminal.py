@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from edgeeff.cli.encoding import encodable, one_line, printable, quoted
+from edgeeff.cli.encoding import encodable
 from edgeeff.cli.layout import folded, pair_lines, table_lines, width_of
+from edgeeff.control_characters import one_line, printable
 from edgeeff.errors import OutputError
 from edgeeff.progress import Advance, Progress
+from edgeeff.shell import quoted
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeeff.cli.encoding import word
 from edgeeff.cli.numbers import FINITE
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
+from edgeeff.shell import word
 
 if TYPE_CHECKING:
     from edgeeff.progress import Progress

@@ -32,6 +32,7 @@ from edgeeff.network.model_code import (
     refuse_saving,
     unknown_part,
 )
+from edgeeff.shell import word
 from edgeeff.tflite.reader import IDENTIFIER
 
 EXPORT = 'save it there with model.export("FOLDER"), and give that folder to --model'
@@ -133,7 +134,9 @@ def _check_file(path: Path, *, allow_code: bool) -> tuple[int, list[str]]:
     """
     content = files.read_bytes(path, foreign.MOST_UNPACKED)
     if content[4:8] == IDENTIFIER:
-        raise InputError(f"{path} is a .tflite file, not of Keras", f"edgeeff quantize {path}")
+        raise InputError(
+            f"{path} is a .tflite file, not of Keras", f"edgeeff quantize {word(path)}"
+        )
     most = foreign.most_unpacked(len(content))
     with foreign.parsing(
         f"{path} is not a whole Keras model",

@@ -6,7 +6,6 @@ knows tensors only, and a Keras configuration is looked through, never built.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from edgeeff.network.keras_imagenet import WeightsUnavailable
 from edgeeff.network.named_tensors import NamedTensors, PixelScaling, as_float32
 from edgeeff.network.saved_layers import head_activation, refuse_others
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.shell import word
 from edgeeff.state_dicts.reading import SUFFIXES, StateDict, is_state_dict, read, read_safetensors
 from edgeeff.tflite.float_model import Provenance
 
@@ -117,7 +117,7 @@ def _load_file(model: tf_keras.Model, variant: Variant, path: Path) -> Weights:
     if (path / "saved_model.pb").exists():
         raise InputError(
             f"{path} is a SavedModel: a whole network, not weights of {variant.name}",
-            f"edgeeff convert --model {shlex.quote(str(path))}",
+            f"edgeeff convert --model {word(path)}",
         )
     if path.suffix not in READERS:
         raise InputError(

@@ -34,6 +34,7 @@ from edgeeff.quantization.calibration.pictures import (
 from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
+from edgeeff.shell import word
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.logits import final_kind
 from edgeeff.tflite.manifest import describe, described, refuse_foreign, write_model
@@ -167,7 +168,8 @@ def _as_trained(run: Run, name: str | None, settings: Settings) -> Settings:
     check_variant(run, name or run.settings.variant)
     if run.best is None:
         raise InputError(
-            f"{run.folder} has no epoch that is done yet", f"edgeeff train --resume {run.folder}"
+            f"{run.folder} has no epoch that is done yet",
+            f"edgeeff train --resume {word(run.folder)}",
         )
     if settings.classes not in (None, len(run.labels)):
         raise InputError(

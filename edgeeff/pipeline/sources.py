@@ -16,6 +16,7 @@ from edgeeff.pictures.imagenet import imagenet_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
+from edgeeff.shell import word
 from edgeeff.state_dicts.reading import StateDict, is_state_dict, read
 from edgeeff.tflite.fixed_batch import fix_batch
 from edgeeff.tflite.float_model import FloatModel, Provenance
@@ -160,7 +161,8 @@ def _unfinished(run: Run | None) -> tuple[str, ...]:
     if run is None or run.finished:
         return ()
     done = f"{len(run.epochs)} of {run.plan['epochs']} epochs"
-    return (f"the training {run.folder} was stopped after {done}: edgeeff train --resume goes on",)
+    again = f"edgeeff train --resume {word(run.folder)}"
+    return (f"the training {run.folder} was stopped after {done}: {again} goes on",)
 
 
 def _texts(variant: Variant) -> Texts:

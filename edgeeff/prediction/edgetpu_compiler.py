@@ -17,6 +17,7 @@ from edgeeff import files
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
 from edgeeff.foreign import MOST_PRINTED
 from edgeeff.prediction.compiler_log import CompilerLog, parse
+from edgeeff.shell import word
 from edgeeff.tflite.child_process import signal_name
 
 PROGRAM = "edgetpu_compiler"
@@ -75,7 +76,9 @@ def find_compiler(given: Path | None = None) -> Path:
     if found:
         return Path(found)
     if given and os.path.exists(given):
-        raise TargetUnavailable(f"{given} is not a program that can be run", f"chmod +x {given}")
+        raise TargetUnavailable(
+            f"{given} is not a program that can be run", f"chmod +x {word(given)}"
+        )
     where = f"at {given}" if given else "on PATH"
     raise TargetUnavailable(f"no {PROGRAM} {where}", HOW_TO_GET)
 

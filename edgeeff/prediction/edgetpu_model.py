@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from edgeeff.errors import InputError
 from edgeeff.prediction.check import Check, parameter_bytes, partition, verdicts
 from edgeeff.prediction.edgetpu_rules import (
@@ -14,6 +16,7 @@ from edgeeff.prediction.edgetpu_rules import (
     UP_TO_12,
 )
 from edgeeff.prediction.operator_rules import Node, broken
+from edgeeff.shell import word
 from edgeeff.tflite.model import Model
 
 CUSTOM_OPERATOR = "edgetpu-custom-op"
@@ -35,7 +38,7 @@ def require_compiled(model: Model) -> None:
     if not any(operator.kind == CUSTOM_OPERATOR for operator in model.operators):
         raise InputError(
             f"{model.name} is not compiled for the Edge TPU: it has no {CUSTOM_OPERATOR}",
-            f"compile it first: edgeeff compile {model.name}",
+            f"compile it first: edgeeff compile {word(Path(model.name))}",
         )
     if not all(PACKAGE in options for options in _programs(model)):
         raise InputError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeeff.reporting.finding import Found
 from edgeeff.reporting.subjects import Gathered, Subject
+from edgeeff.shell import word
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Missing:
 
 def missing(found: Found, gathered: Gathered) -> tuple[Missing, ...]:
     """What is not there, the first thing to do first."""
-    subjects, folder = gathered.subjects, shlex.quote(str(found.folder))
+    subjects, folder = gathered.subjects, word(found.folder)
     example = _example(subjects, found.folder)
     lacks = (
         (not subjects, "There is no model.", f"edgeeff convert --variant lite0 --output {folder}"),
@@ -73,4 +73,4 @@ def _example(subjects: Sequence[Subject], folder: Path) -> str:
     here = [one for one in subjects if one.paths]
     quantized = [one for one in here if one.manifest and one.manifest.precision != "float32"]
     chosen = next((folder / one.paths[0] for one in (*quantized, *here)), Path("MODEL.tflite"))
-    return shlex.quote(str(chosen))
+    return word(chosen)

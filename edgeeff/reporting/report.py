@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import html
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from edgeeff.reporting.finding import Found, Refused, find
 from edgeeff.reporting.subjects import Gathered, Subject, gather
 from edgeeff.reporting.thumbnails import SHOWN, Thumbnails
 from edgeeff.reporting.trainings import training
+from edgeeff.shell import word
 
 SCHEMA = "edgeeff.report/1"
 NAME = "report.html"
@@ -110,7 +110,9 @@ def report(
     """
     if output is not None:
         if output.is_dir():
-            raise OutputError(f"{output} is a folder", f"name a file: --output {output / NAME}")
+            raise OutputError(
+                f"{output} is a folder", f"name a file: --output {word(output / NAME)}"
+            )
         files.refuse_existing(output, force=force)
     for named in pictures:
         if not named.is_dir():
@@ -174,8 +176,8 @@ def _values(found: Found, gathered: Gathered) -> dict[str, Any]:
         "trainings": [training(name, run) for name, run in found.runs.items()],
         "bundles": found.bundles or gathered.verified,
         "verified": gathered.verified,
-        "verify": lambda one: shlex.join(("edgeeff", "verify", str(found.folder / one.path))),
-        "again": shlex.join(("edgeeff", "report", str(found.folder))),
+        "verify": lambda one: f"edgeeff verify {word(found.folder / one.path)}",
+        "again": f"edgeeff report {word(found.folder)}",
         "layers_plot": lambda one: plots.layers_plot(one.layers, one.name),
         "worst_layers": _worst_layers,
         "shown_changes": _shown_changes,

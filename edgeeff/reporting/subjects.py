@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from edgeeff.reporting.figures import Latency, Origin, Quality, Source, Verified
 from edgeeff.reporting.finding import Document, Found, Refused
 from edgeeff.reporting.scalings import scaling, scalings_latency
 from edgeeff.reporting.searches import Search, search, winners_latency
+from edgeeff.shell import quoted
 from edgeeff.tflite.manifest import Manifest
 
 
@@ -238,9 +238,7 @@ def _add_inspection(gathered: Gathered, document: Document) -> None:
     subject = gathered.subject(PurePath(where).name, sha256)
     subject.size = subject.size or size
     subject.layers = layers
-    command = (
-        f"edgeeff inspect {shlex.quote(subject.name)} --layers --reference FLOAT.tflite --json"
-    )
+    command = f"edgeeff inspect {quoted(subject.name)} --layers --reference FLOAT.tflite --json"
     subject.layers_source = Source(where, document.sha256, command)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from edgeeff.accelerators.machine import read_machine
 from edgeeff.architectures.variants import Variant, find_variant
 from edgeeff.errors import InputError, OutputError
 from edgeeff.progress import Progress
+from edgeeff.shell import word
 from edgeeff.tflite.manifest import versions
 from edgeeff.training import runs
 from edgeeff.training.data.named import named_data_set
@@ -63,7 +63,7 @@ def train(
     if runs.is_run(output) and not force:
         raise OutputError(
             f"{output} holds a run already",
-            f"--resume {shlex.quote(str(output))} goes on with it, --force begins anew, "
+            f"--resume {word(output)} goes on with it, --force begins anew, "
             "--output DIR goes elsewhere",
         )
     extras.require("convert", "train")
@@ -92,7 +92,7 @@ def resume_training(
     if run.finished:
         raise InputError(
             f"{output} is finished: {len(run.epochs)} of {run.plan['epochs']} epochs are done",
-            f"edgeeff convert --weights {shlex.quote(str(output))} goes on from it",
+            f"edgeeff convert --weights {word(output)} goes on from it",
         )
     extras.require("convert", "train")
     variant = find_variant(run.settings.variant)

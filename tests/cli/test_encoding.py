@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
 import shlex
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from edgeeff.cli import COMMANDS, main
-from edgeeff.cli.encoding import encode_anything, printable, quoted, word
+from edgeeff.cli.encoding import encode_anything
 from edgeeff.cli.terminal import Terminal
 from tests.tflite import tiny
 
@@ -86,30 +83,6 @@ def test_a_stream_of_utf8_shows_what_was_said():
     encode_anything(stream)
     stream.write("→ 中")
     assert stream.buffer.getvalue().decode() == "→ 中"
-
-
-@pytest.mark.parametrize("name", ["plain.zip", "ö b.zip", "-x", "it's"])
-def test_a_path_is_one_word_of_a_shell_and_no_option(name: str) -> None:
-    (found,) = shlex.split(word(Path(name)))
-    assert Path(found) == Path(name)
-    assert not found.startswith("-")
-
-
-ODD_NAMES = ["r\x1b[31m", "a\nb\tc", "it's\\x1b \x07", "\x85e", "\u202ee", "\udcffa é"]
-"""With characters that a terminal is never sent as they are."""
-
-
-def test_an_escape_is_a_word_of_bash() -> None:
-    assert word(Path("r\x1b[31m")) == r"$'r\x1b[31m'"
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_a_shown_word_is_the_name_to_a_shell(name: str) -> None:
-    shown = quoted(name)
-    assert printable(shown) == shown
-    said = subprocess.run(["bash", "-c", f"printf %s {shown}"], capture_output=True, check=True)
-    assert said.stdout == os.fsencode(name)
 
 
 def test_a_shown_command_of_odd_names_is_one_to_copy(capsys: pytest.CaptureFixture[str]) -> None:

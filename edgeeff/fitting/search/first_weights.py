@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edgeeff.architectures.variants import Variant
 from edgeeff.errors import InputError, UsageError
 from edgeeff.progress import Progress
+from edgeeff.shell import word
 from edgeeff.training import runs
 from edgeeff.training.settings import NAMED_WEIGHTS
 
@@ -40,7 +41,7 @@ class FirstWeights:
         if runs.is_run(Path(weights)):
             raise UsageError(
                 f"{weights} is a run, and the search takes a weight file",
-                f"--weights {Path(weights) / runs.BEST} is the one in it",
+                f"--weights {word(Path(weights) / runs.BEST)} is the one in it",
             )
         self._base, self._weights, self._seed = base, weights, seed
         self._progress = progress
