@@ -1,8 +1,8 @@
 """Temporary files and folders that are gone afterwards, or after the next run if that is killed.
 
-Each holds a lock as long as its process lives, whatever ends it. What has a name of ours and no
-lock was left by a run that was killed, and may be removed; files in it that were about to get
-their names together get them first.
+Each holds a lock as long as its process lives, whatever ends it. What has a name that only edgeeff
+gives and no lock was left by a run that was killed, and may be removed; files in it that were about
+to get their names together get them first.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import re
 import secrets
 import shutil
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 if sys.platform != "win32":
     import fcntl
 
-OURS = re.compile(r"\.edgeeff-[0-9a-f]{8}")
-"""What temporary files and folders are called."""
+NAME = re.compile(r"\.edgeeff-([0-9a-f]{8})([0-9a-f]{8})")
+"""What temporary files and folders are called: a number and its checksum, which proves it ours."""
 
 DECIDED = "named-"
 """What the folder of files that get their names together is called, with its inode behind."""
@@ -70,7 +71,7 @@ def _temporary(
     folder: Path, make: Callable[[Path], object], remove: Callable[[Path], object]
 ) -> Iterator[Path]:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    names = [folder / f".edgeeff-{secrets.token_hex(4)}" for _ in range(TRIES)]
+    names = [folder / _new_name() for _ in range(TRIES)]
     _begun.update(names)
     try:
         with contextlib.ExitStack() as lock:
@@ -123,7 +124,7 @@ def clean(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             path = folder / name
-            if not OURS.fullmatch(name) or path in _begun:
+            if not _is_ours(name) or path in _begun:
                 continue
             with _abandoned(path) as left:
                 if left:
@@ -131,6 +132,21 @@ def clean(folder: Path) -> None:
                     shutil.rmtree(path, ignore_errors=True)
                     with contextlib.suppress(OSError):
                         path.unlink()
+
+
+def _new_name() -> str:
+    number = secrets.token_hex(4)
+    return f".edgeeff-{number}{_checksum(number)}"
+
+
+def _is_ours(name: str) -> bool:
+    """Whether edgeeff made up a name; a user's own file is not called so by chance."""
+    found = NAME.fullmatch(name)
+    return found is not None and found[2] == _checksum(found[1])
+
+
+def _checksum(number: str) -> str:
+    return f"{zlib.crc32(number.encode()):08x}"
 
 
 def _finish(left: Path) -> None:

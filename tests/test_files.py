@@ -13,6 +13,9 @@ import pytest
 from edgeeff import files, temporaries
 from edgeeff.errors import OutputError
 
+OURS = ".edgeeff-012345672d803af5"
+"""A name that a run could have made up: the last eight digits are the CRC-32 of the others."""
+
 INTERRUPTED_REMOVAL = """
 import pathlib, shutil, sys
 from edgeeff import files
@@ -83,14 +86,14 @@ def test_a_scratch_folder_where_nothing_can_be_written_names_the_place(tmp_path:
         pass
 
 
-ENDED_AT_A_RENAME = """
+SENT_AT_A_RENAME = """
 import os, pathlib, sys
 from edgeeff import cli, files
 
 folder, number, moment, signum = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 rename, renames = pathlib.Path.replace, []
 
-def ended(path, target):
+def signalled(path, target):
     renames.append(target)
     if len(renames) == number and moment == "before":
         os.kill(os.getpid(), signum)
@@ -98,7 +101,7 @@ def ended(path, target):
     if len(renames) == number and moment == "after":
         os.kill(os.getpid(), signum)
 
-pathlib.Path.replace = ended
+pathlib.Path.replace = signalled
 new = {pathlib.Path(folder) / name: b"new" for name in ("one", "two")}
 cli.edgeeff.main = lambda **options: files.write_together(new)
 cli.main([])
@@ -108,9 +111,13 @@ MOMENTS = [(number, moment) for number in (1, 2, 3) for moment in ("before", "af
 """The first rename is the decision; two names follow."""
 
 
+def sent_at_a_rename(folder: Path, number: int, moment: str, signum: int) -> subprocess.Popen:
+    words = [sys.executable, "-c", SENT_AT_A_RENAME, folder, str(number), moment, str(signum)]
+    return subprocess.Popen(words)
+
+
 def ended_at_a_rename(folder: Path, number: int, moment: str, signum: int) -> int:
-    words = [sys.executable, "-c", ENDED_AT_A_RENAME, folder, str(number), moment, str(signum)]
-    return subprocess.run(words, capture_output=True, text=True, check=False).returncode
+    return sent_at_a_rename(folder, number, moment, signum).wait()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -145,7 +152,7 @@ def test_what_a_kill_at_a_rename_leaves_is_ended_by_the_next_run(number, moment,
 def test_files_out_of_an_archive_are_never_named(tmp_path):
     """Their folder cannot have the name that says what was decided: it holds its inode."""
     (tmp_path / "one").write_bytes(b"mine")
-    foreign = tmp_path / ".edgeeff-01234567" / "named-1"
+    foreign = tmp_path / OURS / "named-1"
     foreign.mkdir(parents=True)
     (foreign / "one").write_bytes(b"theirs")
     with files.scratch_folder(tmp_path):
@@ -154,10 +161,21 @@ def test_files_out_of_an_archive_are_never_named(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("name", [".edgeeff-1", ".edgeeff-notours1", ".other-01234567"])
-def test_only_what_is_called_as_ours_is_removed(name, tmp_path):
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".edgeeff-1",
+        ".edgeeff-notours1",
+        ".edgeeff-01234567",
+        ".edgeeff-0123456789abcdef",
+        f"{OURS}0",
+        OURS.upper(),
+        OURS.replace("edgeeff", "other"),
+    ],
+)
+def test_a_file_of_the_user_stays_though_it_is_called_much_as_ours(name, tmp_path):
     (tmp_path / name).write_bytes(b"kept")
-    (tmp_path / ".edgeeff-01234567").write_bytes(b"left by a run that was killed")
+    (tmp_path / OURS).write_bytes(b"left by a run that was killed")
     with files.scratch_folder(tmp_path):
         pass
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -199,6 +217,21 @@ def test_what_another_run_is_at_work_on_stays(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no process can be held there")
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_run_that_is_held_at_a_rename_loses_nothing_to_another_in_its_folder(number, tmp_path):
+    held = sent_at_a_rename(tmp_path, number, "before", signal.SIGSTOP)
+    assert os.WIFSTOPPED(os.waitpid(held.pid, os.WUNTRACED)[1])
+    try:
+        files.write_together({tmp_path / "three": b"other", tmp_path / "four": b"other"})
+    finally:
+        held.send_signal(signal.SIGCONT)
+    assert held.wait(60) == 0
+    whole = {"one": b"new", "two": b"new", "three": b"other", "four": b"other"}
+    assert contents(tmp_path) == whole
+    assert not list(tmp_path.glob(".*"))
+
+
 @pytest.mark.parametrize("before", [None, b"old"], ids=["nothing", "a file"])
 def test_if_the_second_cannot_get_its_name_the_first_is_as_before(before, tmp_path, monkeypatch):
     one, two = tmp_path / "one", tmp_path / "two"
@@ -228,7 +261,7 @@ def test_a_folder_at_the_place_of_one_file_leaves_the_other_alone(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files away")
 def test_what_another_user_left_stays(tmp_path):
-    theirs = tmp_path / ".edgeeff-01234567"
+    theirs = tmp_path / OURS
     theirs.mkdir()
     os.chown(theirs, 65534, 65534)
     with files.scratch_folder(tmp_path):

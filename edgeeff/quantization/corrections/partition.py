@@ -59,7 +59,8 @@ def cost(low: Matrix, high: Matrix, weight: Matrix, labels: Labels) -> float:
         weight: likewise.
         labels: the group of each channel, [channels].
     """
-    return sum(_group_cost(low, high, weight, labels == group) for group in np.unique(labels))
+    groups = range(labels.max() + 1)
+    return sum(_group_cost(low, high, weight, labels == group) for group in groups)
 
 
 def _group_cost(low: Matrix, high: Matrix, weight: Matrix, members: npt.NDArray[np.bool_]) -> float:
@@ -93,16 +94,15 @@ def _cut(low: Matrix, high: Matrix, weight: Matrix, order: Labels, count: int, u
 
 def _segment_costs(low: Matrix, high: Matrix, weight: Matrix, places: Labels) -> Matrix:
     """The cost of a group from piece i up to piece j, [pieces, pieces + 1]; infinite if j <= i."""
-    pieces = len(places) - 1
-    sums = np.concatenate([np.zeros((len(weight), 1)), weight.cumsum(axis=1)], axis=1)
+    pieces, first = len(places) - 1, places[:-1]
+    lows, highs = np.minimum.reduceat(low, first, axis=1), np.maximum.reduceat(high, first, axis=1)
+    sums = np.concatenate([np.zeros((len(weight), 1)), weight.cumsum(axis=1)], axis=1)[:, places]
     costs = np.full((pieces, pieces + 1), np.inf)
     for start in range(pieces):
-        ends = places[start + 1 :]
-        highest = np.maximum.accumulate(high[:, places[start] :], axis=1)
-        lowest = np.minimum.accumulate(low[:, places[start] :], axis=1)
-        last = ends - places[start] - 1
-        width = highest[:, last] - lowest[:, last]
-        costs[start, start + 1 :] = (width**2 * (sums[:, ends] - sums[:, [places[start]]])).sum(0)
+        width = np.maximum.accumulate(highs[:, start:], axis=1)
+        width -= np.minimum.accumulate(lows[:, start:], axis=1)
+        weights = sums[:, start + 1 :] - sums[:, [start]]
+        costs[start, start + 1 :] = (width**2 * weights).sum(axis=0)
     return costs
 
 

@@ -48,6 +48,15 @@ def test_more_groups_never_cost_more(widths):
     assert costs[1] * (1 + 0.05) >= costs[2]
 
 
+@given(WIDTHS)
+def test_two_groups_cost_no_more_than_the_best_cut_between_narrow_and_wide_channels(widths):
+    low, high, weight = (end[:1] for end in widths)
+    order, channels = np.argsort((high - low)[0], kind="stable"), low.shape[1]
+    cuts = [np.isin(np.arange(channels), order[:narrow]) for narrow in range(1, channels + 1)]
+    best = min(cost(low, high, weight, cut.astype(np.int64)) for cut in cuts)
+    assert cost(low, high, weight, partition(low, high, weight, 2, 1)) <= best * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_wide_channels_are_kept_from_narrow_ones(seed):
     random = np.random.default_rng(seed)
