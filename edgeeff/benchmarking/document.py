@@ -50,10 +50,7 @@ def benchmark_document(
     text = document(
         SCHEMA,
         {
-            "environment": {
-                "edgeeff": __version__,
-                "devices": [environment.to_json() for environment in environments],
-            },
+            "environment": _environment(environments),
             "measurements": [measurement.to_json() for measurement in measurements],
             "failures": [failure.to_json() for failure in failures],
             "comparisons": [comparison.to_json() for comparison in comparisons],
@@ -62,10 +59,26 @@ def benchmark_document(
     return _rows_of_numbers(text)
 
 
-def comparison_document(comparisons: Sequence[Comparison], **fields: Any) -> str:
-    """The text of an edgeeff.comparison/1 document; ``fields`` come after the comparisons."""
+def comparison_document(
+    comparisons: Sequence[Comparison], environments: Sequence[Environment] = (), **fields: Any
+) -> str:
+    """The text of an edgeeff.comparison/1 document.
+
+    Args:
+        comparisons: what was found.
+        environments: one per device; none where both sides are documents, which hold theirs.
+        fields: what comes after the comparisons.
+    """
+    where = {"environment": _environment(environments)} if environments else {}
     found = [comparison.to_json() for comparison in comparisons]
-    return _rows_of_numbers(document(COMPARISON_SCHEMA, {"comparisons": found, **fields}))
+    return _rows_of_numbers(document(COMPARISON_SCHEMA, {**where, "comparisons": found, **fields}))
+
+
+def _environment(environments: Sequence[Environment]) -> dict[str, Any]:
+    return {
+        "edgeeff": __version__,
+        "devices": [environment.to_json() for environment in environments],
+    }
 
 
 def read_benchmark(path: Path) -> Benchmark:

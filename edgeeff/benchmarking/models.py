@@ -50,6 +50,7 @@ class ModelComparison:
         """The edgeeff.comparison/1 document."""
         return comparison_document(
             self.result.comparisons,
+            self.result.environments,
             measurements=[measured.to_json() for measured in self.result.measurements],
             failures=[failure.to_json() for failure in self.result.failures],
             fidelity=self.fidelity.to_json() if self.fidelity else None,

@@ -93,6 +93,7 @@ def test_two_models_are_timed_in_turn_and_their_answers_compared(capfd):
     words = ("--quick", "--mean", "127.5", "--std", "127.5", "--json")
     assert run("compare", tiny.FLOAT32, tiny.INT8, *words) == 0
     content = json.loads(capfd.readouterr().out)
+    assert [one["device"] for one in content["environment"]["devices"]] == ["local"]
     (comparison,) = content["comparisons"]
     assert comparison["how"] == "interleaved"
     assert 0 <= content["fidelity"]["agreement"] <= 1
