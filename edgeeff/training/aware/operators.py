@@ -117,7 +117,9 @@ def _reshaped(graph: Graph, operator: Operator, values: Values) -> list[Any]:
 
 
 def _padded(graph: Graph, operator: Operator, values: Values) -> list[Any]:
-    return [tf.pad(values[0], values[1], constant_values=values[2] if len(values) > 2 else 0.0)]
+    # TFLite takes a single value of any shape, TensorFlow a scalar.
+    filled = tf.reshape(values[2], ()) if len(values) > 2 else 0.0
+    return [tf.pad(values[0], values[1], constant_values=filled)]
 
 
 def _mirrored(graph: Graph, operator: Operator, values: Values) -> list[Any]:
