@@ -157,7 +157,7 @@ def test_a_large_picture_takes_eight_bytes_a_pixel(mode, tmp_path: Path):
     assert int(told.stdout) < 9.5 * side * side
 
 
-def test_a_list_whose_names_no_system_takes_is_one_error_or_skipped(tmp_path: Path):
+def test_a_list_whose_names_no_system_takes_is_one_error(tmp_path: Path):
     listed = tmp_path / "list.csv"
     listed.write_text("x" * 5000 + ".png,1\n")
     with pytest.raises(InputError, match="no pictures"):

@@ -50,7 +50,15 @@ def test_an_unknown_preset_names_the_near_one():
     assert "standard" in raised.value.hint
 
 
-@pytest.mark.parametrize("fields", [{"threads": 0}, {"repeats": 0}, {"min_runs": 0}])
-def test_plans_that_cannot_be_meant_are_refused(fields):
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"threads": 0}, "^0 threads"),
+        ({"repeats": 0}, "^0 repeats"),
+        ({"min_runs": 0}, "needs at least one run"),
+        ({"max_seconds": 10**6}, "more than a week"),
+    ],
+)
+def test_plans_that_cannot_be_meant_are_refused(fields, said):
+    with pytest.raises(UsageError, match=said):
         Plan(**fields)

@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from edgeeff.architectures.variants import (
@@ -86,9 +86,10 @@ class TestBlocks:
     def test_squeeze_width_is_a_share_of_the_input_not_of_the_expanded_width(self) -> None:
         assert [block.squeeze for block in VARIANTS["b0"].blocks[:4]] == [8, 4, 6, 6]
 
-    @pytest.mark.parametrize("name", ["lite4", "edgetpu-l"])
-    def test_only_b_squeezes(self, name: str) -> None:
-        assert not any(block.squeeze for block in VARIANTS[name].blocks)
+    @pytest.mark.parametrize("name", VARIANTS)
+    def test_every_block_of_b_squeezes_and_no_other(self, name: str) -> None:
+        squeezes = {block.squeeze > 0 for block in VARIANTS[name].blocks}
+        assert squeezes == {VARIANTS[name].family == "b"}
 
     def test_later_blocks_drop_more_often_and_only_residual_ones(self) -> None:
         blocks = VARIANTS["b0"].blocks
@@ -151,7 +152,9 @@ class TestFindVariant:
     def test_takes_the_usual_spellings(self, name: str) -> None:
         assert find_variant(name) is VARIANTS["b3"]
 
-    @pytest.mark.parametrize(("name", "near"), [("b9", "b7"), ("light0", "lite0"), ("edge-s", "s")])
+    @pytest.mark.parametrize(
+        ("name", "near"), [("b9", "b7"), ("light0", "lite0"), ("edge-s", "edgetpu-s")]
+    )
     def test_names_the_nearest(self, name: str, near: str) -> None:
         with pytest.raises(UsageError, match=f"unknown variant '{name}'") as caught:
             find_variant(name)
@@ -237,7 +240,7 @@ class TestScalingGrid:
         try:
             points = scaling_grid(step, tolerance)
         except UsageError:
-            return
+            reject()
         for alpha, beta, gamma in points:
             assert abs(alpha * beta**2 * gamma**2 - 2) <= tolerance + 1e-6
             assert min(alpha, beta, gamma) >= 1

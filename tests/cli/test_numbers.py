@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from edgeeff.cli import COMMANDS, edgeeff
+from edgeeff.cli import COMMANDS, edgeeff, main
 from edgeeff.cli.numbers import FiniteNumber
 
 
@@ -24,7 +24,7 @@ def number_options() -> Iterator[click.Option]:
 @pytest.mark.parametrize("number", ["nan", "NaN", "inf", "-inf", "1e999"])
 @pytest.mark.parametrize(("command", "option"), list(number_options()))
 def test_a_number_is_finite(command: click.Command, option: click.Option, number: str):
-    with pytest.raises(click.BadParameter):
+    with pytest.raises(click.BadParameter, match=r"not a finite number|not in the range"):
         option.type.convert(number, option, click.Context(command))
 
 
@@ -36,8 +36,6 @@ def test_a_finite_number_is_taken_as_it_is():
     "limit", [["--min-sqnr"], ["--min-agreement"], ["--max-drop"], ["--mixed", "--budget-latency"]]
 )
 def test_nan_is_no_limit(limit: list[str], capsys: pytest.CaptureFixture[str]):
-    from edgeeff.cli import main
-
     with pytest.raises(SystemExit) as left:
         main(["quantize", "absent.tflite", *limit, "nan"])
     assert left.value.code == 2

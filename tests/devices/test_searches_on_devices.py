@@ -64,7 +64,7 @@ def test_a_board_that_is_gone_ends_the_search_and_what_was_measured_is_kept(
         server.process.kill()
         server.process.wait()
 
-    with pytest.raises(TargetUnavailable):
+    with pytest.raises(TargetUnavailable, match="nothing listens for ssh"):
         fit(settings, tmp_path / "fit", on_measured=lose_it)
     kept = read_fitted(tmp_path / "fit")
     assert [bool(one.timing) for one in kept.measured] == [True]
@@ -72,6 +72,6 @@ def test_a_board_that_is_gone_ends_the_search_and_what_was_measured_is_kept(
 
 @pytest.mark.adbd
 def test_a_phone_that_is_not_there_is_said(phone: TestPhone, tmp_path: Path) -> None:
-    with pytest.raises(TargetUnavailable):
+    with pytest.raises(TargetUnavailable, match="phone nowhere is not connected"):
         fit(replace(SMALL, networks=2, device="android:nowhere"), tmp_path / "fit")
     assert not (tmp_path / "fit" / "fit.json").exists()

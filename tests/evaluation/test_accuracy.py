@@ -73,12 +73,15 @@ def test_top5_of_five_classes_means_nothing():
     assert accuracy(np.array([0, 1]), classes=5).top5 is None
 
 
-@pytest.mark.parametrize("labels", [[3], [-1], [0, 1]])
-def test_labels_that_do_not_fit_are_an_error(labels):
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [([3], r"labels outside 0\.\.2"), ([-1], r"labels outside 0\.\.2"), ([0, 1], "2 labels for")],
+)
+def test_labels_that_do_not_fit_are_an_error(labels, said):
+    with pytest.raises(InputError, match=said):
         ranks(np.zeros((1, 3)), np.array(labels))
 
 
 def test_no_images_is_an_error():
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="no images to judge"):
         wilson(0, 0)

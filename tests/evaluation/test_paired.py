@@ -102,7 +102,9 @@ def test_counts_the_pictures_that_only_one_gets_right():
     assert drop(reference, found) == Drop(images=6, lost=2, gained=1)
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 3), (0, 0)])
-def test_both_are_judged_on_the_same_pictures(before, after):
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(
+    ("before", "after", "said"), [(2, 3, "2 pictures against 3"), (0, 0, "0 pictures against 0")]
+)
+def test_both_are_judged_on_the_same_pictures(before, after, said):
+    with pytest.raises(InputError, match=said):
         drop(np.zeros(before, np.int64), np.zeros(after, np.int64))

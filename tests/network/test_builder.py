@@ -189,17 +189,17 @@ class TestOptions:
         assert not any(isinstance(layer, tf_keras.layers.Dropout) for layer in model.layers)
 
     @pytest.mark.parametrize(
-        "options",
+        ("options", "said"),
         [
-            {"activation": "swisch"},
-            {"classes": 0},
-            {"resolution": 0},
-            {"dropout": 1.0},
-            {"survival": 0.0},
+            ({"activation": "swisch"}, "unknown activation 'swisch'"),
+            ({"classes": 0}, "of 0 classes"),
+            ({"resolution": 0}, "at 0 pixels"),
+            ({"dropout": 1.0}, "dropout 1.0"),
+            ({"survival": 0.0}, "survival 0.0"),
         ],
     )
-    def test_values_out_of_range_are_refused(self, options: dict[str, Any]) -> None:
-        with pytest.raises(UsageError):
+    def test_values_out_of_range_are_refused(self, options: dict[str, Any], said: str) -> None:
+        with pytest.raises(UsageError, match=said):
             build(TINY, **options)
 
 

@@ -144,7 +144,7 @@ class TestTaking:
     def test_none_is_wrong_usage(self, tmp_path):
         save(tmp_path / "a.png")
         save(tmp_path / "b.png")
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match="a limit of 0 pictures"):
             read_images(tmp_path).take(0)
 
 

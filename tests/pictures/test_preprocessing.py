@@ -208,11 +208,17 @@ class TestFromOptions:
         assert made == Preprocessing(300, (1, 2, 3), (4, 5, 6), "bicubic", 0.875)
 
     @pytest.mark.parametrize(
-        "words",
-        [("x", "1"), ("1,2", "1"), ("1", "0"), ("1", "1", "nearest"), ("1", "1", "bicubic:2")],
+        ("words", "said"),
+        [
+            (("x", "1"), "--mean: 'x' is not a number"),
+            (("1,2", "1"), "--mean 1,2: 2 numbers"),
+            (("1", "0"), "--std: '0' is out of bounds"),
+            (("1", "1", "nearest"), "'nearest'"),
+            (("1", "1", "bicubic:2"), "--resize: '2' is out of bounds"),
+        ],
     )
-    def test_nonsense_is_wrong_usage(self, words):
-        with pytest.raises(UsageError):
+    def test_nonsense_is_wrong_usage(self, words, said):
+        with pytest.raises(UsageError, match=said):
             from_options(224, *words)
 
 

@@ -88,7 +88,7 @@ def test_spectrum_falls_as_in_nature(many):
 
 @pytest.mark.parametrize(("count", "resolution", "seed"), [(-1, 8, 0), (1, 0, 0), (1, 8, -1)])
 def test_what_cannot_be_is_wrong_usage(count, resolution, seed):
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=f"{count} pictures of {resolution} pixels, seed {seed}"):
         list(synthetic_pictures(count, resolution, seed))
 
 

@@ -56,10 +56,15 @@ def test_the_layer_that_an_app_reads_is_never_kept(tiny_float):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"bytes": 1, "latency_percent": 1.0}, {"bytes": 0}, {"latency_percent": -1.0}]
+    ("wrong", "said"),
+    [
+        ({"bytes": 1, "latency_percent": 1.0}, "two budgets"),
+        ({"bytes": 0}, "a budget of 0 bytes"),
+        ({"latency_percent": -1.0}, "a budget of -1% time"),
+    ],
 )
-def test_a_budget_that_cannot_be_meant_is_refused(wrong):
-    with pytest.raises(UsageError):
+def test_a_budget_that_cannot_be_meant_is_refused(wrong, said):
+    with pytest.raises(UsageError, match=said):
         Budget(**wrong)
 
 

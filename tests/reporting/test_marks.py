@@ -11,7 +11,6 @@ from hypothesis import strategies as some
 import edgeeff
 from edgeeff.reporting.figures import Measure, Trial
 from edgeeff.reporting.marks import BALANCED, COMPACT, QUALITY, Candidate, marked_trials, marks
-from tests.reporting import folders
 
 candidates = some.lists(
     some.tuples(some.integers(1, 10**9), some.floats(-100, 100)), min_size=2, max_size=8
@@ -82,6 +81,3 @@ def test_trials_are_judged_by_the_drop_if_all_have_one(drop: float | None) -> No
     best = next(one.recipe for one, chosen in found if QUALITY in chosen)
     assert best == ("b" if drop is None else "a")
 
-
-def test_the_folder_of_tests_has_a_ruined_file() -> None:
-    assert sum(ruined for _, _, ruined in folders.MODELS.values()) == 1

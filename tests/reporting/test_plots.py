@@ -73,6 +73,17 @@ def test_a_colour_means_the_same_pictures_in_every_plot(folder: Path) -> None:
     assert colour(found["Accuracy by latency"]) == colour(found["Accuracy by size"])
 
 
+@pytest.mark.parametrize(
+    ("provenance", "drawn_once"),
+    [("hardware", 1), *((it, 0) for it in ("software", "emulated", "test-double", "predicted"))],
+)
+def test_only_latencies_of_hardware_are_drawn(
+    folder: Path, provenance: str, drawn_once: int
+) -> None:
+    folders.add_latency(folder, ["tiny-int8.tflite"], "latency.json", provenance=provenance)
+    assert list(drawn(folder)).count("Accuracy by latency") == drawn_once
+
+
 def test_each_place_of_a_latency_is_a_plot_of_its_own(folder: Path) -> None:
     folders.add_latency(folder, ["tiny-int8.tflite"], "one.json")
     folders.add_latency(folder, ["tiny-int8.tflite"], "two.json")

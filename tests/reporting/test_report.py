@@ -63,8 +63,7 @@ def read(made: edgeeff.Report) -> Reader:
 @pytest.mark.parametrize("name", folders.MODELS)
 def test_every_model_is_there_with_its_size_and_hash(name, read: Reader, full_folder: Path) -> None:
     assert name in read.text
-    size = (full_folder / name).stat().st_size
-    assert f"{size / 1e3:,.1f} kB" in read.text or f"{size / 1e6:,.2f} MB" in read.text
+    assert f"{(full_folder / name).stat().st_size / 1e3:,.1f} kB" in read.text
     assert edgeeff.inspect(full_folder / name).model.sha256 in read.text
 
 
@@ -103,13 +102,8 @@ def test_each_figure_says_what_makes_it_again(read: Reader, full_folder: Path) -
     assert "edgeeff evaluate" in read.text
 
 
-def test_what_is_not_hardware_has_a_sign_and_is_not_drawn(made: edgeeff.Report) -> None:
-    assert '<span class="sign">emulated</span>' in made.html
-    drawn = [svg for svg in re.findall(r"<svg.*?</svg>", made.html, re.S) if "by latency" in svg]
-    assert drawn
-    measured = {"tiny-float32.tflite", "tiny-float16.tflite"}
-    assert all(svg.count("<g><title>tiny-float32") <= 1 for svg in drawn)
-    assert any(name in svg for svg in drawn for name in measured)
+def test_what_is_not_hardware_has_a_sign(made: edgeeff.Report) -> None:
+    assert made.html.count('<span class="sign">emulated</span>') == 1
 
 
 def test_a_ruined_file_is_said_to_be_one_and_gets_no_mark(made: edgeeff.Report) -> None:
@@ -225,7 +219,7 @@ def test_a_folder_is_no_page(full_folder: Path, tmp_path: Path) -> None:
 def test_an_existing_page_is_refused_before_any_work(full_folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError, match="exists already"):
         edgeeff.report(full_folder, page)
     assert page.read_text() == "mine"
 

@@ -78,5 +78,5 @@ def test_changed_weights_are_not_described_any_more(tiny_float: Path):
 
 
 def test_a_damaged_file_is_refused(tiny_float: Path):
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="damaged"):
         _ = FloatModel(tiny_float.read_bytes()[:1000], IMAGENET).graph

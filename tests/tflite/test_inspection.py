@@ -128,5 +128,5 @@ class TestDocument:
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"model\.tflite is damaged"):
         inspected(tmp_path, tiny.INT8.read_bytes()[:-100])

@@ -121,7 +121,7 @@ def test_a_tensor_larger_than_the_machine_is_an_error(tmp_path: Path) -> None:
 
     path = tmp_path / "huge.tflite"
     path.write_bytes(tiny.changed(tiny.INT8, grow))
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"huge\.tflite cannot be loaded"):
         probe(path)
 
 

@@ -138,7 +138,7 @@ class TestRefuses:
 
     @pytest.mark.parametrize("content", [b"", b"hello" * 100, tiny.INT8.read_bytes()[:4000]])
     def test_what_is_no_model(self, content: bytes) -> None:
-        with pytest.raises(InputError):
+        with pytest.raises(InputError, match="the model"):
             Runner(content)
 
     def test_an_empty_file(self, tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from edgeeff.quantization.calibration.pictures import (
 )
 
 LITE = of_family("lite", 32)
-FAMILIES = ("lite", "imagenet", "advprop")
 
 
 def save(path: Path, seed: int | None) -> None:
@@ -110,7 +109,7 @@ def test_nothing_but_flat_pictures_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="no pictures in"):
         folder_set(tmp_path, LITE)
 
 
