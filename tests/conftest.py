@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -46,6 +47,12 @@ TFLITE_RUNTIME = (
 )
 """As ``.ci/run`` installs them; CONTRIBUTING.md lists them too."""
 SCIKIT_LEARN = ("china.jpg", "flower.jpg")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of garbage collections: TensorFlow's objects take a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -80,4 +80,3 @@ def test_trials_are_judged_by_the_drop_if_all_have_one(drop: float | None) -> No
     found = marked_trials([trial("a", 1, 0.0), trial("b", 2, drop)])
     best = next(one.recipe for one, chosen in found if QUALITY in chosen)
     assert best == ("b" if drop is None else "a")
-

@@ -57,40 +57,33 @@ def samples(invoke, runs, seconds, most, report=nothing):
     return sample(invoke, min_runs=runs, min_seconds=seconds, max_seconds=most, report=report)
 
 
-@pytest.mark.slow
 def test_stops_by_runs_when_they_are_reached_last(clock):
     found = samples(clock.taking(2), 20, 0.001, 5)
     assert (found.samples_ns, found.stopped_by) == ((2_000_000,) * 20, "runs")
 
 
-@pytest.mark.slow
 def test_stops_by_seconds_when_they_are_reached_last(clock):
     found = samples(clock.taking(1), 3, 0.05, 5)
     assert (len(found.samples_ns), found.stopped_by) == (50, "seconds")
 
 
-@pytest.mark.slow
 def test_stops_at_the_cap_with_what_there_is(clock):
     found = samples(clock.taking(10), 1000, 10, 0.05)
     assert (len(found.samples_ns), found.stopped_by) == (5, "cap")
 
 
-@pytest.mark.slow
 def test_a_single_run_longer_than_the_cap_is_still_a_sample(clock):
     assert samples(clock.taking(30), 5, 1, 0.01).samples_ns == (30_000_000,)
 
 
-@pytest.mark.slow
 def test_tells_how_many_began_in_each_second(clock):
     assert samples(clock.taking(40), 1, 1.2, 5).per_second == (25, 5)
 
 
-@pytest.mark.slow
 def test_seconds_in_which_none_began_count_zero(clock):
     assert samples(clock.taking(2100), 2, 0, 5).per_second == (1, 0, 1)
 
 
-@pytest.mark.slow
 def test_what_is_not_inference_is_no_busy_time(clock):
     def pause(runs):
         clock.now += 250_000_000
@@ -99,14 +92,12 @@ def test_what_is_not_inference_is_no_busy_time(clock):
     assert found.busy_share == 0.75
 
 
-@pytest.mark.slow
 def test_reports_between_samples_about_twice_a_second(clock):
     reports = []
     samples(clock.taking(5), 1, 1.2, 5, reports.append)
     assert reports == [100, 200]
 
 
-@pytest.mark.slow
 def test_garbage_collection_rests_while_sampling_and_comes_back():
     seen = []
     samples(lambda: seen.append(gc.isenabled()), 3, 0, 1)
