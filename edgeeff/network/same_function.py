@@ -12,9 +12,11 @@ import tensorflow as tf
 
 from edgeeff.arrays import FloatArray
 from edgeeff.errors import InputError
+from edgeeff.network.logit_rounding import within_rounding
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pictures.shapes import Shape
 from edgeeff.pictures.synthetic import synthetic_inputs
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 
 TOLERANCE = 1e-4
@@ -41,9 +43,12 @@ def difference(
 ) -> float:
     """The largest difference of a .tflite's answers from its source's, on pictures of all kinds.
 
-    Where answers differ by more than they may, a picture counts only if the source's own answer
-    stays when the picture is changed by next to nothing and when it is worked out in another
-    order: far from what a network was trained on, another rounding can grow to another answer.
+    Where answers differ by more than they may, a picture counts only if they do not hang on
+    rounding: far from what a network was trained on, another order of work can grow to another
+    answer. They do if the source's own answer moves when the picture is changed by next to
+    nothing or worked out in another order; or if such a change takes the file's logits as far as
+    where the source's answer is: a softmax of large ones is 0 or 1, and of another class with the
+    next rounding.
 
     Args:
         name: of the source, for messages.
@@ -56,34 +61,25 @@ def difference(
             rounding on most pictures.
     """
     runner = Runner(content)
-    size = runner.inputs[0].shape[0]
-    pictures = _pictures(preprocessing.shape)
-    # The file's batch is fixed: the first pictures fill up the last one.
-    pictures = np.resize(pictures, (-(-len(pictures) // size) * size, *pictures.shape[1:]))
-    images = preprocessing.normalised(pictures)
-    batches = [images[start : start + size] for start in range(0, len(images), size)]
+    batches = _batches(preprocessing, runner.inputs[0].shape[0])
     # Traced it takes a tenth of the time; the first batch is computed as it stands, too.
     traced = tf.function(call)
-
-    def answers(images: Iterable[FloatArray]) -> FloatArray:
-        return np.concatenate([np.asarray(traced(tf.constant(batch))) for batch in images])
-
-    wanted = answers(batches)
-    wanted[:size] = np.asarray(call(tf.constant(batches[0])))
-    found = np.concatenate([runner.run(batch)[0] for batch in batches])
+    wanted = _answers(traced, batches)
+    wanted[: len(batches[0])] = _answers(call, batches[:1])
     if not np.isfinite(wanted).all():
         raise InputError(
             f"{name} answers pictures with values that are not finite numbers",
             "its training diverged, or its pictures need another --mean and --std",
         )
-    apart = np.abs(wanted - found).max(axis=1)
+    apart = np.abs(wanted - np.concatenate([runner.run(batch)[0] for batch in batches])).max(axis=1)
     allowed = TOLERANCE * max(SMALLEST, float(np.abs(wanted).max()))
     if not (apart <= allowed).all():
+        nudged = list(_nudged(batches))
         # Untraced, the source's own numbers are rounded in another order.
-        untraced = np.concatenate([np.asarray(call(tf.constant(batch))) for batch in batches])
-        others = [untraced, *(answers(nudged) for nudged in _nudged(batches))]
+        others = [_answers(call, batches), *(_answers(traced, images) for images in nudged)]
         moved = np.max([np.abs(other - wanted) for other in others], axis=(0, 2))
-        apart = apart[moved <= STEADY * allowed]
+        rounded = within_rounding(Graph.of(content), batches, nudged, wanted, allowed)
+        apart = apart[(moved <= STEADY * allowed) & ~(rounded & (apart > allowed))]
     if len(apart) < LEAST:
         raise InputError(
             f"answers of {name} hang on how its numbers are rounded: nothing can be compared",
@@ -95,6 +91,18 @@ def difference(
             "please report it, with the model if you can",
         )
     return float(apart.max())
+
+
+def _answers(call: Callable[[Any], Any], batches: Iterable[FloatArray]) -> FloatArray:
+    return np.concatenate([np.asarray(call(tf.constant(batch))) for batch in batches])
+
+
+def _batches(preprocessing: Preprocessing, size: int) -> list[FloatArray]:
+    """The pictures as the network takes them: the first ones fill up the last batch."""
+    pictures = _pictures(preprocessing.shape)
+    pictures = np.resize(pictures, (-(-len(pictures) // size) * size, *pictures.shape[1:]))
+    images = preprocessing.normalised(pictures)
+    return [images[start : start + size] for start in range(0, len(images), size)]
 
 
 def _nudged(batches: list[FloatArray]) -> Iterator[list[FloatArray]]:
