@@ -130,12 +130,13 @@ def _fidelity(
     otherwise = said.of(first) if said else None
     reference = Classifier(first, find_preprocessing(first, otherwise=otherwise))
     tested = Classifier(second, find_preprocessing(second, otherwise=reference.preprocessing))
-    exclusive, errors = reference.exclusive and tested.exclusive, []
+    exclusive, shares = reference.exclusive and tested.exclusive, reference.shares and tested.shares
+    errors = []
     for picture in _pictures(images, reference.preprocessing):
         one, two = (
             which(np.asarray(picture[None], np.uint8)).logits for which in (reference, tested)
         )
-        errors.append(image_errors(one, two, exclusive=exclusive))
+        errors.append(image_errors(one, two, exclusive=exclusive, shares=shares))
     return summary(errors)
 
 

@@ -18,7 +18,7 @@ from edgeeff.pictures.shapes import Shape, picture_shape
 from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_layout import channels_last
-from edgeeff.tflite.logits import MIXED, final_activation, final_kind
+from edgeeff.tflite.logits import MIXED, classes_compete, final_activation, final_kind
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.runner import Runner, dequantize
 
@@ -51,8 +51,7 @@ class Classifier:
         activation: as ``tflite.logits.final_kind`` says.
         shares: whether it answers with probabilities or the logits of some: not with a plain value,
             or with what is made of several softmaxes or sigmoids.
-        exclusive: whether one class excludes the others: not those of one plain value, of several
-            sigmoids, or of a mixed answer.
+        exclusive: as ``excludes`` says: whether one class excludes the others.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class Classifier:
         self.batch, shape, self._values = _dimensions(self._runner, name)
         self.activation = final_kind(graph)
         self._beta = np.float32(last.options.get("beta", 1.0) if last else 1.0)
-        self.exclusive = excludes(self._values, self.activation)
+        self.exclusive = excludes(graph)
         self._binary = self._values == 1 and self.activation == "LOGISTIC"
         self.shares = self.activation != MIXED and (self._values > 1 or self.activation is not None)
         self.classes = 2 if self._binary else self._values
@@ -126,14 +125,15 @@ class Classifier:
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def excludes(outputs: int, activation: str | None) -> bool:
-    """Whether one class excludes the others.
+def excludes(graph: Graph) -> bool:
+    """Whether one class excludes the others: not those of one plain value, or of several sigmoids.
 
-    Args:
-        outputs: of the model.
-        activation: as ``tflite.logits.final_kind`` says.
+    Those of an answer worked out of several softmaxes do where ``classes_compete``.
     """
-    return activation != MIXED and (outputs == 1) == (activation == "LOGISTIC")
+    activation = final_kind(graph)
+    if activation == MIXED:
+        return classes_compete(graph)
+    return (graph.shape(graph.output)[-1] == 1) == (activation == "LOGISTIC")
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

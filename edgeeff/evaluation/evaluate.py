@@ -132,6 +132,7 @@ class _Judge:
 
     tested: Classifier
     exclusive: bool
+    shares: bool
     top: int
     ranks: list[NDArray[np.int64]] = field(default_factory=list)
     reference_ranks: list[NDArray[np.int64]] = field(default_factory=list)
@@ -148,10 +149,12 @@ class _Judge:
             if truth is not None:
                 self.reference_ranks.append(ranks(truth.outputs, labels))
         if truth is not None:
-            self.errors.append(image_errors(truth.logits, found.logits, exclusive=self.exclusive))
+            both = (truth.logits, found.logits)
+            errors = image_errors(*both, exclusive=self.exclusive, shares=self.shares)
+            self.errors.append(errors)
             if self.exclusive:
-                both = (self.tested.probabilities(one.logits) for one in (truth, found))
-                self.changes += changes(pictures, *both)
+                before, after = (self.tested.probabilities(logits) for logits in both)
+                self.changes += changes(pictures, before, after)
         if self.top:
             self.predictions += _predictions(pictures, self.tested, found.logits, self.top)
 
@@ -189,7 +192,8 @@ def evaluate(
     tested, compared = _load(model, reference, preprocessing, threads)
     _check_labels(images, tested)
     exclusive = tested.exclusive and (compared is None or compared.exclusive)
-    judge, skipped = _Judge(tested, exclusive, top), list(images.skipped)
+    shares = tested.shares and (compared is None or compared.shares)
+    judge, skipped = _Judge(tested, exclusive, shares, top), list(images.skipped)
     with (progress or Progress()).stage("evaluation", len(images.pictures)) as advance:
         stream = pixels(images, tested.preprocessing, skipped=skipped, advance=advance)
         for pictures, found, truth in _answers(stream, tested, compared):

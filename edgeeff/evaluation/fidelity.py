@@ -18,9 +18,10 @@ from edgeeff.errors import InputError
 from edgeeff.evaluation.accuracy import Share, wilson
 
 NOT_EXCLUSIVE = (
-    "no same top-1 and no KL: one value, a sigmoid for each, or an answer made of several "
-    "softmaxes or sigmoids, excludes no class"
+    "no same top-1 and no KL: one value, a sigmoid for each, or several answers in one, excludes "
+    "no class"
 )
+NO_LOGITS = "no KL: an answer that is worked out of several softmaxes has no logits"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Fidelity:
         median_image_sqnr_db: the median over images of the same ratio of one image; a few
             images can own most of the sum above.
         kl: mean Kullback-Leibler divergence of the softmaxes, reference to network, in nats;
-            ``None`` likewise.
+            ``None`` likewise, and where answers have no logits.
     """
 
     images: int
@@ -54,8 +55,10 @@ class Fidelity:
 
     @property
     def note(self) -> str | None:
-        """Why agreement and KL are missing, if they are."""
-        return NOT_EXCLUSIVE if self.agreement is None else None
+        """Why agreement or KL are missing, if they are."""
+        if self.agreement is None:
+            return NOT_EXCLUSIVE
+        return NO_LOGITS if self.kl is None else None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values; an infinite ratio is null."""
@@ -79,7 +82,8 @@ class ImageErrors:
         noise: sum of the squared differences, float64 [images].
         same: whether the most likely class is the same, bool [images]; ``None`` where outputs
             do not exclude each other.
-        kl: divergence of the softmaxes in nats, float64 [images]; ``None`` likewise.
+        kl: divergence of the softmaxes in nats, float64 [images]; ``None`` likewise, and where
+            answers have no logits.
     """
 
     signal: NDArray[np.float64]
@@ -88,7 +92,9 @@ class ImageErrors:
     kl: NDArray[np.float64] | None
 
 
-def fidelity(reference: NDArray[Any], logits: NDArray[Any], *, exclusive: bool = True) -> Fidelity:
+def fidelity(
+    reference: NDArray[Any], logits: NDArray[Any], *, exclusive: bool = True, shares: bool = True
+) -> Fidelity:
     """Compare two networks' logits of the same images.
 
     Args:
@@ -96,15 +102,16 @@ def fidelity(reference: NDArray[Any], logits: NDArray[Any], *, exclusive: bool =
         logits: the same of the quantized network, dequantized.
         exclusive: one class or another is right, as a softmax has it. One plain value, or a
             sigmoid for each class, has no most likely class.
+        shares: these are logits of probabilities, as ``Classifier.shares`` says.
 
     Raises:
         InputError: other shapes, no images, or values that are not finite.
     """
-    return summary([image_errors(reference, logits, exclusive=exclusive)])
+    return summary([image_errors(reference, logits, exclusive=exclusive, shares=shares)])
 
 
 def image_errors(
-    reference: NDArray[Any], logits: NDArray[Any], *, exclusive: bool = True
+    reference: NDArray[Any], logits: NDArray[Any], *, exclusive: bool = True, shares: bool = True
 ) -> ImageErrors:
     """The errors of each image; arguments and errors as for ``fidelity``."""
     if reference.ndim != 2 or reference.shape != logits.shape:
@@ -117,7 +124,7 @@ def image_errors(
         signal=np.square(truth).sum(axis=1),
         noise=np.square(truth - found).sum(axis=1),
         same=truth.argmax(axis=1) == found.argmax(axis=1) if exclusive else None,
-        kl=_divergence(truth, found) if exclusive else None,
+        kl=_divergence(truth, found) if exclusive and shares else None,
     )
 
 

@@ -110,8 +110,8 @@ def check_agreement(limits: Limits, *, exclusive: bool) -> None:
     """Raise ``UsageError`` for a limit on agreement where no class excludes another."""
     if limits.min_agreement is not None and not exclusive:
         raise UsageError(
-            "--min-agreement compares the most likely class: a model of one plain value, or "
-            "of several sigmoids or softmaxes, has none",
+            "--min-agreement compares the most likely class: a model of one plain value, of "
+            "several sigmoids, or of several answers in one, has none",
             "--min-sqnr limits the error of its logits, --max-drop that of its accuracy",
         )
 

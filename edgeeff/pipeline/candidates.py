@@ -336,4 +336,6 @@ def _listed(job: Job, coverage: Coverage | None) -> dict[str, Any]:
 def _fidelity(network: FloatModel, model: Path, held_out: CalibrationSet) -> Fidelity:
     classifiers = [Classifier(one, network.preprocessing) for one in (network.graph, model)]
     reference, own = (classifier(held_out.pictures).logits for classifier in classifiers)
-    return fidelity(reference, own, exclusive=all(it.exclusive for it in classifiers))
+    exclusive = all(it.exclusive for it in classifiers)
+    shares = all(it.shares for it in classifiers)
+    return fidelity(reference, own, exclusive=exclusive, shares=shares)

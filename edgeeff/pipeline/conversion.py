@@ -36,7 +36,6 @@ from edgeeff.quantization.quantize import check_network
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
 from edgeeff.shell import word
 from edgeeff.tflite.float_model import FloatModel
-from edgeeff.tflite.logits import final_kind
 from edgeeff.tflite.manifest import describe, described, refuse_foreign, write_model
 from edgeeff.training.runs import Run, check_variant, is_run
 
@@ -373,9 +372,7 @@ def _check_eval_data(settings: Settings, labels: tuple[str, ...] | None) -> tupl
 def _check_limits(network: FloatModel, settings: Settings) -> None:
     """Miss a limit that this network's answers cannot be held against before the work."""
     if settings.limits.min_agreement is not None:
-        graph = network.graph
-        exclusive = excludes(graph.shape(graph.output)[-1], final_kind(graph))
-        check_agreement(settings.limits, exclusive=exclusive)
+        check_agreement(settings.limits, exclusive=excludes(network.graph))
 
 
 def _keep_reference(network: FloatModel, reference: Path, settings: Settings) -> None:

@@ -17,6 +17,9 @@ MIXED = "MIXED"
 CONVERTING = ("QUANTIZE", "DEQUANTIZE")
 """Operators by which a quantized model gives its caller another type."""
 
+ADDING = ("ADD", "ADD_N", "CONCATENATION", "MAXIMUM", "MEAN", "MUL", "PACK", "SUM")
+"""Operators of which a class gets the more, the more each softmax gave it."""
+
 
 def final_activation(graph: Graph) -> Operator | None:
     """The softmax or sigmoid that makes a model's answer of its logits, if it ends in one.
@@ -61,6 +64,30 @@ def _of_probabilities(graph: Graph) -> set[int]:
         elif (sources <= found) if operator.kind == "MUL" else (sources & found):
             found.update(operator.outputs)
     return found
+
+
+def classes_compete(graph: Graph) -> bool:
+    """Whether one class excludes the others in an answer whose kind is ``MIXED``.
+
+    It is worked out of softmaxes over these classes alone, as the mean of an ensemble, perhaps
+    times one value for all of them, such as whether there is an object. Softmaxes side by side
+    answer one question each, and sigmoids exclude nothing.
+    """
+    classes = graph.shape(graph.output)[-1]
+    activations = {tensor.index for tensor in graph.tensors if not tensor.constant}
+    found: set[int] = set()
+    for operator in graph.operators:
+        sources = activations.intersection(operator.inputs)
+        if operator.kind == "MUL":
+            sources = {source for source in sources if graph.shape(source)[-1:] not in ((), (1,))}
+        if operator.kind == "SOFTMAX":
+            competing = graph.shape(operator.output)[-1] == classes
+        else:
+            handed_on = operator.kind in (*ARRANGING, *CONVERTING, *ADDING)
+            competing = handed_on and bool(sources) and sources <= found
+        if competing:
+            found.update(operator.outputs)
+    return classes > 1 and graph.output in found
 
 
 def logits_of(graph: Graph) -> int:

@@ -45,6 +45,14 @@ def classifier(kernel: np.ndarray, last: str | None) -> bytes:
         made = writer.add("LOGISTIC", (made,), (1, outputs), dtype="float32")
         half, options = writer.tensor((1,), "float32", 0.5), schema.MulOptionsT()
         made = writer.add("MUL", (made, half), (1, outputs), dtype="float32", options=options)
+    elif last == "ensemble":
+        options = schema.SoftmaxOptionsT(beta=1.0)
+        shares = [
+            writer.add("SOFTMAX", (made,), (1, outputs), dtype="float32", options=options)
+            for _ in range(2)
+        ]
+        options = schema.AddOptionsT()
+        made = writer.add("ADD", shares, (1, outputs), dtype="float32", options=options)
     elif last:
         made = writer.add(last, (made,), (1, outputs), dtype="float32")
     return writer.content([image], [made])
@@ -125,6 +133,34 @@ def test_what_is_worked_out_of_probabilities_is_shown_as_it_is(folder):
     found = measured(folder, no, yes, labels=False).fidelity
     assert found is not None
     assert (found.agreement, found.kl) == (None, None)
+
+
+def test_an_ensemble_agrees_or_not_and_has_no_kl(folder):
+    """Softmaxes that are added leave no logits of theirs."""
+    yes, no = (saved(folder, name, sign * TWO, "ensemble") for name, sign in (("a", 1), ("b", -1)))
+    for other, agreement in ((no, 0), (yes, 1)):
+        found = measured(folder, other, yes, labels=False)
+        assert found.fidelity is not None
+        assert (found.fidelity.agreement, found.fidelity.kl) == (agreement, None)
+        assert str(found.fidelity.note).startswith("no KL")
+        assert found.changed == 10 * (1 - agreement)
+
+
+@pytest.mark.slow
+def test_an_ensemble_is_held_against_a_limit_on_agreement(folder):
+    source = saved(folder, "two-float32", TWO, "ensemble")
+    limits = Limits(min_agreement=100)
+    settings = conversion.Settings(
+        output=folder / "out",
+        calibration_count=8,
+        recipe="int8-plain",
+        limits=limits,
+        eval_data=folder / "pictures",
+    )
+    manifest = conversion.quantize(source, settings, PREPROCESSING).manifest
+    assert manifest.integer_only
+    assert manifest.fidelity is not None
+    assert (manifest.fidelity["agreement"], manifest.fidelity["kl"]) == (1, None)
 
 
 def test_one_sigmoid_tells_two_classes_apart_at_one_half(folder):

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from edgeeff.tflite.graph import Graph
-from edgeeff.tflite.logits import MIXED, cut_at_logits, final_activation, final_kind, logits_of
+from edgeeff.tflite.logits import (
+    MIXED,
+    classes_compete,
+    cut_at_logits,
+    final_activation,
+    final_kind,
+    logits_of,
+)
 from tests.small_classifiers import SmallClassifier
 
 
@@ -66,6 +76,65 @@ def test_whatever_is_worked_out_of_probabilities_alone_is_neither(kind):
     inputs = (score,) if kind == "SQUARE" else (half, score)
     answer = network.add(kind, inputs, (1, 4))
     assert final_kind(Graph.of(network.content(answer))) == MIXED
+
+
+def _mean(network: SmallClassifier, one: int, other: int) -> int:
+    """As keras.layers.Average has it: of Keras 3, with a shape for one of them."""
+    total = network.joined("ADD", one, network.reshaped(other, 4))
+    return network.joined("MUL", total, network.constant(np.array(0.5)))
+
+
+def _stacked(network: SmallClassifier, one: int, other: int) -> int:
+    both = network.add("PACK", (one, other), (1, 2, 4), schema.PackOptionsT(2, 1))
+    return network.add("MEAN", (both, network.constant(np.array([1]))), (1, 4))
+
+
+def _objectness(network: SmallClassifier, one: int, other: int) -> int:
+    """Whether there is an object, times of which class it is."""
+    there = network.dense(network.mean(network.image), 1)
+    return network.joined("MUL", one, network.alone(there, "LOGISTIC"))
+
+
+def _experts(network: SmallClassifier, one: int, other: int) -> int:
+    return network.joined("MUL", one, other)
+
+
+WORKED_OUT = (_mean, _stacked, _objectness, _experts)
+
+
+def _of_two(make: Any, *ends: str) -> Graph:
+    network = SmallClassifier(8)
+    features = network.mean(network.image)
+    both = [network.alone(network.dense(features, 4), end) for end in ends]
+    graph = Graph.of(network.content(make(network, *both)))
+    assert final_kind(graph) == MIXED
+    return graph
+
+
+@pytest.mark.parametrize("make", WORKED_OUT)
+def test_classes_compete_where_softmaxes_over_them_are_added_or_multiplied(make):
+    assert classes_compete(_of_two(make, "SOFTMAX", "SOFTMAX"))
+
+
+@pytest.mark.parametrize("make", WORKED_OUT)
+def test_sigmoids_do_not_compete(make):
+    assert not classes_compete(_of_two(make, "LOGISTIC", "LOGISTIC"))
+
+
+@pytest.mark.parametrize("make", [_mean, _stacked, _experts])
+def test_nor_does_a_softmax_with_sigmoids(make):
+    assert not classes_compete(_of_two(make, "SOFTMAX", "LOGISTIC"))
+
+
+def test_two_answers_side_by_side_do_not_compete():
+    assert not classes_compete(_of_two(SmallClassifier.concatenated, "SOFTMAX", "SOFTMAX"))
+
+
+def test_what_a_class_is_not_does_not_compete():
+    def opposite(network: SmallClassifier, one: int, other: int) -> int:
+        return network.add("SUB", (network.constant(np.array([1.0])), one), (1, 4))
+
+    assert not classes_compete(_of_two(opposite, "SOFTMAX", "SOFTMAX"))
 
 
 @pytest.mark.parametrize("between", ["RESHAPE", "ADD"])
