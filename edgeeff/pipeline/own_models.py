@@ -13,6 +13,7 @@ from edgeeff.pictures.preprocessing import Preprocessing, from_options
 from edgeeff.pictures.shapes import Shape
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
+from edgeeff.quantization.float_graph import refuse_constant
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.metadata_writer import Texts, check_count, write_metadata
 
@@ -65,6 +66,7 @@ def from_keras(
     with progress.stage("compare with the model"):
         apart = difference(network.name, network.call, graph.content(), preprocessing)
     if settings.logits:
+        refuse_constant(graph)
         graph = model_export.without_activation(graph)
     weights = Provenance(source, digest, True, notes, apart)
     texts = Texts(Path(source).stem, "Names what a picture shows, with a score for each class.")

@@ -16,6 +16,7 @@ from edgeeff.pictures.imagenet import imagenet_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
+from edgeeff.quantization.float_graph import softmax_of_one
 from edgeeff.shell import word
 from edgeeff.state_dicts.reading import StateDict, is_state_dict, read
 from edgeeff.tflite.fixed_batch import fix_batch
@@ -138,6 +139,8 @@ def from_variant(
     activation = loaded.activation
     if activation in (None, "linear"):
         activation = usual_activation(network.outputs[0].shape[-1])
+    if activation == "softmax" and network.outputs[0].shape[-1] == 1:
+        raise softmax_of_one()
     with progress.stage("export"):
         made = exported(
             network,

@@ -129,15 +129,7 @@ def refuse_unfit(graph: Graph) -> None:
             f"the model ends in {maker.kind if maker else 'its input'}, which gives no scores",
             "export it up to the scores of its classes, float32",
         )
-    if graph.output not in _depends_on_picture(graph):
-        if any(_always_one(graph, operator) for operator in graph.operators):
-            raise InputError(
-                "the model ends in a softmax of one value, which is 1 whatever the picture",
-                "end it in a sigmoid for one of two classes, or in a softmax of several values",
-            )
-        raise InputError(
-            "the model's answer does not depend on the picture", "export the whole network"
-        )
+    refuse_constant(graph)
     _refuse_odd_shapes(graph)
     _refuse_odd_weights(graph)
     kind = graph.tensor(graph.input).dtype
@@ -145,6 +137,25 @@ def refuse_unfit(graph: Graph) -> None:
         raise InputError(
             f"the model takes {kind}, not float32", "export it with a float32 input, without CAST"
         )
+
+
+def refuse_constant(graph: Graph) -> None:
+    """Raise ``InputError`` for a graph that gives every picture the same answer."""
+    if graph.output in _depends_on_picture(graph):
+        return
+    if any(_always_one(graph, operator) for operator in graph.operators):
+        raise softmax_of_one()
+    raise InputError(
+        "the model's answer does not depend on the picture", "export the whole network"
+    )
+
+
+def softmax_of_one() -> InputError:
+    """The refusal of a network whose softmax was trained on one value."""
+    return InputError(
+        "the model ends in a softmax of one value, which is 1 whatever the picture",
+        "end it in a sigmoid for one of two classes, or in a softmax of several values",
+    )
 
 
 def _depends_on_picture(graph: Graph) -> set[int]:

@@ -576,14 +576,14 @@ def test_imagenet_weights_bring_the_names_of_imagenet(tmp_path):
         assert find_labels(path) == imagenet_labels(1000)
 
 
-def own_network():
+def own_network(classes=3):
     """A user's network of tf_keras that takes pixels as they are."""
     import tf_keras
 
     layers = tf_keras.layers
     image = tf_keras.Input((32, 32, 3))
     x = layers.Conv2D(8, 3, 2, activation="relu")(layers.Rescaling(1 / 255)(image))
-    x = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    x = layers.Dense(classes, activation="softmax")(layers.GlobalAveragePooling2D()(x))
     return tf_keras.Model(image, x, name="flowers")
 
 
@@ -597,6 +597,14 @@ def test_a_model_in_memory_becomes_a_file_that_takes_bytes(tmp_path):
     assert manifest.weights.difference is not None
     assert manifest.weights.difference < 1e-4
     assert (manifest.preprocessing.mean, manifest.preprocessing.std) == ((0, 0, 0), (1, 1, 1))
+
+
+def test_a_model_that_answers_1_to_every_picture_is_refused_with_logits_too(tmp_path):
+    """Nothing trained the logit: whatever it was, the answer was 1."""
+    settings = conversion.Settings(output=tmp_path, precision="float32", logits=True)
+    with pytest.raises(InputError, match="a softmax of one value"):
+        conversion.convert_model(own_network(classes=1), settings)
+    assert not list(tmp_path.glob("*.tflite"))
 
 
 def test_a_model_s_file_gives_the_float_file_that_quantize_takes(tmp_path):
