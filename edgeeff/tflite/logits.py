@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 
@@ -12,10 +14,17 @@ ARRANGING = ("RESHAPE", "SQUEEZE")
 """Operators that hand on the same values in another shape."""
 
 MIXED = "MIXED"
-"""In place of one of them, where an answer is worked out of what several or others made."""
+"""In place of one of them, where an answer is worked out of what several or others made, or is
+clipped to 0..1 as a hard sigmoid does it."""
 
 CONVERTING = ("QUANTIZE", "DEQUANTIZE")
 """Operators by which a quantized model gives its caller another type."""
+
+CEILINGS = {"RELU6": 6.0, "RELU_0_TO_1": 1.0}
+"""Where operators clip what is above 0."""
+
+STEP = 0.01
+"""A constant that is quantized may be off by a step of an 8-bit grid."""
 
 ADDING = ("ADD", "ADD_N", "CONCATENATION", "MAXIMUM", "MEAN", "MUL", "PACK", "SUM")
 """Operators of which a class gets the more, the more each softmax gave it."""
@@ -37,12 +46,47 @@ def final_kind(graph: Graph) -> str | None:
     """The kind of the final activation; ``None`` of a model that answers with its logits.
 
     ``MIXED`` where the answer is neither: what softmaxes or sigmoids made, joined, scaled, added or
-    multiplied, as the mean of an ensemble, or whether there is an object times of which class.
+    multiplied, as the mean of an ensemble, or whether there is an object times of which class; or
+    what a hard sigmoid made.
     """
     last = final_activation(graph)
     if last is not None:
         return last.kind
-    return MIXED if graph.output in _of_probabilities(graph) else None
+    return MIXED if graph.output in _of_probabilities(graph) or _hard_sigmoid(graph) else None
+
+
+def _hard_sigmoid(graph: Graph) -> bool:
+    """Whether the answer is clipped to 0..1: as ``RELU6`` times 1/6, or ``RELU`` of ``MINIMUM``.
+
+    The former is of Keras 3 and PyTorch, the latter of tf_keras.
+    """
+    tensor, factor, floor = graph.output, 1.0, False
+    while (operator := graph.producer.get(tensor)) is not None:
+        kind = operator.kind if operator.activation == "NONE" else operator.activation
+        value = _constant(graph, operator)
+        if kind in CEILINGS:
+            return math.isclose(factor * CEILINGS[kind], 1, rel_tol=STEP)
+        if kind == "MINIMUM" and value is not None and floor:
+            return math.isclose(factor * value, 1, rel_tol=STEP)
+        if kind == "MUL" and value is not None:
+            factor *= value
+        elif operator.kind == "RELU":
+            floor = True
+        elif kind not in (*ARRANGING, *CONVERTING):
+            return False
+        tensor = next((it for it in operator.inputs if not graph.tensor(it).constant), -1)
+    return False
+
+
+def _constant(graph: Graph, operator: Operator) -> float | None:
+    """The real value of an operator's only constant, if that is one number."""
+    constants = [graph.tensor(source) for source in operator.inputs if source >= 0]
+    constants = [tensor for tensor in constants if tensor.constant]
+    values = graph.values(constants[0].index) if len(constants) == 1 else None
+    if values is None or values.size != 1:
+        return None
+    scale, zero_point = (*constants[0].scales, 1.0)[0], (*constants[0].zero_points, 0)[0]
+    return float((values.item() - zero_point) * scale)
 
 
 def _of_probabilities(graph: Graph) -> set[int]:

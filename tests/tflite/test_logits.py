@@ -151,6 +151,43 @@ def test_a_gate_may_be_worked_out_of_a_sigmoid(between):
     assert final_kind(Graph.of(network.content(answer))) is None
 
 
+def _clipped(network: SmallClassifier, logits: int) -> int:
+    """As tf_keras has a hard sigmoid."""
+    below = network.add("MINIMUM", (logits, network.constant(np.array(1.0))), (1, 4))
+    return network.alone(below, "RELU")
+
+
+def _sixth(network: SmallClassifier, logits: int) -> int:
+    """As Keras 3 and PyTorch have it."""
+    return network.joined("MUL", network.alone(logits, "RELU6"), network.constant(np.array(1 / 6)))
+
+
+def _fused(network: SmallClassifier, logits: int) -> int:
+    """The same behind a dense layer, which clips then."""
+    logits = network.dense(network.mean(network.image), 4, "RELU6")
+    return network.joined("MUL", logits, network.constant(np.array(1 / 6)))
+
+
+HARD = (_clipped, _sixth, _fused, lambda network, logits: network.alone(logits, "RELU_0_TO_1"))
+
+
+@pytest.mark.parametrize("make", HARD)
+def test_a_hard_sigmoid_gives_no_logits(make):
+    network = SmallClassifier(8)
+    logits = network.dense(network.mean(network.image), 4)
+    graph = Graph.of(network.content(network.reshaped(make(network, logits), 1, 4)))
+    assert final_kind(graph) == MIXED
+    assert not classes_compete(graph)
+
+
+@pytest.mark.parametrize("kind", ["RELU", "RELU6"])
+def test_logits_that_are_clipped_otherwise_are_logits(kind):
+    network = SmallClassifier(8)
+    logits = network.alone(network.dense(network.mean(network.image), 4), kind)
+    for answer in (logits, network.joined("MUL", logits, network.constant(np.array(0.5)))):
+        assert final_kind(Graph.of(network.content(answer))) is None
+
+
 def test_what_gates_activations_makes_no_probabilities():
     network = SmallClassifier(8)
     features = network.mean(network.image)
