@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from edgeeff.architectures.variants import Variant, find_variant
+from edgeeff.architectures.variants import VARIANTS, Variant, find_variant
 from edgeeff.pictures.preprocessing import Preprocessing
 from tests.sources import modules, needed_by
 
 TINY_CLASSES = 10
 KEPT_SECONDS = 24 * 3600.0
+
+SMALLEST = tuple({it.family: it.name for it in reversed(VARIANTS.values())}.values())
+"""The first variant of each family."""
 
 
 def tiny_variant() -> Variant:

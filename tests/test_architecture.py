@@ -10,6 +10,7 @@ import time
 import pytest
 
 from edgeeff import cli, extras
+from tests.commands import said
 from tests.sources import PACKAGE, import_graph, imports, inside, modules
 
 ROOT = PACKAGE.parent
@@ -136,9 +137,10 @@ def test_only_the_rooms_that_make_networks_name_tensorflow():
 
 
 def test_no_module_is_longer_than_a_reader_keeps_in_mind():
+    paths = [*(path for path, _ in modules()), *(ROOT / "tests").rglob("*.py")]
     long = [
-        f"{name}: {lines} lines"
-        for path, name in modules()
+        f"{path.relative_to(ROOT)}: {lines} lines"
+        for path in paths
         if (lines := len(path.read_text("utf-8").splitlines())) > LONGEST_MODULE
     ]
     assert long == []
@@ -170,23 +172,25 @@ print(json.dumps(sorted(sys.modules)))
     assert loaded.isdisjoint(TENSORFLOW)
 
 
-@pytest.mark.parametrize("room", RIGHT_OF_THE_FLOAT_FILE)
-def test_rooms_right_of_the_float_file_never_import_tensorflow(room):
+def test_rooms_right_of_the_float_file_never_import_tensorflow():
+    """One module after the other in one process, so that the first that brings it is named."""
     names = [
         f"edgeeff.{name}"
         for path, name in modules()
-        if name.split(".")[0] == room and path.stem != "__main__"
+        if name.split(".")[0] in RIGHT_OF_THE_FLOAT_FILE and path.stem != "__main__"
     ]
     program = f"""
 import importlib, json, sys
 for name in {names!r}:
     importlib.import_module(name)
+    if {TENSORFLOW!r} & set(sys.modules):
+        sys.exit(name + " brings TensorFlow")
 print(json.dumps(sorted(sys.modules)))
 """
-    loaded = set(json.loads(python("-c", program).stdout))
-    assert names
-    assert set(names) <= loaded
-    assert loaded.isdisjoint(TENSORFLOW)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert set(names) <= set(json.loads(done.stdout))
+    assert {name.split(".")[1] for name in names} == set(RIGHT_OF_THE_FLOAT_FILE)
 
 
 def test_the_base_install_imports_every_room_but_that_of_networks():
@@ -207,8 +211,9 @@ for name in {names!r}:
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_every_command_has_an_example(name):
-    assert "Example" in python("-m", "edgeeff", name, "--help").stdout
+def test_every_command_has_an_example(name, capsys):
+    _, shown, _ = said(capsys, name, "--help")
+    assert f"edgeeff {name}" in shown.partition("Example:")[2]
 
 
 @pytest.mark.slow

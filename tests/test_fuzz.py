@@ -13,7 +13,7 @@ import random
 import time
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import h5py
@@ -42,7 +42,7 @@ from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.metadata import associated_files, read_metadata
 from edgeeff.tflite.reader import read_model
-from tests import mutants
+from tests import mutants, png
 from tests.fitting.searches import a_search
 from tests.forked import worker
 from tests.state_dicts import torch_files
@@ -62,12 +62,13 @@ Reader = Callable[[Path], object]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: whole ones, how they are damaged, and what reads them."""
+    """A kind of file: whole ones, how they are damaged, what reads them, and what lies beside."""
 
     suffix: str
     whole: Callable[[], list[bytes]]
     mutate: Callable[[bytes, random.Random], bytes]
     read: Reader
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def model(path: Path) -> None:
@@ -140,11 +141,14 @@ def search(path: Path) -> None:
     winners_latency(found, Source("a", "b"))
 
 
+NARROW = replace(find_variant("b0"), width=0.125, stages=find_variant("b0").stages[:1], classes=2)
+"""A network of one block, as narrow as it may be."""
+
+
 def arrays() -> dict[str, np.ndarray]:
-    """The first tensors of torchvision's B0, as small as they may be."""
-    network = replace(find_variant("b0"), width=0.125)
-    found = places(ORIGINS["torchvision"].layout, network)
-    return {name: np.ones(place.shape, np.float32) for name, place in list(found.items())[:12]}
+    """Its tensors, called as torchvision calls them."""
+    found = places(ORIGINS["torchvision"].layout, NARROW)
+    return {name: np.ones(place.shape, np.float32) for name, place in found.items()}
 
 
 def safetensors_files() -> list[bytes]:
@@ -165,7 +169,7 @@ def pytorch_files() -> list[bytes]:
 
 def state_dict(path: Path) -> None:
     is_state_dict(path)
-    read_state_dict(path, find_variant("b0"))
+    read_state_dict(path, NARROW)
 
 
 BENCHMARK, SEARCH = "edgeeff.benchmark/1", "edgeeff.fit/1"
@@ -186,21 +190,32 @@ KINDS: Mapping[str, Kind] = {
         mutants.text_of,
         recipe,
     ),
-    "manifest": Kind(".json", manifests, mutants.json_of, manifest),
+    "manifest": Kind(
+        ".json", manifests, mutants.json_of, manifest, {"mutant.tflite": tiny.INT8.read_bytes()}
+    ),
     "labels": Kind(".txt", lambda: ["cat\ndog\ncafé\n".encode()], mutants.text_of, labels),
-    "list": Kind(".csv", lambda: [b"path,label\na.png,1\nb.png,2\n"], mutants.text_of, listed),
+    "list": Kind(
+        ".csv",
+        lambda: [b"path,label\na.png,1\nb.png,2\n"],
+        mutants.text_of,
+        listed,
+        dict.fromkeys(("a.png", "b.png"), png.of_one_colour(2, 2)),
+    ),
     "benchmark": Kind(".json", benchmarks, mutants.json_of, read_benchmark),
     "search": Kind(".json", searches, mutants.json_of, search),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_a_mutant_is_read_or_refused(kind: Kind, tmp_path: Path):
+def test_whole_files_are_read_and_a_mutant_is_read_or_refused(kind: Kind, tmp_path: Path):
     whole = kind.whole()
     assert whole
     path = tmp_path / f"mutant{kind.suffix}"
-    if kind.read is manifest:
-        path.with_suffix(".tflite").write_bytes(tiny.INT8.read_bytes())
+    for name, content in kind.beside.items():
+        (tmp_path / name).write_bytes(content)
+    for content in whole:
+        path.write_bytes(content)
+        kind.read(path)
     until, number = time.monotonic() + SECONDS, 0
     while number < MUTANTS or time.monotonic() < until:
         draw = random.Random(f"{SEED} {number}")  # noqa: S311 - not for secrets

@@ -44,8 +44,6 @@ COMMANDS = (
     "quantize float32.tflite --recipe dynamic --output made --force",
     "quantize float32.tflite --calibration photos --output made --force",
     "quantize float32.tflite --eval-data photos --max-drop 100 --output made --force",
-)
-SLOW = (
     "doctor",
     "benchmark float32.tflite int8.tflite --quick --profile --images photos",
     "compare float32.tflite int8.tflite --quick",
@@ -62,9 +60,7 @@ def printed(line, capfd):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "line", [*COMMANDS, *(pytest.param(s, marks=pytest.mark.slow) for s in SLOW)]
-)
+@pytest.mark.parametrize("line", COMMANDS)
 def test_what_a_command_prints_is_as_its_schema_says(line, user_folder, monkeypatch, capfd):
     monkeypatch.chdir(user_folder)
     if "today.json" in line:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeeff import doctor
 from edgeeff.cli import COMMANDS, main
 from edgeeff.cli.layout import folded, pair_lines, table_lines, width_of, wrapped
 
@@ -116,10 +117,19 @@ def test_a_terminal_says_its_width() -> None:
     os.close(ours)
 
 
+@pytest.fixture(scope="module")
+def examined() -> list[doctor.Finding]:
+    """What the doctor finds here: looking takes most of a second, whatever the width."""
+    return doctor.examine()
+
+
 @pytest.mark.parametrize("columns", [80, 100, 160])
 @pytest.mark.parametrize("command", ["variants", "recipes", "doctor"])
-def test_a_newcomers_first_commands_fit(capsys, monkeypatch, command: str, columns: int) -> None:
+def test_a_newcomers_first_commands_fit(
+    capsys, monkeypatch, examined, command: str, columns: int
+) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(doctor, "examine", lambda progress: examined)
     with pytest.raises(SystemExit):
         main([command])
     lines = capsys.readouterr().out.splitlines()

@@ -136,7 +136,7 @@ def timed(interpreter: object, least: int, seconds: float) -> list[int]:
     start = time.perf_counter()
     while len(times) < least or time.perf_counter() - start < seconds:
         before = time.perf_counter_ns()
-        interpreter.invoke()  # type: ignore[attr-defined]
+        interpreter.invoke()
         times.append((time.perf_counter_ns() - before) // 1000)
     return times
 
@@ -161,8 +161,8 @@ def save_outputs(flags: dict[str, str], interpreter: object, behaviour: str) -> 
     if path is None:
         return
     content = b"".join(
-        interpreter.get_tensor(detail["index"]).tobytes()  # type: ignore[attr-defined]
-        for detail in interpreter.get_output_details()  # type: ignore[attr-defined]
+        interpreter.get_tensor(detail["index"]).tobytes()
+        for detail in interpreter.get_output_details()
     )
     if behaviour == WRONG_OUTPUTS:
         content = bytes(len(content))

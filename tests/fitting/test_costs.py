@@ -10,10 +10,11 @@ from edgeeff.architectures.variants import find_variant, scaled
 from edgeeff.fitting.candidates import Candidate
 from edgeeff.fitting.costs import cost_model, left_out
 from tests.fitting.machine import true_cost
+from tests.networks import SMALLEST
 
 KNOWN = [
     Candidate(scaled(phi, base=find_variant(base)).name, side, precision)
-    for base in ("b0", "lite0", "edgetpu-s")
+    for base in SMALLEST
     for phi in (-3.0, -1.5, 0.5, 1.0)
     for side in (128, 200, 264)
     for precision in ("int8", "float32")

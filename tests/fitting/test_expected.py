@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from edgeeff.architectures.variants import VARIANTS, counts, find_variant, scaled
 from edgeeff.fitting.expected import EXTRAPOLATED, INTERPOLATED, LOSS, PUBLISHED, expected
+from tests.networks import SMALLEST
 
 EVERY_FAMILY = {variant.family for variant in VARIANTS.values()}
 QUANTIZED = [variant for variant in VARIANTS.values() if variant.top1_int8 is not None]
-BASES = ["b0", "lite0", "edgetpu-s"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=list(VARIANTS))
@@ -54,7 +54,7 @@ def test_below_the_smallest_network_the_losses_of_tinynets_count():
     assert found.top1 == pytest.approx(71.2, abs=0.3)
 
 
-@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("base", SMALLEST)
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 @given(phis=st.tuples(st.floats(-3, 2), st.floats(-3, 2)))
 def test_more_compute_on_the_line_is_never_expected_to_be_worse(base, precision, phis):

@@ -8,7 +8,7 @@ import pytest
 
 from edgeeff import errors
 from edgeeff.architectures.variants import VARIANTS, find_variant
-from edgeeff.fitting.candidates import candidates, may_win
+from edgeeff.fitting.candidates import Candidate, candidates, may_win
 from edgeeff.fitting.settings import BUILT, NETWORKS, FitSettings
 
 SETTINGS = FitSettings(max_latency=10.0)
@@ -51,24 +51,28 @@ def test_fewer_networks_are_built_where_nothing_is_timed():
     assert (SETTINGS.most_networks, FitSettings(max_bytes=9).most_networks) == (NETWORKS, BUILT)
 
 
-def test_every_candidate_has_a_name_that_every_command_takes():
-    for one in candidates(SETTINGS):
+@pytest.fixture(scope="module")
+def pool() -> list[Candidate]:
+    """The candidates of ``SETTINGS``."""
+    return candidates(SETTINGS)
+
+
+def test_every_candidate_has_a_name_that_every_command_takes(pool):
+    for one in pool:
         assert find_variant(one.variant) == one.network
 
 
-def test_no_two_candidates_are_the_same_network():
-    found = candidates(SETTINGS)
+def test_no_two_candidates_are_the_same_network(pool):
     built = {
         (net.blocks, net.head_filters, net.family, one.resolution, one.precision)
-        for one in found
+        for one in pool
         if (net := one.network)
     }
-    assert len(built) == len(found)
+    assert len(built) == len(pool)
 
 
-def test_every_published_network_is_a_candidate():
-    names = {one.variant for one in candidates(SETTINGS)}
-    assert set(VARIANTS) <= names
+def test_every_published_network_is_a_candidate(pool):
+    assert set(VARIANTS) <= {one.variant for one in pool}
 
 
 def test_only_published_networks_if_that_is_wanted():
@@ -99,6 +103,6 @@ def test_every_candidate_may_win(settings):
     assert all(may_win(one, settings) for one in candidates(settings))
 
 
-def test_a_network_between_published_ones_may_not_win_among_them():
-    between = next(one for one in candidates(SETTINGS) if one.variant == "lite0-phi0.5")
+def test_a_network_between_published_ones_may_not_win_among_them(pool):
+    between = next(one for one in pool if one.variant == "lite0-phi0.5")
     assert not may_win(between, replace(SETTINGS, published=True))

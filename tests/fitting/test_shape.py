@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import astuple, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeeff.architectures.variants import VARIANTS, counts, find_variant, scaled
 from edgeeff.fitting.shape import NAMES, Shape, shape
+from tests.networks import SMALLEST
 
 WITHOUT_SQUEEZE = [variant for variant in VARIANTS.values() if variant.family != "b"]
 
@@ -42,8 +43,9 @@ def test_a_smaller_classifier_multiplies_less():
     assert shape("lite0", 224, 10).pointwise == shape("lite0", 224).pointwise - 1280 * 990
 
 
-@pytest.mark.parametrize("base", ["b0", "lite0", "edgetpu-s"])
+@pytest.mark.parametrize("base", SMALLEST)
 @given(phis=st.tuples(st.floats(-4, 3), st.floats(-4, 3)), side=st.integers(32, 600))
+@settings(max_examples=30)
 def test_no_kind_of_work_shrinks_when_a_network_grows(base, phis, side):
     small, large = (scaled(phi, base=find_variant(base)).name for phi in sorted(phis))
     grows(shape(small, side), shape(large, side))

@@ -15,19 +15,23 @@ from edgeeff.network.builder import ACTIVATIONS, build
 from edgeeff.pictures.preprocessing import Preprocessing
 
 TINY = replace(scaled(-9), name="tiny", resolution=32, classes=10)
-SMALL = {"b0", "lite0"}
-EACH = [pytest.param(n, marks=() if n in SMALL else pytest.mark.slow) for n in VARIANTS]
 SHORT_LITE = replace(VARIANTS["lite0"], name="short", depth=0.4, resolution=32, classes=10)
 SHORT_EDGETPU = replace(VARIANTS["edgetpu-s"], name="short", depth=0.1, resolution=64)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_the_network_holds_the_parameters_that_were_counted(name: str) -> None:
     model = build(VARIANTS[name], resolution=32)
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     expected = counts(VARIANTS[name])
     assert (model.count_params(), trainable) == (expected.parameters, expected.trainable)
+
+
+@pytest.fixture(scope="module")
+def plain() -> Any:
+    """The tiny network as it begins; not to be changed."""
+    return build(TINY)
 
 
 class TestAgainstKeras:
@@ -67,8 +71,8 @@ class TestAgainstKeras:
         assert spread > 0.01 * np.abs(expected).max()  # the pictures do matter
         assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
 
-    def test_padding_leaves_no_layer_of_its_own(self) -> None:
-        kinds = {type(layer).__name__ for layer in build(TINY).layers}
+    def test_padding_leaves_no_layer_of_its_own(self, plain: Any) -> None:
+        kinds = {type(layer).__name__ for layer in plain.layers}
         assert "ZeroPadding2D" not in kinds
 
 
@@ -131,8 +135,8 @@ class TestShape:
         assert model.output_shape == (None, classes)
         assert model.input_shape == (None, 224, 224, 3)
 
-    def test_the_graph_is_flat(self) -> None:
-        assert not any(isinstance(layer, tf_keras.Model) for layer in build(TINY).layers)
+    def test_the_graph_is_flat(self, plain: Any) -> None:
+        assert not any(isinstance(layer, tf_keras.Model) for layer in plain.layers)
 
     def test_a_fused_block_halves_the_picture_in_its_projection(self) -> None:
         model = build(SHORT_EDGETPU)
@@ -204,25 +208,27 @@ class TestOptions:
 
 
 class TestInitialWeights:
-    def test_the_same_seed_gives_the_same_network(self) -> None:
-        for one, other in zip(build(TINY).get_weights(), build(TINY).get_weights(), strict=True):
+    def test_the_same_seed_gives_the_same_network(self, plain: Any) -> None:
+        for one, other in zip(plain.get_weights(), build(TINY).get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
 
-    def test_another_seed_gives_another(self) -> None:
-        name = "top_conv"
-        one, other = (build(TINY, seed=s).get_layer(name).get_weights()[0] for s in (1, 2))
+    def test_another_seed_gives_another(self, plain: Any) -> None:
+        one, other = (
+            network.get_layer("top_conv").get_weights()[0]
+            for network in (plain, build(TINY, seed=1))
+        )
         assert np.abs(one - other).max() > 0
 
-    def test_a_layer_starts_the_same_whatever_is_around_it(self) -> None:
-        plain, other = build(TINY), build(TINY, classes=5, activation="relu", survival=1.0)
+    def test_a_layer_starts_the_same_whatever_is_around_it(self, plain: Any) -> None:
+        other = build(TINY, classes=5, activation="relu", survival=1.0)
         for name in ("stem_conv", "block3a_dwconv", "top_conv"):
             np.testing.assert_array_equal(
                 plain.get_layer(name).get_weights()[0], other.get_layer(name).get_weights()[0]
             )
 
     @pytest.mark.parametrize("layer", ["top_conv", "block6a_dwconv", "block5a_project_conv"])
-    def test_convolutions_spread_by_the_rule_of_the_reference(self, layer: str) -> None:
-        kernel = build(TINY).get_layer(layer).get_weights()[0]
+    def test_convolutions_spread_by_the_rule_of_the_reference(self, plain: Any, layer: str) -> None:
+        kernel = plain.get_layer(layer).get_weights()[0]
         height, width, _, filters = kernel.shape
         assert kernel.std() == pytest.approx((2 / (height * width * filters)) ** 0.5, rel=0.05)
 

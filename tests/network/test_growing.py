@@ -10,6 +10,7 @@ from edgeeff.architectures.variants import VARIANTS
 from edgeeff.network.builder import build
 from edgeeff.network.growing import Source, nearest, read_source, write_grown
 from edgeeff.network.weights import load
+from tests import networks
 
 SIDE = 32
 
@@ -42,7 +43,7 @@ def source_of(model, variant) -> Source:
 @pytest.mark.parametrize(
     ("family", "changes"),
     [
-        *((family, {"width": 0.75}) for family in ("b0", "lite0", "edgetpu-s")),
+        *((family, {"width": 0.75}) for family in networks.SMALLEST),
         *((family, {"depth": 1.2}) for family in ("b0", "lite0")),
         *((family, {"depth": 1.0, "width": 1.0}) for family in ("b0", "lite0")),
     ],

@@ -29,10 +29,6 @@ from edgeeff.pictures.preprocessing import Preprocessing
 from tests import networks
 
 TINY = networks.tiny_variant()
-PACKAGED = [
-    pytest.param(name, marks=() if name == "lite0" else pytest.mark.slow)
-    for name in lite_packages.PACKAGED
-]
 
 
 @pytest.fixture(scope="module")
@@ -349,7 +345,7 @@ class TestHostileKerasFiles:
 
 class TestLitePackages:
     @pytest.mark.slow
-    @pytest.mark.parametrize("name", PACKAGED)
+    @pytest.mark.parametrize("name", lite_packages.PACKAGED)
     def test_every_tensor_is_used_and_none_is_left_over(self, name: str) -> None:
         variant = find_variant(name)
         model = build(variant, resolution=32)

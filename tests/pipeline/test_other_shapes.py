@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ import edgeeff
 from edgeeff.accelerators import cpu
 from edgeeff.accelerators.plan import preset
 from edgeeff.evaluation.classifier import Classifier
+from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.pictures.preprocessing import from_options
 from edgeeff.pictures.shapes import Shape, grey
 from edgeeff.pictures.synthetic import synthetic_inputs, synthetic_pictures
@@ -52,20 +56,32 @@ def photographs_in_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def quantized(name: str, folder: Path, pictures: Path, **said: str) -> tuple[Path, Conversion]:
-    """The float file, and what became of it."""
-    source = folder / "net.tflite"
-    source.write_bytes(network(*SHAPES[name]))
-    settings = edgeeff.Settings(output=folder / "out", calibration=pictures, **said)
-    return source, edgeeff.quantize(source, settings, from_options(SHAPES[name][0], "127", "128"))
+Quantized = Callable[[str], tuple[Path, Conversion]]
+
+
+@pytest.fixture(scope="module")
+def quantized(photographs_in_classes: Path, tmp_path_factory: pytest.TempPathFactory) -> Quantized:
+    """The float file of a shape, and what became of it: made once, and not to be changed."""
+
+    @cache
+    def made(name: str) -> tuple[Path, Conversion]:
+        source = tmp_path_factory.mktemp("networks") / "net.tflite"
+        source.write_bytes(network(*SHAPES[name]))
+        settings = edgeeff.Settings(
+            output=source.with_name("out"), calibration=photographs_in_classes
+        )
+        how = from_options(SHAPES[name][0], "127", "128")
+        return source, edgeeff.quantize(source, settings, how)
+
+    return made
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_they_become_integers_that_answer_as_the_float_file(
-    name: str, tmp_path: Path, photographs_in_classes: Path
+    name: str, quantized: Quantized, photographs_in_classes: Path
 ) -> None:
     shape, _ = SHAPES[name]
-    source, made = quantized(name, tmp_path, photographs_in_classes)
+    source, made = quantized(name)
     how = made.manifest.preprocessing
     assert made.manifest.integer_only
     assert made.manifest.input["shape"] == [1, *shape]
@@ -83,10 +99,10 @@ def test_they_become_integers_that_answer_as_the_float_file(
 
 @pytest.mark.parametrize("name", ["grey", "wide"])
 def test_what_is_said_of_the_pictures_is_in_the_file_and_beside_it(
-    name: str, tmp_path: Path, photographs_in_classes: Path
+    name: str, quantized: Quantized, tmp_path: Path, photographs_in_classes: Path
 ) -> None:
     shape, _ = SHAPES[name]
-    _, made = quantized(name, tmp_path, photographs_in_classes)
+    _, made = quantized(name)
     manifest = read_manifest(made.model)
     assert manifest is not None
     assert manifest.preprocessing == made.manifest.preprocessing
@@ -95,21 +111,20 @@ def test_what_is_said_of_the_pictures_is_in_the_file_and_beside_it(
     assert metadata.inputs[0].color_space == ("RGB" if shape[2] == 3 else "GRAYSCALE")
     assert len(metadata.inputs[0].mean) in (1, shape[2])
     # Without its manifest the file says the same.
-    made.model.with_suffix(".json").unlink()
-    edgeeff.evaluate(made.model, edgeeff.read_images(photographs_in_classes))
+    alone = Path(shutil.copy(made.model, tmp_path))
+    assert find_preprocessing(alone) == manifest.preprocessing
+    edgeeff.evaluate(alone, edgeeff.read_images(photographs_in_classes))
 
 
-def test_the_bytes_of_grey_pictures_go_in_as_they_are(
-    tmp_path: Path, photographs_in_classes: Path
-) -> None:
-    source, made = quantized("grey", tmp_path, photographs_in_classes)
+def test_the_bytes_of_grey_pictures_go_in_as_they_are(quantized: Quantized) -> None:
+    source, made = quantized("grey")
     pictures, how = synthetic_inputs(4, (28, 28, 1), seed=3), made.manifest.preprocessing
     quantized_logits = Classifier(made.model, how)(pictures).logits
     np.testing.assert_allclose(quantized_logits, Classifier(source, how)(pictures).logits, atol=0.1)
 
 
-def test_the_stages_of_an_app_are_timed(tmp_path: Path, photographs_in_classes: Path) -> None:
-    _, made = quantized("tall and grey", tmp_path, photographs_in_classes)
+def test_the_stages_of_an_app_are_timed(quantized: Quantized, photographs_in_classes: Path) -> None:
+    _, made = quantized("tall and grey")
     session = cpu.open(made.model, preset("quick"))
     paths = sorted(photographs_in_classes.rglob("*.png"))[:3]
     times = picture_times(session, paths, made.manifest.preprocessing, report=lambda _: None)
@@ -118,18 +133,18 @@ def test_the_stages_of_an_app_are_timed(tmp_path: Path, photographs_in_classes: 
 
 @pytest.mark.parametrize("name", ["tall and grey", "grey without channels", "wide, channels first"])
 def test_their_layers_are_compared(
-    name: str, tmp_path: Path, photographs_in_classes: Path, capsys: pytest.CaptureFixture[str]
+    name: str, quantized: Quantized, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By what the quantized file says of the pictures: files of others say nothing."""
-    source, made = quantized(name, tmp_path, photographs_in_classes)
+    source, made = quantized(name)
     given = ("inspect", made.model, "--layers", "--reference", source, "--json")
     status, out, _ = said(capsys, *given)
     assert status == 0
     assert min(layer["sqnr_db"] for layer in json.loads(out)["layers"]) > 10
 
 
-def test_a_bundle_of_them_is_refused(tmp_path: Path, photographs_in_classes: Path) -> None:
-    _, made = quantized("grey", tmp_path, photographs_in_classes)
+def test_a_bundle_of_them_is_refused(quantized: Quantized, tmp_path: Path) -> None:
+    _, made = quantized("grey")
     with pytest.raises(edgeeff.InputError, match=r"\[28, 28, 1\], which no sample"):
         edgeeff.bundle([made.model], tmp_path / "bundle")
 

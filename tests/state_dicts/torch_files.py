@@ -45,7 +45,7 @@ def pretend_torch(patch: pytest.MonkeyPatch) -> None:
     _rebuild_tensor_v2.__module__ = "torch._utils"
     _rebuild_tensor_v2.__qualname__ = "_rebuild_tensor_v2"
     utils, torch = ModuleType("torch._utils"), ModuleType("torch")
-    utils._rebuild_tensor_v2 = _rebuild_tensor_v2  # type: ignore[attr-defined]
+    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
     for kind in ("FloatStorage", "LongStorage"):
         setattr(torch, kind, type(kind, (), {"__module__": "torch", "__qualname__": kind}))
     patch.setitem(sys.modules, "torch._utils", utils)

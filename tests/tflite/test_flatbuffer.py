@@ -81,7 +81,9 @@ def test_defaults_and_widths_are_those_of_litert(table: str) -> None:
 
 @pytest.mark.parametrize("kind", ["unions", "enums"])
 def test_unions_and_enumerations_are_those_of_litert(kind: str) -> None:
-    for name, members in getattr(OURS, kind).items():
+    known = getattr(OURS, kind)
+    assert known
+    for name, members in known.items():
         for member, number in vars(getattr(theirs, name)).items():
             if not member.startswith("_"):
                 assert members[number] == member

@@ -84,8 +84,6 @@ def test_labels_that_do_not_match_the_weights_are_refused(finished, tmp_path):
 
 
 def test_weights_that_the_run_did_not_write_are_refused(finished, tmp_path):
-    import shutil
-
     copied = tmp_path / "run"
     shutil.copytree(finished.folder, copied)
     content = bytearray((copied / "best.safetensors").read_bytes())

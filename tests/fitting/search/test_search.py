@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from edgeeff.fitting.search.settings import SearchSettings
 from edgeeff.fitting.search.storage import JOURNAL, open_storage
 from edgeeff.training.settings import TrainingSettings
 from tests.documents import validated
+from tests.waiting import wait_until
 
 BASE = "b0-phi1-0.3-0.25-0.2"
 """8 blocks at 48 pixels."""
@@ -97,10 +97,7 @@ def test_of_two_workers_one_is_killed_and_its_trial_is_done_by_the_other(tmp_pat
     words = [sys.executable, "-c", WORKER, str(tmp_path)]
     one = subprocess.Popen([*words, "one"])
     journal = tmp_path / JOURNAL
-    end = time.monotonic() + 240
-    while not journal.exists() or running(journal) == 0:
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    wait_until(lambda: journal.exists() and running(journal), "a trial runs", seconds=240)
     other = subprocess.Popen([*words, "other"], stdout=subprocess.PIPE, text=True)
     try:
         os.kill(one.pid, signal.SIGKILL)

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from edgeeff.fitting.search.claims import Claim, Pulse
 from edgeeff.fitting.search.sharing import MOST_ATTEMPTS, Outcome, Task, share
 from edgeeff.fitting.search.storage import open_storage, open_study
 from tests.fitting.search import worker
+from tests.waiting import wait_until
 
 QUICK = Pulse(beat=0.05, grace=0.4)
 
@@ -41,10 +41,7 @@ def lines(log: Path, word: str) -> list[str]:
 
 
 def wait_for(log: Path, word: str, count: int = 1) -> None:
-    end = time.monotonic() + 60
-    while len(lines(log, word)) < count:
-        assert time.monotonic() < end, f"no {word} in {log}"
-        time.sleep(0.02)
+    wait_until(lambda: len(lines(log, word)) >= count, f"{count} {word} in {log}", seconds=60)
 
 
 def trials(place: str) -> list[FrozenTrial]:

@@ -131,6 +131,7 @@ def test_of_a_recipe_of_extremes_all_ranges_come_from_pictures(tiny_float: Path)
     assert found.activations == len(ranges.from_pictures(float_graph(tiny_float.read_bytes()), {}))
 
 
+@pytest.mark.slow
 def test_where_batchnorm_decides_pictures_do_not_count(lite0_float: Path):
     content = lite0_float.read_bytes()
     pictures = synthetic_set(2, LITE)

@@ -152,7 +152,7 @@ def test_statistics_of_these_weights_are_believed_even_if_pictures_differ(
 def observed_logits(lowest: list[float], highest: list[float]) -> Observed:
     none = np.zeros(1)
     extremes = list(zip(lowest, highest, strict=True))
-    return Observed(none, none, none, none, none, extremes, [])  # type: ignore[arg-type]
+    return Observed(none, none, none, none, none, extremes, [])
 
 
 def test_logits_are_not_cut_off_where_the_grid_has_levels_enough():

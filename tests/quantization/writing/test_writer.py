@@ -131,6 +131,7 @@ def test_each_recipe_leaves_weights_on_the_grids_that_it_names(tiny_float: Path,
     model = FloatModel(tiny_float.read_bytes(), TINY)
     network = correct_network(model, named_recipes()[name], synthetic_set(2, TINY))
     assert network.scales
+    assert set(network.scales) <= {operator.name for operator in network.graph.operators}
     for operator in network.graph.operators:
         if operator.name in network.scales:
             rows = per_channel(operator, network.graph.weights(operator))

@@ -129,13 +129,12 @@ def test_learned_ranges_and_weights_go_into_the_file_as_they_are(trained):
         tensor = named[network.graph.name(number)]
         assert tensor.scales == pytest.approx((grid.scale,), rel=1e-5)
         assert tensor.zero_points == (grid.zero_point,)
-    for operator in network.graph.operators:
-        kernel = named.get(network.graph.name(operator.inputs[1])) if operator.weighted else None
-        if kernel is not None:
-            rows = per_channel(operator, network.graph.weights(operator))
-            steps = per_channel(operator, kernel.values.astype(np.float32))
-            scales = np.array(kernel.scales)[:, None]
-            np.testing.assert_allclose(steps * scales, rows, atol=1e-6, rtol=1e-5)
+    for operator in (one for one in network.graph.operators if one.weighted):
+        kernel = named[network.graph.name(operator.inputs[1])]
+        rows = per_channel(operator, network.graph.weights(operator))
+        steps = per_channel(operator, kernel.values.astype(np.float32))
+        scales = np.array(kernel.scales)[:, None]
+        np.testing.assert_allclose(steps * scales, rows, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.slow
