@@ -67,12 +67,14 @@ class Compilation:
 
 
 def find_compiler(given: Path | None = None) -> Path:
-    """The compiler: ``given``, or the one on PATH.
+    """The compiler: the file ``given``, or the program of that name on PATH.
 
     Raises:
         TargetUnavailable: there is none, or it may not be run.
     """
-    found = shutil.which(str(given) if given else PROGRAM)
+    # A relative path has no "./" any more, without which PATH alone is searched.
+    sought = (str(given.absolute()), str(given)) if given else (PROGRAM,)
+    found = next(filter(None, map(shutil.which, sought)), None)
     if found:
         return Path(found)
     if given and os.path.exists(given):

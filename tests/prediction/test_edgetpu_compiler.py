@@ -148,6 +148,13 @@ def test_a_file_that_is_no_program_is_named(tmp_path):
         find_compiler(plain)
 
 
+@pytest.mark.parametrize("prefix", ["", "./"])
+def test_finds_the_compiler_in_the_current_folder(prefix, stand_in, monkeypatch):
+    program = stand_in(FULLY_MAPPED)
+    monkeypatch.chdir(program.parent)
+    assert find_compiler(Path(f"{prefix}{program.name}")) == program
+
+
 def test_finds_the_compiler_on_the_path(stand_in, monkeypatch):
     program = stand_in(FULLY_MAPPED)
     program.rename(program.parent / "edgetpu_compiler")

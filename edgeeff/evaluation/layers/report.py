@@ -24,6 +24,7 @@ from edgeeff.evaluation.layers.runs import (
     Network,
     QuantizedWeights,
 )
+from edgeeff.foreign import shown
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.quantization.corrections.channel_groups import spatial
 from edgeeff.quantization.corrections.equalization import scalable
@@ -114,9 +115,9 @@ def layer_errors(
         The layers whose activation is quantized, the one with most error of its own first.
 
     Raises:
-        InputError: the reference is quantized; the two differ in the shape of their answer, or
-            have no quantized activation in common; an input that ``feeding`` refuses; the record of
-            grouped channels is damaged or not of this float network.
+        InputError: the reference is quantized; the two differ in the shape of their answer or of a
+            layer, or have no quantized activation in common; an input that ``feeding`` refuses; the
+            record of grouped channels is damaged or not of this float network.
     """
     if any(tensor.scales for tensor in reference.tensors):
         raise InputError(
@@ -138,6 +139,8 @@ def layer_errors(
             "the two models have no layer in common",
             "--reference takes the float model that this one was made from",
         )
+    for operator in shared:
+        _refuse_unlike(operator, graph, quantized)
     names = [operator.name for operator in shared]
     # What layers read: where a neighbour stays in float, it is none of the shared ones.
     sources = [graph.name(operator.inputs[0]) for operator in shared if operator.weighted]
@@ -156,6 +159,22 @@ def layer_errors(
             for tally in tallies:
                 tally.add(real, stored)
     return tuple(sorted((tally.error() for tally in tallies), key=lambda error: error.own_db))
+
+
+def _refuse_unlike(layer: Operator, graph: Graph, quantized: Graph) -> None:
+    """Refuse a layer of the float network that is another one in the quantized. ``InputError``.
+
+    Copies of channels (``splitting``) may have made more of them.
+    """
+    other = next((o for o in quantized.operators if o.name == layer.name), None)
+    alike = other is not None and (other.weighted or not layer.weighted)
+    if other and alike:
+        alike = graph.shape(layer.output)[:-1] == quantized.shape(other.output)[:-1]
+    if not alike:
+        raise InputError(
+            f"{shown(layer.name)} is another layer in the model of --reference",
+            "--reference takes the float model that this one was made from",
+        )
 
 
 def _groupable(graph: Graph) -> set[int]:

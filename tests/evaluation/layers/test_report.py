@@ -20,6 +20,7 @@ from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 from tests.small_classifiers import SmallClassifier
+from tests.tflite import tiny
 
 LITE = of_family("lite", 224)
 SMALL = of_family("imagenet", 32)
@@ -129,6 +130,16 @@ def test_layers_of_networks_that_do_not_belong_together_are_refused(lite0_float)
     content = lite0_float.read_bytes()
     with pytest.raises(InputError, match="no layer in common"):
         compared(content, content, list(synthetic_pictures(1, 224)), LITE)
+
+
+def test_layers_of_one_name_that_are_not_one_layer_are_refused():
+    def renamed(model: Any) -> None:
+        for number, tensor in enumerate(model.subgraphs[0].tensors):
+            tensor.name = str(number)
+
+    made, float_one = (tiny.changed(path, renamed) for path in (tiny.INT8, tiny.FLOAT32))
+    with pytest.raises(InputError, match="another layer in the model of --reference"):
+        compared(made, float_one, list(synthetic_pictures(1, 32)), SMALL)
 
 
 def test_pictures_seen_twice_change_nothing(tiny_float):
