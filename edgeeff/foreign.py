@@ -57,8 +57,12 @@ MALFORMED = (
 _CALLS = (
     (re.compile(r"\w+\.__init__\(\) missing \d+ required [\w-]+ arguments?:"), "it lacks"),
     (re.compile(r"\w+\.__init__\(\) got an unexpected keyword argument"), "it has an unknown"),
+    (re.compile(r"\. Did you mean '\w+'\?$"), ""),
 )
-"""What Python says of a dataclass that fields of a document do not fit, and what that means."""
+"""What Python says of a dataclass that fields of a document do not fit, and what that means.
+
+From 3.13 on it also guesses which field was meant.
+"""
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
