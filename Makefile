@@ -26,7 +26,7 @@ demo: .venv/installed-demo
 # Everything. What needs a missing system package is skipped and named: see CONTRIBUTING.md.
 test: .venv/installed-dev
 	$(PYTEST) -m 'not clock' $(PYTEST_OPTIONS)
-	$(BIN)/python -m pytest -q -m clock
+	$(BIN)/python -m pytest -q -m clock $(CLOCK_OPTIONS)
 
 # What to run before each commit: under three minutes on two cores.
 check: lint

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +16,9 @@ from edgeeff.errors import GateFailed, TargetUnavailable, UsageError
 from edgeeff.prediction.gpu_check import check
 from edgeeff.tflite.reader import parse_model, read_model
 from tests.accelerators.graphs import GraphWriter, options
+from tests.tflite import tiny
 
 IMAGE = (1, 8, 8, 8)
-TINY_INT8 = Path(__file__).parents[1] / "tflite" / "data" / "tiny-int8.tflite"
 ADAPTER = (
     "I0000 00:00:1795509413.924619    7217 environment.cc:532] Selected adapter: SwiftShader "
     "Device (Subzero), arch=swiftshader, vendor=google, backend=Vulkan, adapterType=CPU / Software"
@@ -229,7 +228,7 @@ class TestOnSwiftShader:
         assert "libvulkan1" in said.stdout
 
     def test_int8_runs_and_is_compared(self):
-        session = opened(TINY_INT8)
+        session = opened(tiny.INT8)
         assert session.outputs()[0].dtype == np.uint8
         assert session.verify()["relative_rmse"] < 0.2
 

@@ -47,7 +47,7 @@ def test_a_document_validates(text):
 def test_a_document_without_a_figure_does_not_validate(text):
     content = json.loads(text)
     del content["measurements"][0]["latency_ms"]["ci95"]
-    with pytest.raises(jsonschema.ValidationError):
+    with pytest.raises(jsonschema.ValidationError, match="'ci95' is a required property"):
         validated(json.dumps(content))
 
 

@@ -106,5 +106,5 @@ def test_a_ratio_of_figures_measured_apart_adds_their_intervals():
     assert (low, high) == pytest.approx((1.794832, 2.246237), abs=1e-6)
 
 
-def test_students_quantiles():
+def test_quantiles_are_those_of_students_table():
     assert [student(degrees) for degrees in (1, 4, 30, 1000)] == [12.706, 2.776, 2.042, 1.96]

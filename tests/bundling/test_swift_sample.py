@@ -58,7 +58,9 @@ def parser(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     return parse
 
 
-def test_parses(parser: Callable[..., str], bundled: Bundled, tmp_path: Path) -> None:
+def test_parses_and_a_broken_file_does_not(
+    parser: Callable[..., str], bundled: Bundled, tmp_path: Path
+) -> None:
     samples = sorted((bundled.path / "samples/ios").glob("*.swift"))
     assert len(samples) == 5
     assert parser(*samples) == ""

@@ -28,7 +28,7 @@ def test_two_documents_give_a_ratio(stored, capfd):
     assert "1.5" in capfd.readouterr().out
 
 
-def test_json_is_one_document(stored, capfd):
+def test_json_is_one_document_with_the_verdict(stored, capfd):
     one, two = stored("a.json", 2.0, {"cores": 2}), stored("b.json", 3.0, {"cores": 2})
     assert run("compare", one, two, "--json") == 0
     content = json.loads(capfd.readouterr().out)
@@ -36,7 +36,7 @@ def test_json_is_one_document(stored, capfd):
     assert content["comparisons"][0]["verdict"] == "slower"
 
 
-def test_other_environments_need_anyway(stored, capfd):
+def test_figures_of_other_environments_are_compared_only_anyway(stored, capfd):
     one, two = stored("a.json", 2.0, {"cores": 2}), stored("b.json", 3.0, {"cores": 8})
     assert run("compare", one, two) == 2
     assert "--anyway" in capfd.readouterr().err

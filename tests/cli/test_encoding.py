@@ -22,7 +22,7 @@ WORDS: dict[str, list[str]] = {
     "train": ["--data", NAME],
     "fit": ["--max-latency", "10", "--device", NAME],
     "convert": ["--variant", "b0", "--dry-run", "--weights", NAME],
-    "quantize": ["FLOAT", "--mean", "0", "--std", "1", "--calibration-count", "2", "-v"],
+    "quantize": ["FLOAT", "--mean", "0", "--std", "1", "--recipe", "weight-only", "-v"],
     "recipes": ["int8"],
     "evaluate": ["INT8", "--data", "PICTURES", "--reference", "FLOAT", "--mean", "0", "--std", "1"],
     "inspect": ["INT8", "--check", "gpu", "--tensors"],

@@ -27,7 +27,7 @@ BAD = {
     ),
     "a device there is not": (["--max-latency", "5", "--device", "moon"], 2, "unknown device"),
     "a target there is not": (["--max-latency", "5", "--target", "npu"], 2, "unknown target"),
-    "a precision of which no loss is known": (
+    "an option that is no pair": (
         ["--max-bytes", "9", "--precision", "int8", "--family", "b", "--option", "a"],
         2,
         "--option 'a' is no KEY=VALUE",

@@ -63,7 +63,9 @@ def test_json_of_one_is_a_list_of_one_with_its_parts(capsys: pytest.CaptureFixtu
         (["--phi", "1", "--alpha", "1.3"], "b0-phi1-1.3-1.1-1.15"),
     ],
 )
-def test_phi_scales(capsys: pytest.CaptureFixture[str], words: list[str], name: str) -> None:
+def test_phi_scales_a_variant(
+    capsys: pytest.CaptureFixture[str], words: list[str], name: str
+) -> None:
     status, out, _ = said(capsys, "variants", *words, "--json")
     (found,) = json.loads(out)
     assert (status, found["name"], found["top1"]) == (0, name, None)

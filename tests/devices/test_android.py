@@ -225,7 +225,7 @@ def test_a_board_without_android_is_sent_to_ssh(phone: TestPhone) -> None:
 
 
 @pytest.mark.parametrize(("target", "state"), [("cpu", "software"), ("edgetpu", "unavailable")])
-def test_probing(phone: TestPhone, target: str, state: str) -> None:
+def test_a_phone_has_a_processor_and_no_edge_tpu(phone: TestPhone, target: str, state: str) -> None:
     assert phone.device().probe(target).state == state
 
 

@@ -21,7 +21,7 @@ from edgeeff.evaluation.accuracy import accuracy, ranks, wilson
         (1, 29, 0.0061, 0.1718),
     ],
 )
-def test_published_intervals(hits, images, low, high):
+def test_intervals_are_the_published_ones(hits, images, low, high):
     share = wilson(hits, images)
     assert share.value == hits / images
     assert share.low == pytest.approx(low, abs=5e-5)
@@ -29,21 +29,21 @@ def test_published_intervals(hits, images, low, high):
 
 
 @given(st.integers(1, 60_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_interval_holds_the_share_and_stays_between_0_and_1(counts):
+def test_the_interval_holds_the_share_and_stays_between_0_and_1(counts):
     share = wilson(*counts)
     assert 0 <= share.low <= share.value <= share.high <= 1
     assert share.low < share.high
 
 
 @given(st.integers(1, 500))
-def test_interval_mirrors(images):
+def test_the_intervals_of_none_and_of_all_mirror_each_other(images):
     none, all_ = wilson(0, images), wilson(images, images)
     assert none.low == 0
     assert all_.high == 1
     assert none.high == pytest.approx(1 - all_.low)
 
 
-def test_rank_by_hand():
+def test_a_rank_counts_the_classes_that_score_higher():
     outputs = np.array([[0.1, 0.7, 0.2], [0.1, 0.7, 0.2], [0.1, 0.7, 0.2]])
     assert ranks(outputs, np.array([1, 2, 0])).tolist() == [0, 1, 2]
 
@@ -61,7 +61,7 @@ def test_ranks_of_all_classes_are_a_permutation(classes, seed):
     assert sorted(found.tolist()) == list(range(classes))
 
 
-def test_top1_and_top5():
+def test_top1_and_top5_are_the_shares_of_ranks_below_1_and_5():
     found = accuracy(np.array([0, 0, 3, 4, 5, 900]), classes=1000)
     assert found.images == 6
     assert found.top1.value == pytest.approx(2 / 6)

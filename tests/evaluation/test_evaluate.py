@@ -66,7 +66,7 @@ def test_damaged_picture_is_left_out_and_counted(folder):
     assert [skipped.path.name for skipped in found.skipped] == ["broken.jpg"]
 
 
-def test_of_itself_is_perfect_and_null_in_json(folder):
+def test_a_model_compared_with_itself_is_perfect_and_its_ratio_null_in_json(folder):
     found = evaluate(tiny.FLOAT32, read_images(folder), reference=tiny.FLOAT32, preprocessing=LITE)
     document = json.loads(found.document())
     assert document["schema"] == "edgeeff.evaluation/1"
@@ -84,7 +84,7 @@ def test_of_itself_is_perfect_and_null_in_json(folder):
     }
 
 
-def test_labels_are_judged(folder, answers, tmp_path):
+def test_answers_are_judged_by_their_labels(folder, answers, tmp_path):
     wrong = 3
     listed = tmp_path / "list.csv"
     right = [(int(a) + 1) % 10 if n < wrong else int(a) for n, a in enumerate(answers)]
@@ -132,7 +132,7 @@ def test_without_labels_and_reference_there_is_nothing_to_measure(folder):
         evaluate(tiny.FLOAT32, read_images(folder), preprocessing=LITE)
 
 
-def test_class_folders_of_another_number_than_the_model_has(tmp_path):
+def test_class_folders_of_another_number_than_the_model_has_are_refused(tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (40, 40)).save(tmp_path / name / "a.png")
@@ -143,7 +143,7 @@ def test_class_folders_of_another_number_than_the_model_has(tmp_path):
     assert evaluate(tiny.INT8, bare, reference=tiny.FLOAT32, preprocessing=LITE).accuracy is None
 
 
-def test_model_that_does_not_say_its_preprocessing(folder):
+def test_a_model_that_does_not_say_its_preprocessing_is_refused(folder):
     with pytest.raises(InputError) as caught:
         evaluate(tiny.FLOAT32, read_images(folder), reference=tiny.FLOAT32)
     assert "preprocess" in caught.value.message

@@ -25,7 +25,7 @@ def pairs(draw):
     return draw(matrix), draw(matrix)
 
 
-def test_by_hand():
+def test_figures_are_those_that_were_worked_out_by_hand():
     reference = np.array([[3.0, 4.0], [0.0, 1.0]])
     logits = np.array([[3.0, 3.0], [0.0, 1.0]])
     found = fidelity(reference, logits)
@@ -73,7 +73,7 @@ def test_equal_outputs_are_null_in_json_and_never_zero():
 
 
 @given(pairs())
-def test_of_itself_is_perfect(pair):
+def test_a_model_compared_with_itself_is_perfect(pair):
     reference, _ = pair
     found = fidelity(reference, reference)
     assert (found.agreement, found.kl, found.sqnr_db) == (1.0, 0.0, math.inf)
@@ -117,7 +117,7 @@ def test_parts_add_up_to_the_whole(pair):
     ("signal", "noise", "ratio"),
     [(100.0, 1.0, 20.0), (1.0, 1.0, 0.0), (0.0, 1.0, -math.inf), (0.0, 0.0, math.inf)],
 )
-def test_ratio_in_decibels(signal, noise, ratio):
+def test_a_ratio_is_told_in_decibels(signal, noise, ratio):
     assert sqnr_db(signal, noise) == ratio
 
 

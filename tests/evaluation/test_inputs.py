@@ -32,7 +32,7 @@ def write_manifest(model: Path, preprocessing: dict[str, Any]) -> None:
     model.with_suffix(".json").write_text(json.dumps({**fields, "preprocessing": preprocessing}))
 
 
-def test_manifest_beside_the_model(model):
+def test_the_manifest_beside_the_model_counts_most(model):
     wanted = of_family("imagenet", 32)
     write_manifest(model, wanted.to_json())
     assert find_preprocessing(model) == wanted

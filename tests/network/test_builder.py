@@ -55,7 +55,7 @@ class TestAgainstKeras:
             ("b7", 64),
         ],
     )
-    def test_outputs_agree(self, name: str, resolution: int) -> None:
+    def test_outputs_agree_with_those_of_keras(self, name: str, resolution: int) -> None:
         rng = np.random.default_rng(7)
         pictures = rng.integers(0, 256, (8, resolution, resolution, 3), np.uint8)
         theirs = keras_network(name, resolution, rng)

@@ -146,7 +146,7 @@ def test_each_layer_has_constants_of_its_own_and_a_bias(tmp_path) -> None:
     ("options", "output"),
     [({}, "probabilities"), ({"activation": "linear"}, "logits"), ({"batch": 3}, "probabilities")],
 )
-def test_signature_shapes_and_values(
+def test_the_file_says_its_ends_and_answers_as_the_network_does(
     untrained: Any, options: dict, output: str, tmp_path: Path
 ) -> None:
     batch = options.get("batch", 1)

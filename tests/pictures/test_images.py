@@ -129,7 +129,7 @@ class TestTaking:
         assert len(taken) == min(there, wanted)
         assert taken == sorted(set(taken))
 
-    def test_none_is_wrong_usage(self, tmp_path):
+    def test_no_picture_at_all_is_wrong_usage(self, tmp_path):
         save(tmp_path / "a.png")
         save(tmp_path / "b.png")
         with pytest.raises(UsageError, match="a limit of 0 pictures"):
@@ -157,13 +157,13 @@ class TestLists:
         assert labels(found) == [1, 0]
         assert found.classes == ("cat", "dog")
 
-    def test_numbers_are_indices(self, tmp_path):
+    def test_numbers_in_place_of_names_are_indices(self, tmp_path):
         save(tmp_path / "a.png")
         listed = tmp_path / "list.csv"
         listed.write_text("a.png,281\n")
         assert labels(read_images(listed)) == [281]
 
-    def test_without_labels(self, tmp_path):
+    def test_a_list_of_paths_alone_has_no_labels(self, tmp_path):
         save(tmp_path / "a.png")
         listed = tmp_path / "list.csv"
         listed.write_text("a.png\n")

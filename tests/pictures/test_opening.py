@@ -36,14 +36,14 @@ TURNS = {
 
 class TestKindsOfPicture:
     @pytest.mark.parametrize("suffix", ["png", "bmp", "webp", "jpg"])
-    def test_formats(self, tmp_path, suffix):
+    def test_every_format_is_read(self, tmp_path, suffix):
         path = save(tmp_path / f"a.{suffix}")
         made = np.asarray(open_rgb(path)).astype(int)
         assert made.shape == (16, 20, 3)
         assert abs(made - RED).max() <= 6
 
     @pytest.mark.parametrize("orientation", TURNS)
-    def test_exif_orientation_is_applied(self, tmp_path, orientation):
+    def test_a_picture_is_turned_as_its_exif_says(self, tmp_path, orientation):
         exif = Image.Exif()
         exif[0x0112] = orientation
         path = tmp_path / "a.png"
@@ -68,12 +68,12 @@ class TestKindsOfPicture:
             ("I;16", 77 * 256 + 200, (77, 77, 77)),
         ],
     )
-    def test_png_of_every_mode(self, tmp_path, mode, colour, seen):
+    def test_a_png_of_any_mode_is_rgb_on_white(self, tmp_path, mode, colour, seen):
         path = tmp_path / "a.png"
         Image.new(mode, (4, 4), colour).save(path)
         assert (np.asarray(open_rgb(path)) == seen).all()
 
-    def test_palette_and_its_transparent_colour(self, tmp_path):
+    def test_a_palette_and_its_transparent_colour_are_shown(self, tmp_path):
         picture = Image.fromarray(GRADIENT).convert("P", palette=Image.Palette.ADAPTIVE)
         picture.save(tmp_path / "a.png")
         seen = np.asarray(open_rgb(tmp_path / "a.png"))
@@ -82,19 +82,19 @@ class TestKindsOfPicture:
         picture.save(tmp_path / "b.png", transparency=first)
         assert (np.asarray(open_rgb(tmp_path / "b.png"))[0, 0] == 255).all()
 
-    def test_cmyk_jpeg(self, tmp_path):
+    def test_a_cmyk_jpeg_becomes_rgb(self, tmp_path):
         path = tmp_path / "a.jpg"
         Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(path, quality=95)
         made = np.asarray(open_rgb(path)).astype(int)
         assert abs(made - (255, 0, 0)).max() <= 6
 
-    def test_first_frame_of_an_animation(self, tmp_path):
+    def test_of_an_animation_the_first_frame_counts(self, tmp_path):
         frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, (0, 0, 0))]
         path = tmp_path / "a.webp"
         frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
         assert (np.asarray(open_rgb(path)) == RED).all()
 
-    def test_several_pictures_in_a_phones_jpeg(self, tmp_path):
+    def test_of_several_pictures_in_a_phones_jpeg_the_first_counts(self, tmp_path):
         frames = [Image.new("RGB", (16, 16), colour) for colour in (RED, (0, 0, 0))]
         path = tmp_path / "a.jpg"
         frames[0].save(path, format="MPO", save_all=True, append_images=frames[1:])

@@ -140,13 +140,13 @@ class TestNormalisation:
             ("imagenet", (255, 255, 255), (0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225)),
         ],
     )
-    def test_published_values(self, key, pixel, values):
+    def test_values_are_normalised_as_was_published(self, key, pixel, values):
         made = of_family(key, 224).normalised(np.array([pixel], np.uint8))
         assert made.dtype == np.float32
         np.testing.assert_allclose(made, [values], rtol=1e-6, atol=1e-7)
 
     @pytest.mark.parametrize("name", VARIANTS)
-    def test_every_variant_has_one(self, name):
+    def test_every_variant_has_a_preprocessing_of_its_own_resolution(self, name):
         variant = find_variant(name)
         preprocessing = Preprocessing.of(variant)
         assert preprocessing.resolution == variant.resolution

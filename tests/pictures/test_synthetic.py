@@ -41,7 +41,7 @@ def test_other_numbers_and_seeds_are_other_pictures():
 
 
 @pytest.mark.parametrize("resolution", [1, 2, 7, 33])
-def test_every_resolution(resolution):
+def test_a_picture_has_the_resolution_that_is_asked_for(resolution):
     assert picture(resolution).shape == (resolution, resolution, 3)
 
 
@@ -92,5 +92,5 @@ def test_what_cannot_be_is_wrong_usage(count, resolution, seed):
         list(synthetic_pictures(count, resolution, seed))
 
 
-def test_none_is_none():
+def test_no_pictures_are_an_empty_list():
     assert list(synthetic_pictures(0, 8)) == []

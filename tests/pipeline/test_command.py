@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from edgeeff.evaluation.gate import Limits
-from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pictures.preprocessing import Preprocessing, from_options
 from edgeeff.pipeline import conversion
 from edgeeff.pipeline.command import NO_PART_OF_IT, command
 from edgeeff.pipeline.mixed_precision import Budget
@@ -89,14 +89,7 @@ def test_quantize_is_told_the_same_preprocessing(mean, kind) -> None:
     given_to = Preprocessing(32, mean, (1.0, 2.0, 3.0), kind, 0.875)
     line = command("quantize", "m.tflite", settings=Settings(), preprocessing=given_to)
     parts = dict(zip(*[iter(shlex.split(line)[3:])] * 2, strict=True))
-    found = conversion_preprocessing(parts)
-    assert found == given_to
-
-
-def conversion_preprocessing(parts: dict[str, str]) -> Preprocessing:
-    from edgeeff.pictures.preprocessing import from_options
-
-    return from_options(32, parts["--mean"], parts["--std"], parts["--resize"])
+    assert from_options(32, parts["--mean"], parts["--std"], parts["--resize"]) == given_to
 
 
 def test_where_the_result_goes_is_no_part_of_it() -> None:

@@ -33,5 +33,7 @@ from tests.small_classifiers import LAYERS
         synthetic=st.booleans(),
     ).filter(lambda one: (one.head, one.answer) in ENDS)
 )
-def test_a_classifier_of_random_layers(one: RandomClassifier) -> None:
+def test_random_layers_are_no_worse_than_plainly_rounded(
+    one: RandomClassifier,
+) -> None:
     one.check()

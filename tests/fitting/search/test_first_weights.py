@@ -44,7 +44,7 @@ def test_weights_that_were_asked_for_and_cannot_be_had_are_an_error(tmp_path):
         first("edgetpu-s", "imagenet")(VARIANTS["edgetpu-s"], tmp_path)
 
 
-def test_none_are_none(tmp_path):
+def test_weights_of_none_are_told_as_none(tmp_path):
     weights = first("lite0", "none")
     assert weights(VARIANTS["lite0"], tmp_path) == "none"
     assert weights.told(VARIANTS["lite0"]) == ("none", ())
