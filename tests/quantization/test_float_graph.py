@@ -209,6 +209,32 @@ def test_grey_pictures_that_are_repeated_for_rgb_stay_integers() -> None:
     assert parse_model(made).integer_only
 
 
+def test_averages_of_the_whole_picture_have_steps_of_their_own() -> None:
+    """Those of pooled values are the steps of what they are pooled from, in every kernel."""
+    net = SmallClassifier(SIDE)
+    layer = net.convolution(net.image, 8, activation="RELU")
+    pooled = net.pool(layer, "AVERAGE_POOL_2D", SIDE, SIDE)
+    network = net.content(net.dense(pooled, 5))
+    graph = correctable(Graph.of(network))
+    assert [operator.kind for operator in graph.operators][1] == "MEAN"
+    picture = PREPROCESSING.normalised(synthetic_set(1, PREPROCESSING).pictures)
+    found, wanted = (Runner(content).run(picture)[0] for content in (graph.content(), network))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    recipe, pictures = find_recipe("int8-plain"), synthetic_set(8, PREPROCESSING)
+    made = parse_model(quantize_model(FloatModel(network, PREPROCESSING), recipe, pictures))
+    (mean,) = (operator for operator in made.operators if operator.kind == "MEAN")
+    source, averages = (made.graphs[0].tensors[it] for it in (mean.inputs[0], mean.output))
+    assert averages.scales[0] < source.scales[0] / 2
+
+
+@pytest.mark.parametrize(("size", "stride"), [(2, 2), (SIDE // 2, SIDE), (SIDE, 1)])
+def test_averages_of_parts_stay_as_they_are(size: int, stride: int) -> None:
+    net = SmallClassifier(SIDE)
+    pooled = net.pool(net.convolution(net.image, 8), "AVERAGE_POOL_2D", size, stride)
+    graph = correctable(Graph.of(net.content(net.dense(pooled, 5))))
+    assert "AVERAGE_POOL_2D" in [operator.kind for operator in graph.operators]
+
+
 def test_what_breaks_the_quantizer_s_own_reader_is_refused():
     """An old reader's code alone says what the last operator is: it finds none of this kind."""
     net = SmallClassifier(SIDE)
