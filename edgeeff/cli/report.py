@@ -58,5 +58,5 @@ def command(
         terminal.warn(f"refused: {refused.path}: {refused.reason}")
     for lacking in made.lacking:
         terminal.say(f"\n{lacking.what} To get it:")
-        terminal.command(lacking.command)
+        terminal.command(*lacking.parts)
     terminal.say(f"\nreport: {made.path}, {len(made.html.encode()):,} bytes")

@@ -170,7 +170,8 @@ def _divergence(truth: NDArray[np.float64], found: NDArray[np.float64]) -> NDArr
 def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     shifted: NDArray[np.float64] = logits - logits.max(axis=1, keepdims=True)
     total: NDArray[np.float64] = np.exp(shifted).sum(axis=1, keepdims=True)
-    return np.subtract(shifted, np.log(total))
+    logs: NDArray[np.float64] = np.subtract(shifted, np.log(total))
+    return logs
 
 
 def _median(values: list[float]) -> float:

@@ -80,7 +80,9 @@ def separated(
 
 def _composed(path: Path, layers: Sequence[SavedLayer], tensors: Tensors) -> PixelScaling | None:
     """The scaling that layers in front of the first convolution amount to."""
-    scale, offset, first = np.ones(3), np.zeros(3), None
+    scale: Values = np.ones(3)
+    offset: Values = np.zeros(3)
+    first = None
     for layer in layers:
         if layer.kind in SHAPING or any(part in layer.kind for part in IN_TRAINING):
             continue
@@ -209,7 +211,8 @@ def _divides_again(path: Path, names: Sequence[str] | None, variance: Values) ->
 
 
 def _roots(variance: Values) -> Values:
-    return np.maximum(np.sqrt(variance), LEAST_ROOT)
+    roots: Values = np.maximum(np.sqrt(variance), LEAST_ROOT)
+    return roots
 
 
 def _scaling(mean: Values, std: Values) -> PixelScaling:

@@ -61,7 +61,7 @@ def _margins(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     first = logits.argmax(axis=1, keepdims=True)
     log_share = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
     np.put_along_axis(log_share, first, -1.0, axis=1)
-    margins = log_share - np.log1p(-np.exp(log_share))
+    margins: npt.NDArray[np.float64] = log_share - np.log1p(-np.exp(log_share))
     rest = logits.copy()
     np.put_along_axis(rest, first, -np.inf, axis=1)
     lead = logits.max(axis=1, keepdims=True) - np.logaddexp.reduce(rest, axis=1, keepdims=True)

@@ -122,4 +122,5 @@ def _density(x: Vector) -> Vector:
 
 def _times_density(x: Vector) -> Vector:
     finite = np.where(np.isinf(x), 0.0, x)
-    return finite * np.where(np.isinf(x), 0.0, _density(x))
+    product: Vector = finite * np.where(np.isinf(x), 0.0, _density(x))
+    return product

@@ -240,7 +240,8 @@ def _leaves(top: Indices, corner: tuple[int, int], span: int, size: int) -> Indi
     while len(cells) < size:
         cells = _doubled(cells)
     places = (np.arange(size) * len(cells)) // size
-    return cells[places[:, None], places[None, :]]
+    found: Indices = cells[places[:, None], places[None, :]]
+    return found
 
 
 def _doubled(cells: Indices) -> Indices:

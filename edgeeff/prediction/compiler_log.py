@@ -262,6 +262,4 @@ def _failure(text: str) -> Failure:
         found = re.search(pattern, text)
         if found:
             return Failure(found.group(0).strip(), meaning.format(**found.groupdict()), fix)
-    return Failure(
-        "", "the compiler said nothing that edgeeff understands", "read the saved log; it is whole"
-    )
+    return Failure("", "the compiler said nothing that edgeeff understands", "read what it said")

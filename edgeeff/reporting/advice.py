@@ -17,55 +17,63 @@ class Missing:
 
     Attributes:
         what: a sentence.
-        command: what to type.
+        parts: of the command that gets it, between which a line may end.
     """
 
     what: str
-    command: str
+    parts: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """What to type."""
+        return " ".join(self.parts)
 
 
 def missing(found: Found, gathered: Gathered) -> tuple[Missing, ...]:
     """What is not there, the first thing to do first."""
     subjects, folder = gathered.subjects, word(found.folder)
     example = _example(subjects, found.folder)
+    beside = ("--reference FLOAT.tflite", "--json")
+    evaluate = (f"edgeeff evaluate {example}", "--data PICTURES", *beside)
     lacks = (
-        (not subjects, "There is no model.", f"edgeeff convert --variant lite0 --output {folder}"),
+        (
+            not subjects,
+            "There is no model.",
+            ("edgeeff convert --variant lite0", f"--output {folder}"),
+        ),
         (
             not any(one.accuracy for one in subjects),
             "No accuracy was measured. It takes pictures in one folder per class.",
-            f"edgeeff evaluate {example} --data PICTURES --reference FLOAT.tflite --json "
-            f"> {folder}/evaluation.json",
+            (*evaluate, f"> {folder}/evaluation.json"),
         ),
         (
             not any(one.latencies for one in subjects),
             "No latency was measured.",
-            f"edgeeff benchmark {example} --save {folder}/benchmark.json",
+            (f"edgeeff benchmark {example}", f"--save {folder}/benchmark.json"),
         ),
         (
             not any(one.layers for one in subjects),
             "The error of each layer is not there.",
-            f"edgeeff inspect {example} --layers --reference FLOAT.tflite --json "
-            f"> {folder}/layers.json",
+            (f"edgeeff inspect {example} --layers", *beside, f"> {folder}/layers.json"),
         ),
         (
             not any(quality.changes for one in subjects for quality in one.qualities),
             "No changed predictions are listed: either there are none, or nobody compared a model "
             "with its float network on pictures.",
-            f"edgeeff evaluate {example} --data PICTURES --reference FLOAT.tflite --json "
-            f"> {folder}/evaluation.json",
+            (*evaluate, f"> {folder}/evaluation.json"),
         ),
         (
             not found.runs,
             "There is no training.",
-            f"edgeeff train --data PICTURES --output {folder}/run",
+            ("edgeeff train --data PICTURES", f"--output {folder}/run"),
         ),
         (
             not found.bundles,
             "There is no bundle for an app team.",
-            f"edgeeff bundle {example} --output {folder}/bundle.zip",
+            (f"edgeeff bundle {example}", f"--output {folder}/bundle.zip"),
         ),
     )
-    return tuple(Missing(what, command) for lacking, what, command in lacks if lacking)
+    return tuple(Missing(what, parts) for lacking, what, parts in lacks if lacking)
 
 
 def _example(subjects: Sequence[Subject], folder: Path) -> str:

@@ -69,7 +69,7 @@ class Report:
                 "trainings": list(self.found.runs),
                 "bundles": [bundle.path for bundle in self.found.bundles],
                 "refused": [vars(refused) for refused in self.refused],
-                "missing": [vars(missing) for missing in self.lacking],
+                "missing": [{"what": one.what, "command": one.command} for one in self.lacking],
             },
         )
 

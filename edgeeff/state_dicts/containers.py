@@ -199,5 +199,6 @@ def _view(name: str, tensor: Tensor, values: Array) -> Array:
     if tensor.end > values.size or tensor.storage.dtype != values.dtype:
         raise ValueError(f"tensor {name[:80]!r} does not fit its storage")
     strides = [stride * values.itemsize for stride in tensor.strides]
-    view = np.ndarray(tensor.shape, values.dtype, values, tensor.offset * values.itemsize, strides)
+    offset = tensor.offset * values.itemsize
+    view: Array = np.ndarray(tensor.shape, values.dtype, values, offset, strides)
     return np.ascontiguousarray(view).reshape(tensor.shape)

@@ -86,8 +86,8 @@ def plan(settings: TrainingSettings, pictures: int, *, trained: bool, parts: int
     highest = settings.learning_rate or (FINE_TUNING if trained else FROM_NOTHING)
     phases = []
     if head:
-        rates = np.full(head * steps, settings.head_learning_rate, np.float32)
-        phases.append(Phase("head", 0, head, rates))
+        constant = np.full(head * steps, settings.head_learning_rate, np.float32)
+        phases.append(Phase("head", 0, head, constant))
     if epochs > head:
         rates = cosine((epochs - head) * steps, highest, settings.warmup)
         phases.append(Phase("all", head, epochs - head, rates))

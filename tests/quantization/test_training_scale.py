@@ -9,7 +9,7 @@ from edgeeff.pictures.preprocessing import from_options
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.quantization.calibration.training_scale import unlike_training
 from edgeeff.tflite import statistics
-from edgeeff.tflite.float_model import FloatModel
+from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.runner import Runner
 from edgeeff.tflite.statistics import Statistics, TensorStatistics
@@ -52,6 +52,12 @@ def test_pixels_of_another_scale_are_remarked(training, now):
     (note,) = noted(trained(*training), *now)
     assert "times as far" in note
     assert f"std {now[1]}" in note
+
+
+def test_a_network_that_was_not_trained_has_nothing_to_compare_with():
+    content = trained("0", "255").content()
+    how, weights = from_options(SIDE, "0", "1", "bilinear:1"), Provenance("none", None, False)
+    assert unlike_training(FloatModel(content, how, weights=weights), PICTURES) == ()
 
 
 @pytest.mark.parametrize("activation", ["NONE", "RELU", "RELU6"])

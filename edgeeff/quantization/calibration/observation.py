@@ -223,7 +223,7 @@ def _looked(values: npt.NDArray[np.float32], batch: int, *, histograms: bool) ->
     extremes = whole if len(of_each) == 1 else _extremes(of_each)
     each = [_histogram(picture) for picture in of_each] if histograms else []
     pictures = [coarse(of_one) for of_one in each[:PICTURES]]
-    histogram = functools.reduce(np.add, each, np.zeros(BINS if histograms else 0, np.int64))
+    histogram = np.sum(each, axis=0) if histograms else np.zeros(0, np.int64)
     return Observed(low, high, mean, square, histogram, extremes, pictures)
 
 

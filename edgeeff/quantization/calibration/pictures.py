@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff import memory
+from edgeeff.arrays import Pixels
 from edgeeff.errors import InputError
 from edgeeff.pictures.images import Skipped, pixels, read_images
 from edgeeff.pictures.preprocessing import Preprocessing
@@ -142,7 +143,7 @@ def folder_set(
     names: list[str] = []
     shape = (len(images.pictures), *preprocessing.shape)
     memory.check(math.prod(shape), f"{shape[0]:,} calibration pictures", FEWER)
-    pictures = np.empty(shape, np.uint8)
+    pictures: Pixels = np.empty(shape, np.uint8)
     with progress.stage("read calibration pictures", len(images.pictures)) as advance:
         for picture, array in pixels(images, preprocessing, skipped=skipped, advance=advance):
             pictures[len(names)] = array

@@ -27,4 +27,5 @@ def told_apart_by_swish(half_a_step: Vector, end: float) -> Vector:
         end: below ``-end`` nothing is told apart.
     """
     below = np.linspace(-max(end, -LOWEST_AT), LOWEST_AT, PLACES)
-    return np.interp(half_a_step, -below / (1 + np.exp(-below)), below)
+    found: Vector = np.interp(half_a_step, -below / (1 + np.exp(-below)), below)
+    return found

@@ -6,6 +6,7 @@ BatchNorm tells; of a file without its statistics the biases of the first layer 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeeff.arrays import Pixels
 from edgeeff.tflite.float_model import FloatModel
@@ -72,7 +73,7 @@ def spread_beside_bias(network: FloatModel, pictures: Pixels) -> float | None:
 
 def _values(
     graph: Graph, tensor: int, network: FloatModel, pictures: Pixels
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+) -> npt.NDArray[np.float64]:
     """Of a tensor, [places of all pictures, channels]."""
     front = graph.copy()
     front.cut(outputs=[tensor])
@@ -85,7 +86,12 @@ def _values(
 
 
 def unlike_training(network: FloatModel, pictures: Pixels) -> tuple[str, ...]:
-    """A note if pictures are normalised otherwise than those that the network learned from."""
+    """A note if pictures are normalised otherwise than those that the network learned from.
+
+    An untrained one learned from none.
+    """
+    if network.untrained:
+        return ()
     how = network.preprocessing
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (how.mean, how.std))
     asked = f"is mean {mean} and std {std} how its pictures were normalised in training?"

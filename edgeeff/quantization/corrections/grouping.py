@@ -144,7 +144,8 @@ Widths = tuple[Matrix, Matrix, Matrix]
 
 def _labels(region: Region, signal: float, widths: Widths, rule: Group) -> tuple[Labels, float]:
     """As few groups as are enough, and their predicted ratio."""
-    labels, ratio = np.zeros(region.channels, np.int64), -math.inf
+    labels: Labels = np.zeros(region.channels, np.int64)
+    ratio = -math.inf
     for count in range(2, min(rule.most, region.channels // rule.unit) + 1):
         labels = partition(*widths, count, rule.unit)
         ratio = _ratio_db(signal, widths, labels)
@@ -216,7 +217,7 @@ def _sensitivity(
 
     Errors are taken to be independent of each other; summed over all values of the readers.
     """
-    gain = {tensor: np.zeros(region.channels) for tensor in region.tensors}
+    gain: dict[int, Vector] = {tensor: np.zeros(region.channels) for tensor in region.tensors}
     for reader in _deciding(graph, region):
         kernel = graph.weights(reader).astype(np.float64)
         squares = np.square(kernel).sum(axis=tuple(range(kernel.ndim - 1)))

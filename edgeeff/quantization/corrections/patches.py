@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeeff.arrays import FloatArray
+from edgeeff.arrays import Array, FloatArray
 from edgeeff.quantization.grid import Grid
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
@@ -109,5 +109,7 @@ def _windows(
         ]
         around = [(0, 0), *((pad // 2, pad - pad // 2) for pad in pads), (0, 0)]
         inputs = np.pad(inputs, around, constant_values=zero)
-    views = np.lib.stride_tricks.sliding_window_view(inputs, reach, axis=(1, 2))
+    views: Array = inputs
+    for axis, size in enumerate(reach, 1):
+        views = np.lib.stride_tricks.sliding_window_view(views, size, axis=axis)
     return views[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
