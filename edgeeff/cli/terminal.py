@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
 
+BESIDE_NAME = 32
+"""Columns that the bar of a stage, its steps and its estimate need at least."""
+
+
 class ReaderLeft(Exception):  # noqa: N818 - nothing is wrong: somebody has read enough
     """The program that reads our output has ended, such as ``head``."""
 
@@ -170,9 +174,11 @@ class DrawnProgress(Progress):
 
     def _started(self) -> Bars:
         from rich import progress
+        from rich.table import Column
 
+        name = Column(no_wrap=True, overflow="ellipsis", max_width=self.console.width - BESIDE_NAME)
         bars = progress.Progress(
-            progress.TextColumn("{task.description}", markup=False),
+            progress.TextColumn("{task.description}", markup=False, table_column=name),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
             progress.TimeRemainingColumn(),

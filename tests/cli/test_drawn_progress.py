@@ -28,6 +28,15 @@ def test_stages_of_several_threads_share_one_display():
     assert "second" in text.getvalue()
 
 
+def test_a_long_name_leaves_room_for_the_estimate():
+    text = io.StringIO()
+    progress = DrawnProgress(console=Console(file=text, force_terminal=True, width=80))
+    with progress.stage("load and warm up " + "a-network-of-a-long-name" * 4, 3) as advance:
+        advance(1)
+    assert "load and warm up a-network" in text.getvalue()
+    assert "-:--:--" in text.getvalue()
+
+
 def test_a_stage_may_follow_another():
     text = io.StringIO()
     progress = DrawnProgress(console=Console(file=text, force_terminal=True, width=100))
