@@ -112,7 +112,8 @@ MOMENTS = [(number, moment) for number in (1, 2, 3) for moment in ("before", "af
 
 
 def sent_at_a_rename(folder: Path, number: int, moment: str, signum: int) -> subprocess.Popen:
-    words = [sys.executable, "-c", SENT_AT_A_RENAME, folder, str(number), moment, str(signum)]
+    number_of_it = str(int(signum))  # str() alone gives its name, before Python 3.11
+    words = [sys.executable, "-c", SENT_AT_A_RENAME, folder, str(number), moment, number_of_it]
     return subprocess.Popen(words)
 
 

@@ -33,8 +33,8 @@ def missing(found: Found, gathered: Gathered) -> tuple[Missing, ...]:
     """What is not there, the first thing to do first."""
     subjects, folder = gathered.subjects, word(found.folder)
     example = _example(subjects, found.folder)
-    beside = ("--reference FLOAT.tflite", "--json")
-    evaluate = (f"edgeeff evaluate {example}", "--data PICTURES", *beside)
+    evaluate = (f"edgeeff evaluate {example}", "--data PICTURES --reference FLOAT.tflite")
+    layers = (f"edgeeff inspect {example}", "--layers --reference FLOAT.tflite")
     lacks = (
         (
             not subjects,
@@ -44,7 +44,7 @@ def missing(found: Found, gathered: Gathered) -> tuple[Missing, ...]:
         (
             not any(one.accuracy for one in subjects),
             "No accuracy was measured. It takes pictures in one folder per class.",
-            (*evaluate, f"> {folder}/evaluation.json"),
+            (*evaluate, f"--json > {folder}/evaluation.json"),
         ),
         (
             not any(one.latencies for one in subjects),
@@ -54,13 +54,13 @@ def missing(found: Found, gathered: Gathered) -> tuple[Missing, ...]:
         (
             not any(one.layers for one in subjects),
             "The error of each layer is not there.",
-            (f"edgeeff inspect {example} --layers", *beside, f"> {folder}/layers.json"),
+            (*layers, f"--json > {folder}/layers.json"),
         ),
         (
             not any(quality.changes for one in subjects for quality in one.qualities),
             "No changed predictions are listed: either there are none, or nobody compared a model "
             "with its float network on pictures.",
-            (*evaluate, f"> {folder}/evaluation.json"),
+            (*evaluate, f"--json > {folder}/evaluation.json"),
         ),
         (
             not found.runs,
