@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -110,6 +109,10 @@ def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
     return Conversion(model, manifest, job.reference, notes)
 
 
+_Quantized = tuple[bytes, Coverage | None]
+"""A model, and how far the user's pictures reach."""
+
+
 @dataclass(frozen=True)
 class _Candidate:
     """One recipe's model, in a file that does not last, and the verdict if there are limits."""
@@ -121,13 +124,21 @@ class _Candidate:
 
 
 def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
-    # What is only tried is not trained: that would take minutes each time.
-    quantized = functools.cache(functools.partial(_quantized, replace(job, training=None)))
-    checked, helps = _checked(job, named, lambda recipe: quantized(recipe)[0])
+    made: dict[Recipe, _Quantized] = {}
+
+    def quantized(recipe: Recipe, progress: Progress) -> _Quantized:
+        # A recipe that is spelled out after it was tried does the same.
+        same = replace(recipe, text="")
+        if same not in made:
+            # What is only tried is not trained: that would take minutes each time.
+            made[same] = _quantized(replace(job, training=None, progress=progress), recipe)
+        return made[same]
+
+    checked, helps = _checked(job, named, quantized)
     found = _search(job, checked) if job.settings.mixed else None
     recipe = found.recipe if found else checked
     candidate = scratch / recipe.name / name
-    content, coverage = _quantized(job, recipe) if job.training else quantized(recipe)
+    content, coverage = _quantized(job, recipe) if job.training else quantized(recipe, job.progress)
     files.write_bytes(candidate, content)
     manifest, trial = _verify(job, recipe, candidate, coverage)
     if helps:
@@ -138,19 +149,18 @@ def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
 
 
 def _checked(
-    job: Job, recipe: Recipe, quantized: Callable[[Recipe], bytes]
+    job: Job, recipe: Recipe, quantized: Callable[[Recipe, Progress], _Quantized]
 ) -> tuple[Recipe, Helpful | None]:
     """The recipe with what of it helps the network, if that has to be looked at."""
     if not is_checked(job.settings, job.network, recipe):
         return recipe, None
     recipe = by_pictures(recipe, job.calibration.used)
-    whole = quantized(recipe)
-    quiet = replace(job, progress=Progress(), training=None)
+    quantized(recipe, job.progress)
     with job.progress.stage("compare with plain rounding"):
         pictures = job.calibration.checking(job.network.preprocessing, job.settings.seed).pictures
 
         def make(candidate: Recipe) -> bytes:
-            return whole if candidate == recipe else _quantized(quiet, candidate)[0]
+            return quantized(candidate, Progress())[0]
 
         return helpful(job.network, recipe, make, pictures)
 
@@ -234,8 +244,7 @@ def _rival_notes(job: Job, made: _Candidate) -> tuple[str, ...]:
     )
 
 
-def _quantized(job: Job, recipe: Recipe) -> tuple[bytes, Coverage | None]:
-    """The model, and how far the user's pictures reach."""
+def _quantized(job: Job, recipe: Recipe) -> _Quantized:
     found: list[Coverage | None] = []
     training, types = job.training, ends(job.settings, recipe)
     content = quantize_model(

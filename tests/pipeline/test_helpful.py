@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 import edgeeff
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.pictures.preprocessing import from_options
-from edgeeff.pipeline import policy
+from edgeeff.pipeline import candidates, policy
 from edgeeff.pipeline.helpful import helpful
 from edgeeff.pipeline.settings import Settings
 from edgeeff.quantization.calibration.pictures import synthetic_set
@@ -142,6 +143,22 @@ def test_equalization_is_left_out_where_the_rest_is_better():
     assert found.left_out == ("equalize",)
     assert found.sqnr_db > found.whole_db + 0.5
     assert kept.corrections == recipe.corrections[1:]
+
+
+def test_each_recipe_is_made_once_the_one_that_is_kept_too(tmp_path: Path, monkeypatch):
+    made: list[Recipe] = []
+
+    def noted(model: FloatModel, recipe: Recipe, *more: Any, **options: Any) -> bytes:
+        made.append(replace(recipe, text=""))
+        return quantize_model(model, recipe, *more, **options)
+
+    monkeypatch.setattr(candidates, "quantize_model", noted)
+    source = tmp_path / "layers.tflite"
+    source.write_bytes(of_layers("RELU").content)
+    settings = Settings(output=tmp_path / "out", calibration_count=4)
+    manifest = edgeeff.quantize(source, settings, PREPROCESSING).manifest
+    assert manifest.corrections["left_out"] == ["equalize"]
+    assert len(made) == len(set(made)) > 2
 
 
 def test_what_no_part_alone_explains_becomes_plain_rounding(small):
