@@ -30,7 +30,7 @@ def used_by(example: str) -> set[str]:
 @pytest.mark.parametrize(
     "example", EXAMPLES, ids=lambda example: "-".join(sorted(used_by(example)))
 )
-def test_an_example_runs_as_it_is(example, user_folder, monkeypatch):
+def test_an_example_runs_as_it_is(example, user_folder):
     shutil.rmtree(user_folder / "models", ignore_errors=True)
     command = [sys.executable, "-c", example]
     done = subprocess.run(command, cwd=user_folder, capture_output=True, text=True, timeout=250)

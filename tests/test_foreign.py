@@ -163,7 +163,7 @@ def test_a_list_whose_names_no_system_takes_is_one_error(tmp_path: Path):
         read_images(listed)
 
 
-def test_a_resolution_that_a_manifest_claims_is_not_believed(tmp_path: Path):
+def test_a_resolution_that_a_manifest_claims_is_not_believed():
     from edgeeff.pictures.preprocessing import Preprocessing
 
     fields = json.loads(json.dumps(Preprocessing.from_json(RULE).to_json()))

@@ -24,7 +24,6 @@ NAMED = {
     for name in re.findall(r'"(edgeeff\.[a-z.]+/\d+)"', source.read_text("utf-8"))
 } - INSIDE_MODELS
 
-PAIR = ("int8.tflite", "--reference", "float32.tflite")
 COMMANDS = (
     "recipes",
     "recipes int8",

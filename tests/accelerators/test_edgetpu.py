@@ -1,6 +1,5 @@
 """The Edge TPU target, on models of Google's compiler and a delegate double compiled here."""
 
-import json
 import subprocess
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from edgeeff.accelerators import edgetpu
 from edgeeff.accelerators.plan import Plan, preset
 from edgeeff.accelerators.session import random_inputs
-from edgeeff.cli import main
 from edgeeff.devices.local import Local
 from edgeeff.errors import GateFailed, InputError, TargetUnavailable
 from edgeeff.prediction.edgetpu_model import CUSTOM_OPERATOR, check, require_compiled
@@ -176,25 +174,3 @@ def test_probing_finds_the_library_but_no_device(monkeypatch, delegate):
     assert status.state == "unavailable"
     assert "finds no Edge TPU" in status.reason
     assert "plugdev" in status.fix
-
-
-@pytest.mark.slow
-def test_a_crash_does_not_keep_other_models_from_being_measured(
-    written, coral_classifier, delegate, capsys
-):
-    """The crashing library sees one model only: the other is on the CPU target."""
-    chain = GraphWriter()
-    first = chain.tensor(IMAGE, "float32")
-    last = chain.add("ADD", [first, first], IMAGE, dtype="float32")
-    plain = written(b"DWN1").with_name("plain.tflite")
-    plain.write_bytes(chain.content([first], [last]))
-    arguments = ["benchmark", str(coral_classifier), str(plain), "--target", "edgetpu",
-                 "--target", "cpu", "--quick", "--json",
-                 "--option", f"library={delegate('CRASH')}"]  # fmt: skip
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    document = json.loads(capsys.readouterr().out)
-    assert ended.value.code == 4
-    assert [entry["model"] for entry in document["measurements"]] == ["plain.tflite"]
-    crashed = [entry for entry in document["failures"] if "SIGSEGV" in entry["error"]]
-    assert len(crashed) == 1

@@ -63,7 +63,7 @@ def test_a_latency_gate_fails_with_status_3_and_one_document(capfd):
 
 
 @pytest.mark.slow
-def test_the_document_is_saved_and_not_replaced_without_force(capfd, tmp_path):
+def test_the_document_is_saved_and_not_replaced_without_force(tmp_path):
     path = tmp_path / "result.json"
     assert run("benchmark", tiny.FLOAT32, *QUICK, "--save", path, "-q") == 0
     saved = path.read_text()

@@ -131,7 +131,7 @@ def test_file_that_is_no_model_is_an_error(content, flat, tmp_path, capfd):
     assert "model.tflite" in capfd.readouterr().err
 
 
-def test_grey_square_is_a_picture_too(tmp_path, capfd):
+def test_grey_square_is_a_picture_too(tmp_path):
     Image.new("L", (9, 9), 77).save(tmp_path / "a.png")
     words = (tiny.INT8, "--data", tmp_path / "a.png", "--reference", tiny.FLOAT32, *LITE)
     assert run("evaluate", *words) == 0

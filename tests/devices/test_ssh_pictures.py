@@ -75,7 +75,7 @@ def test_pictures_are_copied_once_and_whole(
     assert server.left() == []
 
 
-def test_names_are_sums_that_prove_what_arrived(pictures: Path, tmp_path: Path) -> None:
+def test_names_are_sums_that_prove_what_arrived(pictures: Path) -> None:
     names = {name_of(path): path for path in pictures.iterdir()}
     assert {Path(name).suffix for name in names} == {".png", ".jpg"}
     with tarfile.open(fileobj=io.BytesIO(archive(names))) as tar:

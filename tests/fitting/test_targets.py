@@ -53,7 +53,7 @@ def test_the_edge_tpu_runs_what_its_compiler_makes(compiler, model):
     assert runnable(model, "edgetpu").read_text() == "compiled\n"
 
 
-def test_without_the_compiler_there_is_no_edge_tpu(model, monkeypatch):
+def test_without_the_compiler_there_is_no_edge_tpu(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(TargetUnavailable, match="no edgetpu_compiler on PATH"):
         require_compiler("edgetpu")

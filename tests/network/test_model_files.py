@@ -63,7 +63,7 @@ def test_every_saving_format_answers_as_the_model_does(
     assert same_function(tmp_path / name) < 1e-4
 
 
-def test_names_that_no_graph_can_have_are_kept_out_of_it(tmp_path: Path) -> None:
+def test_names_that_no_graph_can_have_are_kept_out_of_it() -> None:
     keras = importlib.import_module("keras")
     layers = [keras.layers.Flatten(name="_flach"), keras.layers.Dense(3, name="Größe (1)")]
     network = keras.Sequential([keras.Input(PICTURE), *layers], name="my model (v2)")

@@ -153,7 +153,7 @@ class TestWhatAFileSaysAlready:
         found = decode(bytes(said), schema, ROOT, IDENTIFIER, "the metadata")
         assert (found["name"], found["min_parser_version"]) == ("plain", PARSER_VERSION)
 
-    def test_equal_labels_keep_their_file(self, tmp_path: Path) -> None:
+    def test_equal_labels_keep_their_file(self) -> None:
         labels = tuple(f"class {n}" for n in range(10))
         source = tiny.INT8_METADATA.read_bytes()
         assert write_metadata(source, LITE, labels=labels) == write_metadata(source, LITE)

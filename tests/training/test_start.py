@@ -82,7 +82,7 @@ def test_steps_of_few_pictures_leave_batchnorm_as_it_was(of_twenty, finished):
 
 
 @pytest.mark.slow
-def test_classes_of_other_names_begin_with_a_new_classifier(from_digits, tmp_path, finished):
+def test_classes_of_other_names_begin_with_a_new_classifier(from_digits, tmp_path):
     counts = {f"class{number}": 4 for number in range(10)}
     photos = class_folders(tmp_path / "ten", counts)
     run = from_digits(photos, tmp_path / "run", epochs=1, head_epochs=1)

@@ -51,7 +51,7 @@ def test_every_bias_fits_afterwards(graph: Graph) -> None:
             assert raw.max() < LARGEST_BIAS * 1.001
 
 
-def test_the_function_stays_the_same(graph: Graph, lite0_float: Path) -> None:
+def test_the_function_stays_the_same(graph: Graph) -> None:
     before = Runner(graph.content())
     make_room(graph, dict.fromkeys(graph.activations, GRID))
     after = Runner(graph.content())

@@ -75,7 +75,7 @@ def test_the_integer_network_learns_to_answer_as_the_float_one(tiny, corrected, 
     assert after.kl < before.kl
 
 
-def test_the_network_as_it_was_trained_answers_as_its_file(trained, lessons):
+def test_the_network_as_it_was_trained_answers_as_its_file(trained):
     graph, pictures = trained.network.graph, synthetic_set(200, PREPROCESSING, seed=9).pictures
     aware = FakeQuantized(trained.network, written(trained.network))
     made = aware.run(graph.operators, {graph.input: pictures.astype(np.float32)})
