@@ -303,7 +303,7 @@ def _verify(
         command=job.command,
         seed=settings.seed,
         recipe={"name": recipe.name, "text": recipe.text},
-        float_bytes=len(job.network.content),
+        float_bytes=job.reference.stat().st_size,
         seconds={name: round(value, 3) for name, value in job.progress.seconds.items()},
         **measured,
     )

@@ -52,7 +52,7 @@ class Manifest:
         operators: count by type.
         input: name, shape, type, scale, zero point.
         output: the same.
-        float_bytes: size of the float model it was made from.
+        float_bytes: size of the file of the float model it was made from.
         fidelity: to the float model, with the pictures it was measured on.
         accuracy: on labelled pictures.
         verdict: whether it answers as the float model: good, faults in words, what to try;

@@ -120,6 +120,7 @@ def test_an_open_batch_is_fixed_and_said(tiny_float, tmp_path):
     assert made.manifest.integer_only
     assert made.manifest.input["shape"][0] == 1
     assert "open.tflite leaves its batch open: it is fixed at 1" in made.notes
+    assert made.manifest.float_bytes == (tmp_path / "open.tflite").stat().st_size
 
 
 def test_operators_that_stay_in_float_are_listed(tmp_path):
