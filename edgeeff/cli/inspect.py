@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Rows = list[tuple[str, str]]
 
 _NAMED_FLOATS = 8
+_COUNTING = ("int32", "int64", "bool")
+"""Types of shapes, axes and conditions, which are in float files, too."""
+
 _LONGEST_NAME = 300
 
 
@@ -106,7 +109,7 @@ def _say_summary(terminal: Terminal, inspection: Inspection) -> None:
         *((name, _cut(value)) for name, value in _facts(inspection)),
         *((name, _cut(value)) for name, value in _metadata_rows(inspection)),
     ]
-    terminal.pairs(rows, title=str(model.name))
+    terminal.pairs(rows, title=str(model.name), split=True)
 
 
 def _integer_only(inspection: Inspection, every: bool) -> str:
@@ -115,6 +118,9 @@ def _integer_only(inspection: Inspection, every: bool) -> str:
     model = inspection.model
     inside = model.float_tensors
     if inside:
+        types = {tensor.dtype for graph in model.graphs for tensor in graph.tensors}
+        if types <= {*FLOATS, *_COUNTING}:
+            return f"no: all {' and '.join(sorted(types & set(FLOATS)))}"
         named = inside if every else inside[:_NAMED_FLOATS]
         names = ", ".join(_cut(tensor.name) for tensor in named)
         more = f" and {len(inside) - len(named)} more (-v)" if len(inside) > len(named) else ""

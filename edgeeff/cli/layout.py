@@ -48,14 +48,22 @@ def table_lines(
     return lines
 
 
-def pair_lines(rows: Iterable[tuple[str, str]], width: int | None = None) -> list[str]:
-    """The lines of a list of names, each with a value that is folded beside it."""
+def pair_lines(
+    rows: Iterable[tuple[str, str]], width: int | None = None, *, split: bool = False
+) -> list[str]:
+    """The lines of a list of names, each with a value that is folded beside it.
+
+    Args:
+        rows: names and values.
+        width: of the terminal in characters; ``None``: any.
+        split: also split words of values that are longer than a line.
+    """
     listed = list(rows)
     beside = max((_cells(name) for name, _ in listed), default=0) + len(GAP)
     left = None if width is None else max(width - beside, LEAST_PROSE)
     lines = []
     for name, value in listed:
-        first, *others = wrapped(value, left)
+        first, *others = wrapped(_split(value, left) if split and left else value, left)
         lines.append((name + " " * (beside - _cells(name)) + first).rstrip())
         lines += [" " * beside + other for other in others]
     return lines
@@ -73,6 +81,19 @@ def wrapped(text: str, width: int | None) -> list[str]:
         else:
             lines.append(word)
     return lines or [""]
+
+
+def _split(text: str, width: int) -> str:
+    """A text with spaces in words that are longer than a line, of two characters at least."""
+    words = []
+    for word in text.split():
+        rest = word
+        while _cells(rest) > width:
+            end = next(n for n in range(width, 0, -1) if _cells(rest[:n]) <= width)
+            words.append(rest[:end])
+            rest = rest[end:]
+        words.append(rest)
+    return " ".join(words)
 
 
 def folded(text: str, width: int | None) -> str:

@@ -107,10 +107,12 @@ class Terminal:
         cells = [[self._shown(str(cell)) for cell in row] for row in rows]
         self._block(table_lines(columns, cells, self._width), title)
 
-    def pairs(self, rows: Iterable[tuple[str, str]], title: str | None = None) -> None:
-        """Print a list of names and values, below a title."""
+    def pairs(
+        self, rows: Iterable[tuple[str, str]], title: str | None = None, *, split: bool = False
+    ) -> None:
+        """Print a list of names and values, below a title; ``split`` folds words, too."""
         told = [(self._shown(name), self._shown(value)) for name, value in rows]
-        self._block(pair_lines(told, self._width), title)
+        self._block(pair_lines(told, self._width, split=split), title)
 
     def command(self, *parts: str) -> None:
         """Print a command to copy, broken between its parts where the terminal is narrow."""

@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from edgeeff.tflite.graph import Graph
 from tests.commands import said
 from tests.tflite import tiny
 
@@ -25,10 +27,40 @@ def test_sums_a_model_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert "DEPTHWISE_CONV_2D" in out
 
 
-def test_says_which_tensors_are_float(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_float_file_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = said(capsys, "inspect", tiny.FLOAT32)
+    assert "integer-only no: all float32" in words_of(out)
+    assert "float tensors" not in out
+
+
+@pytest.fixture
+def partly_float(tmp_path: Path) -> Path:
+    """A file with float tensors of long names beside an integer one."""
+    graph = Graph.of(tiny.FLOAT32.read_bytes())
+    for operator in graph.operators:
+        graph.rename(operator.output, f"{operator.kind}/" + "part/" * 40)
+    graph.add_constant("quantized", np.zeros(3, np.int8))
+    path = tmp_path / "partly.tflite"
+    path.write_bytes(graph.content())
+    return path
+
+
+def test_says_which_tensors_are_float(
+    partly_float: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = said(capsys, "inspect", partly_float)
     assert "integer-only no: 27 float tensors: serving_default_image:0, " in words_of(out)
-    assert "and 19 more (-v)" in out
+    assert "and 19 more (-v)" in words_of(out)
+
+
+def test_long_names_are_folded_in_the_summary(
+    partly_float: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = said(capsys, "inspect", partly_float)
+    summary = out[out.index("size ") : out.index("parameters ")]
+    assert "part/part/" in summary
+    assert [line for line in summary.splitlines() if len(line) > 80] == []
 
 
 def test_says_that_only_the_ends_are_float(capsys: pytest.CaptureFixture[str]) -> None:

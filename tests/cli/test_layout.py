@@ -151,3 +151,10 @@ def test_the_list_of_commands_cuts_nothing(capsys, monkeypatch) -> None:
         main(["--help"])
     out = capsys.readouterr().out
     assert "..." not in out[out.index("Commands:") :]
+
+
+@given(PROSE, WIDTHS)
+def test_a_list_that_may_split_words_is_no_wider_and_loses_nothing(text: str, width: int) -> None:
+    lines = pair_lines([("name", text)], width, split=True)
+    assert all(len(line) <= max(width, 4 + 2 + 16) for line in lines)
+    assert "".join("".join(lines).split()) == "name" + text.replace(" ", "")
