@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgeeff import files
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pictures.shapes import Shape, picture_shape
+from edgeeff.pictures.shapes import Shape, check_ends, picture_shape
 from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_layout import channels_last
@@ -145,9 +145,7 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _of_one_answer(graph: Graph, name: str) -> Graph:
     """The graph itself, which has one input and one output."""
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        found = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
-        raise InputError(f"{name} has {found}", "a classifier has one of each")
+    check_ends(len(graph.inputs), len(graph.outputs), name)
     return graph
 
 

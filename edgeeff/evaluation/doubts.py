@@ -34,6 +34,21 @@ def near_chance(whose: str, found: Accuracy | None) -> str | None:
     )
 
 
+def of_several_classes(exclusive: bool, found: Accuracy | None) -> str | None:
+    """A doubt if accuracy is of a network in which no class excludes another.
+
+    Args:
+        exclusive: whether one does, as ``Classifier.exclusive`` says.
+        found: its accuracy; ``None`` without labels.
+    """
+    if exclusive or found is None:
+        return None
+    return (
+        "each class has a score of its own, and several may be right: top-1 and top-5 count the "
+        "one label of a picture"
+    )
+
+
 def against_guessing(top1: Share, classes: int) -> str | None:
     """In words, what a share of right answers is to guessing.
 

@@ -15,7 +15,7 @@ from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.accuracy import Accuracy, accuracy, ranks
 from edgeeff.evaluation.changes import Change, changes, surest
 from edgeeff.evaluation.classifier import Answers, Classifier, batches
-from edgeeff.evaluation.doubts import another_network, near_chance
+from edgeeff.evaluation.doubts import another_network, near_chance, of_several_classes
 from edgeeff.evaluation.fidelity import Fidelity, ImageErrors, image_errors, summary
 from edgeeff.evaluation.inputs import find_labels, find_preprocessing, find_weights
 from edgeeff.evaluation.paired import Drop, drop
@@ -65,6 +65,7 @@ class Evaluation:
             without one, or where classes do not exclude each other.
         changes: those that the reference was surest of.
         weights: where the model's manifest says that its weights are from, such as a run.
+        exclusive: whether one class excludes the others, as ``Classifier.exclusive`` says.
     """
 
     model: Path
@@ -83,6 +84,7 @@ class Evaluation:
     changed: int | None = None
     changes: tuple[Change, ...] = ()
     weights: str | None = None
+    exclusive: bool = True
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -91,7 +93,11 @@ class Evaluation:
             whose, judged = "of the model", self.accuracy
         else:
             whose, judged = "of the reference", self.reference_accuracy
-        found = (near_chance(whose, judged), another_network(self.reference, self.fidelity))
+        found = (
+            of_several_classes(self.exclusive, judged),
+            near_chance(whose, judged),
+            another_network(self.reference, self.fidelity),
+        )
         return tuple(doubt for doubt in found if doubt is not None)
 
     def to_json(self) -> dict[str, Any]:
@@ -215,6 +221,7 @@ def evaluate(
         changed=len(judge.changes) if judge.errors and exclusive else None,
         changes=surest(judge.changes),
         weights=find_weights(model),
+        exclusive=exclusive,
     )
 
 

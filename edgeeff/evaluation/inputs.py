@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeeff.errors import InputError
 from edgeeff.pictures.preprocessing import Preprocessing, of_shape, usual_crop
-from edgeeff.pictures.shapes import Shape, picture_shape
+from edgeeff.pictures.shapes import Shape, check_ends, picture_shape
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_layout import channels_last
 from edgeeff.tflite.manifest import read_manifest
@@ -68,7 +68,9 @@ def find_labels(model: Path) -> tuple[str, ...] | None:
 
 def input_shape(model: Path) -> Shape:
     """Height, width and channels of the pictures a classifier takes. Raises ``InputError``."""
-    return _shape(read_model(model))
+    parsed = read_model(model)
+    check_ends(len(parsed.inputs), len(parsed.outputs), parsed.name)
+    return _shape(parsed)
 
 
 def _shape(parsed: Model) -> Shape:

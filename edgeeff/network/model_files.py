@@ -32,6 +32,7 @@ from edgeeff.network.model_code import (
     refuse_saving,
     unknown_part,
 )
+from edgeeff.pictures.shapes import check_ends
 from edgeeff.shell import word
 from edgeeff.tflite.reader import IDENTIFIER
 
@@ -102,8 +103,7 @@ def of_model(model: Any, name: str | None = None) -> Classifier:
         )
     if not model.inputs:
         raise InputError(f"{name} does not say what it takes", f"call it once, then {EXPORT}")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise _ends(name, len(model.inputs), len(model.outputs))
+    check_ends(len(model.inputs), len(model.outputs), name)
     shape = _sizes(model.inputs[0].shape)[1:]
     _check_shape(name, shape, _sizes(model.outputs[0].shape))
     _check_precision(name, model)
@@ -210,8 +210,7 @@ def _saved_model(path: Path, *, allow_code: bool) -> Classifier:
     _refuse_random(path, signature.graph.as_graph_def())
     inputs = signature.structured_input_signature[1]
     outputs = signature.structured_outputs
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise _ends(str(path), len(inputs), len(outputs))
+    check_ends(len(inputs), len(outputs), str(path))
     ((key, spec),) = inputs.items()
     (answer,) = outputs
     shape = _sizes(spec.shape)[1:]
@@ -293,8 +292,3 @@ def _check_shape(name: str, picture: tuple[Any, ...], answer: tuple[Any, ...]) -
         )
     if len(answer) != 2 or not answer[1]:
         raise InputError(f"{name} answers {list(answer)}", "a classifier has [batch, classes]")
-
-
-def _ends(name: str, inputs: int, outputs: int) -> InputError:
-    found = f"{inputs} inputs and {outputs} outputs"
-    return InputError(f"{name} has {found}", "a classifier has one of each")

@@ -171,9 +171,8 @@ def mismatch_hint(named: int, outputs: int) -> str:
             "give the inner one itself if its pictures have no labels"
         )
     if abs(named - outputs) == 1:
-        which, other = ("labels", "model") if named > outputs else ("model", "labels")
         return (
-            f"the {which} may count a class 0 'background' that the {other} does not: "
+            "a class is missing or too many; or one of the two counts a class 0 'background', and "
             "every answer would be off by one"
         )
     return "--labels FILE names the model's classes in order, one per line"

@@ -195,8 +195,8 @@ def check_classes(images: ImageSet, outputs: int) -> None:
     named = len(images.classes)
     if named and named != outputs:
         names = "class name" if named == 1 else "class names"
-        hint = class_names.mismatch_hint(named, outputs)
-        raise InputError(f"{named} {names} for a model of {outputs} classes", hint)
+        found = f"{named} {names} for a model of {outputs} classes"
+        raise InputError(f"{images.source}: {found}", class_names.mismatch_hint(named, outputs))
     for picture in images.pictures:
         if picture.label is not None and picture.label >= outputs:
             reason = f"label {picture.label} for a model of {outputs} outputs"

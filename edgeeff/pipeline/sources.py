@@ -14,6 +14,7 @@ from edgeeff.evaluation.inputs import find_labels, find_preprocessing
 from edgeeff.evaluation.normalisation import scale
 from edgeeff.pictures.imagenet import imagenet_labels
 from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pictures.shapes import check_ends
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.float_graph import softmax_of_one
@@ -209,6 +210,7 @@ def from_tflite(
     preprocessing = preprocessing or find_preprocessing(path)
     manifest, content = read_manifest(path), files.read_bytes(path)
     graph = Graph.of(content, str(path))
+    check_ends(len(graph.inputs), len(graph.outputs), str(path))
     for number, shape in shapes.items():
         graph.resize(number, shape)
     fed = channels_last(graph)

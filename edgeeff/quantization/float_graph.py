@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 
 from edgeeff.errors import InputError
+from edgeeff.pictures.shapes import check_ends
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.packing import default_options
@@ -143,9 +144,7 @@ def own_constants(graph: Graph) -> None:
 
 def refuse_unfit(graph: Graph) -> None:
     """Raise ``InputError`` for a graph that is no classifier of float pictures, before any work."""
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        found = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
-        raise InputError(f"the model has {found}", "a classifier has one of each")
+    check_ends(len(graph.inputs), len(graph.outputs), "the model")
     maker = graph.producer.get(graph.output)
     if maker is None or graph.tensor(graph.output).dtype != "float32":
         raise InputError(

@@ -126,8 +126,8 @@ def check_count(labels: tuple[str, ...], outputs: int, where: str = "the labels"
         return
     hint = "one name per line for each output, in their order"
     if abs(len(labels) - outputs) == 1:
-        more = "labels" if len(labels) > outputs else "model"
-        hint = f"does the {more} count a class 0 'background'? Every answer would be off by one"
+        more = "do the labels" if len(labels) > outputs else "does the model"
+        hint = f"{more} count a class 0 'background'? Every answer would be off by one"
     raise InputError(f"{where}: {len(labels)} classes, the model has {outputs} outputs", hint)
 
 

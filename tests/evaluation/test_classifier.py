@@ -88,7 +88,7 @@ class TestClassifier:
     def test_a_model_of_no_output_or_two_is_refused(self, outputs):
         graph = Graph.of(tiny.FLOAT32.read_bytes())
         graph.expose(outputs)
-        with pytest.raises(InputError, match=f"1 inputs and {len(outputs)} outputs"):
+        with pytest.raises(InputError, match=f"1 input and {len(outputs)} outputs"):
             Classifier(graph.content(), LITE)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeeff.evaluation.accuracy import accuracy
-from edgeeff.evaluation.doubts import another_network, near_chance
+from edgeeff.evaluation.doubts import another_network, near_chance, of_several_classes
 from edgeeff.evaluation.fidelity import fidelity
 
 
@@ -48,6 +48,13 @@ def test_fewer_right_than_guessing_names_are_worse_than_guessing(right, worse):
 
 def test_without_labels_nothing_is_doubtful():
     assert near_chance("of the model", None) is None
+    assert of_several_classes(False, None) is None
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_an_accuracy_of_classes_that_do_not_exclude_each_other_is_doubtful(exclusive):
+    found = accuracy(np.zeros(10, np.int64), 4)
+    assert (of_several_classes(exclusive, found) is None) == exclusive
 
 
 @pytest.mark.parametrize(("noise", "doubtful"), [(0.3, False), (0.9, False), (3.0, True)])

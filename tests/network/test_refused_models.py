@@ -214,7 +214,7 @@ def two_channels() -> Any:
 
 @pytest.mark.parametrize(
     ("make", "said"),
-    [(two_ends, "1 inputs and 2 outputs"), (two_channels, "takes"), (trunk, "answers")],
+    [(two_ends, "1 input and 2 outputs"), (two_channels, "takes"), (trunk, "answers")],
 )
 def test_what_is_no_classifier_of_pictures_is_refused(make: Callable[[], Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
