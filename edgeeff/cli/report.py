@@ -52,11 +52,14 @@ def command(
         (one.name, "" if one.size is None else f"{one.size:,}", ", ".join(one.marks))
         for one in made.gathered.subjects
     ]
-    if rows:
+    if any(marks for _, _, marks in rows):
         terminal.table(("model", ">bytes", "best for"), rows)
+    elif rows:
+        terminal.table(("model", ">bytes"), [row[:2] for row in rows])
     for refused in made.refused:
         terminal.warn(f"refused: {refused.path}: {refused.reason}")
     for lacking in made.lacking:
-        terminal.say(f"\n{lacking.what} To get it:")
-        terminal.command(*lacking.parts)
+        terminal.say(f"\n{lacking.what}")
+        for parts in lacking.parts:
+            terminal.command(*parts)
     terminal.say(f"\nreport: {made.path}, {len(made.html.encode()):,} bytes")

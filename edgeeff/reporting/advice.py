@@ -1,14 +1,20 @@
-"""What a report lacks, and the command that gets it."""
+"""What a report lacks, and the commands that get it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeeff.reporting.finding import Found
+from edgeeff.reporting.references import quantized, reference
 from edgeeff.reporting.subjects import Gathered, Subject
 from edgeeff.shell import word
+
+SHOWN = 3
+"""Models of which a command is shown, one for each; of more, these are an example."""
+
+Parts = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -16,69 +22,134 @@ class Missing:
     """Something that could be in the report.
 
     Attributes:
-        what: a sentence.
-        parts: of the command that gets it, between which a line may end.
+        what: a sentence or two.
+        parts: of each command that gets it, between which a line may end.
     """
 
     what: str
-    parts: tuple[str, ...]
+    parts: tuple[Parts, ...]
 
     @property
-    def command(self) -> str:
-        """What to type."""
-        return " ".join(self.parts)
+    def commands(self) -> tuple[str, ...]:
+        """What to type, a line each."""
+        return tuple(map(" ".join, self.parts))
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A model as commands name it.
+
+    Attributes:
+        compared: the option that names the float file, with a space before it; empty for a float
+            file.
+    """
+
+    path: Path
+    compared: str
+
+    def beside(self, what: str) -> str:
+        """Where a document of it goes."""
+        return word(self.path.with_name(f"{self.path.stem}-{what}.json"))
 
 
 def missing(found: Found, gathered: Gathered) -> tuple[Missing, ...]:
     """What is not there, the first thing to do first."""
     subjects, folder = gathered.subjects, word(found.folder)
-    example = _example(subjects, found.folder)
-    evaluate = (f"edgeeff evaluate {example}", "--data PICTURES --reference FLOAT.tflite")
-    layers = (f"edgeeff inspect {example}", "--layers --reference FLOAT.tflite")
+    models = _models(subjects, found.folder)
+    compared = [one for one in models if one.compared]
+    judged = any(one.accuracy for one in subjects)
+    changed = any(quality.changes for one in subjects for quality in one.qualities)
     lacks = (
+        (not subjects, _only("There is no model.", _convert(folder))),
         (
-            not subjects,
-            "There is no model.",
-            ("edgeeff convert --variant lite0", f"--output {folder}"),
-        ),
-        (
-            not any(one.accuracy for one in subjects),
-            "No accuracy was measured. It takes pictures in one folder per class.",
-            (*evaluate, f"--json > {folder}/evaluation.json"),
+            not judged,
+            _each(
+                "No accuracy was measured. It takes pictures in one folder per class.",
+                models,
+                _evaluate,
+            ),
         ),
         (
             not any(one.latencies for one in subjects),
-            "No latency was measured.",
-            (f"edgeeff benchmark {example}", f"--save {folder}/benchmark.json"),
+            _only(_said("No latency was measured.", models), _benchmark(models, folder)),
         ),
         (
             not any(one.layers for one in subjects),
-            "The error of each layer is not there.",
-            (*layers, f"--json > {folder}/layers.json"),
+            _each("The error of each layer is not there.", compared, _layers),
         ),
         (
-            not any(quality.changes for one in subjects for quality in one.qualities),
-            "No changed predictions are listed: either there are none, or nobody compared a model "
-            "with its float network on pictures.",
-            (*evaluate, f"--json > {folder}/evaluation.json"),
+            judged and not changed,
+            _each(
+                "No changed predictions are listed: either there are none, or nobody compared a "
+                "model with its float network on pictures.",
+                compared,
+                _evaluate,
+            ),
         ),
         (
             not found.runs,
-            "There is no training.",
-            ("edgeeff train --data PICTURES", f"--output {folder}/run"),
+            _only(
+                "There is no training.",
+                ("edgeeff train --data PICTURES", f"--output {folder}/run"),
+            ),
         ),
         (
             not found.bundles,
-            "There is no bundle for an app team.",
-            (f"edgeeff bundle {example}", f"--output {folder}/bundle.zip"),
+            _each("There is no bundle for an app team.", models, _bundle(folder), most=1),
         ),
     )
-    return tuple(Missing(what, parts) for lacking, what, parts in lacks if lacking)
+    return tuple(lack for lacking, lack in lacks if lacking and lack.parts)
 
 
-def _example(subjects: Sequence[Subject], folder: Path) -> str:
-    """A model as a command names it: a quantized one of the folder, if there is any."""
+def _models(subjects: Sequence[Subject], folder: Path) -> list[_Named]:
+    """The models that commands are about: the quantized ones, else all; a name if there is none."""
     here = [one for one in subjects if one.paths]
-    quantized = [one for one in here if one.manifest and one.manifest.precision != "float32"]
-    chosen = next((folder / one.paths[0] for one in (*quantized, *here)), Path("MODEL.tflite"))
-    return word(chosen)
+    chosen = [one for one in here if quantized(one)] or here
+    found = [_Named(folder / one.paths[0], _compared(one, subjects, folder)) for one in chosen]
+    return found or [_Named(Path("MODEL.tflite"), " --reference FLOAT.tflite")]
+
+
+def _compared(subject: Subject, subjects: Sequence[Subject], folder: Path) -> str:
+    if subject.manifest is not None and not quantized(subject):
+        return ""
+    known = reference(subject, subjects, folder)
+    return f" --reference {'FLOAT.tflite' if known is None else word(known)}"
+
+
+def _each(
+    what: str, models: Sequence[_Named], command: Callable[[_Named], Parts], most: int = SHOWN
+) -> Missing:
+    return Missing(_said(what, models, most), tuple(map(command, models[:most])))
+
+
+def _only(what: str, parts: Parts) -> Missing:
+    return Missing(what, (parts,))
+
+
+def _said(what: str, models: Sequence[_Named], most: int = SHOWN) -> str:
+    if len(models) <= most:
+        return what
+    return f"{what} An example, of {most} of the {len(models)} models:"
+
+
+def _convert(folder: str) -> Parts:
+    return "edgeeff convert --variant lite0", f"--output {folder}"
+
+
+def _evaluate(one: _Named) -> Parts:
+    data = f"--data PICTURES{one.compared}"
+    return f"edgeeff evaluate {word(one.path)}", data, f"--json > {one.beside('evaluation')}"
+
+
+def _layers(one: _Named) -> Parts:
+    layers = f"--layers{one.compared}"
+    return f"edgeeff inspect {word(one.path)}", layers, f"--json > {one.beside('layers')}"
+
+
+def _benchmark(models: Sequence[_Named], folder: str) -> Parts:
+    first, *others = (word(one.path) for one in models[:SHOWN])
+    return f"edgeeff benchmark {first}", *others, f"--save {folder}/benchmark.json"
+
+
+def _bundle(folder: str) -> Callable[[_Named], Parts]:
+    return lambda one: (f"edgeeff bundle {word(one.path)}", f"--output {folder}/bundle.zip")

@@ -1,8 +1,9 @@
 """Which of several files of one network to take: for quality, for size, or for both.
 
-All that is compared was measured in the same way: top-1 on the same pictures where every candidate
-has it, else the SQNR of the median picture. A file that does not answer as its float network is no
-candidate, and neither is the float network itself.
+Quality is top-1 on the same pictures; where not every candidate has it, nothing is said of quality,
+and only the smallest file is marked: how near a file is to its float network does not say how good
+either is. A file that does not answer as its float network is no candidate, and neither is the
+float network itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgeeff.reporting.figures import Trial
+from edgeeff.reporting.references import network, quantized
 from edgeeff.reporting.subjects import Subject
 
 QUALITY, BALANCED, COMPACT = "quality", "balanced", "compact"
@@ -33,8 +35,10 @@ class Candidate:
     quality: float
 
 
-def marks(candidates: Sequence[Candidate]) -> dict[str, tuple[str, ...]]:
+def marks(candidates: Sequence[Candidate], *, judged: bool = True) -> dict[str, tuple[str, ...]]:
     """The marks of each candidate that has one, by its name; none for fewer than two.
+
+    Where quality was not ``judged`` on pictures with labels, only compact is given.
 
     - quality: the best.
     - compact: the smallest; of equal ones the better.
@@ -44,8 +48,10 @@ def marks(candidates: Sequence[Candidate]) -> dict[str, tuple[str, ...]]:
     """
     if len(candidates) < 2:
         return {}
-    best = min(candidates, key=lambda one: (-one.quality, one.bytes, one.name))
     smallest = min(candidates, key=lambda one: (one.bytes, -one.quality, one.name))
+    if not judged:
+        return {smallest.name: (COMPACT,)}
+    best = min(candidates, key=lambda one: (-one.quality, one.bytes, one.name))
     front = [one for one in candidates if not any(_dominates(two, one) for two in candidates)]
     balanced = min(front, key=lambda one: (_distance(one, candidates), -one.quality, one.name))
     found: dict[str, tuple[str, ...]] = {}
@@ -58,8 +64,8 @@ def mark(subjects: Iterable[Subject]) -> None:
     """Set the marks of models that are of one network."""
     networks: dict[tuple[object, ...], list[Subject]] = {}
     for subject in subjects:
-        if subject.manifest is not None and subject.manifest.precision != "float32":
-            networks.setdefault(_network(subject), []).append(subject)
+        if quantized(subject):
+            networks.setdefault(network(subject), []).append(subject)
     for members in networks.values():
         chosen = _marks_of(members)
         for subject in members:
@@ -68,35 +74,32 @@ def mark(subjects: Iterable[Subject]) -> None:
 
 def marked_trials(found: Sequence[Trial]) -> tuple[tuple[Trial, tuple[str, ...]], ...]:
     """The recipes that a gate tried, each with its marks."""
+    judged = all(trial.drop for trial in found)
     candidates = [
         Candidate(str(number), trial.bytes, value)
         for number, trial in enumerate(found)
-        if not trial.failed and (value := _of_trial(trial, found)) is not None
+        if not trial.failed and (value := _of_trial(trial, judged)) is not None
     ]
-    chosen = marks(candidates)
+    chosen = marks(candidates, judged=judged)
     return tuple((trial, chosen.get(str(number), ())) for number, trial in enumerate(found))
 
 
-def _of_trial(trial: Trial, others: Sequence[Trial]) -> float | None:
-    if all(other.drop for other in others):
+def _of_trial(trial: Trial, judged: bool) -> float | None:
+    if judged:
         return -trial.drop.value if trial.drop else None
     return trial.sqnr_db
-
-
-def _network(subject: Subject) -> tuple[object, ...]:
-    manifest = subject.manifest
-    weights = manifest.weights if manifest else None
-    origin = (weights.source, weights.sha256, weights.trained) if weights else None
-    return (subject.variant, origin, subject.classes, manifest.resolution if manifest else None)
 
 
 def _marks_of(members: Sequence[Subject]) -> dict[str, tuple[str, ...]]:
     good = [one for one in members if not one.origin.faults and (one.size or 0) > 0 and one.trained]
     judged = [one.accuracy for one in good]
     alike = {quality and (quality.pictures, quality.images) for quality in judged}
-    measure = _sqnr if len(alike) > 1 or None in alike else _top1
-    found = [(one, measure(one)) for one in good]
-    return marks([Candidate(one.sha256, one.size or 0, v) for one, v in found if v is not None])
+    told = len(alike) == 1 and None not in alike
+    found = [(one, _top1(one) if told else _sqnr(one)) for one in good]
+    return marks(
+        [Candidate(one.sha256, one.size or 0, value) for one, value in found if value is not None],
+        judged=told,
+    )
 
 
 def _top1(subject: Subject) -> float | None:

@@ -69,7 +69,11 @@ class Report:
                 "trainings": list(self.found.runs),
                 "bundles": [bundle.path for bundle in self.found.bundles],
                 "refused": [vars(refused) for refused in self.refused],
-                "missing": [{"what": one.what, "command": one.command} for one in self.lacking],
+                "missing": [
+                    {"what": one.what, "command": command}
+                    for one in self.lacking
+                    for command in one.commands
+                ],
             },
         )
 
@@ -167,6 +171,7 @@ def _values(found: Found, gathered: Gathered) -> dict[str, Any]:
         "subjects": subjects,
         "ids": {one.sha256 or one.name: f"model-{n}" for n, one in enumerate(subjects)},
         "marked": any(one.marks for one in subjects),
+        "judged": any(marks.QUALITY in one.marks for one in subjects),
         "plots": plots.quality_plots(subjects),
         "latencies": latencies,
         "timed": latencies or gathered.comparisons or gathered.failures,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import edgeeff
-from edgeeff.reporting.figures import Measure, Trial
-from edgeeff.reporting.marks import BALANCED, COMPACT, QUALITY, Candidate, marked_trials, marks
+from edgeeff.reporting.figures import Measure, Source, Trial
+from edgeeff.reporting.marks import (
+    BALANCED,
+    COMPACT,
+    QUALITY,
+    Candidate,
+    mark,
+    marked_trials,
+    marks,
+)
+from edgeeff.reporting.reading import fidelity
+from edgeeff.reporting.subjects import Subject
+from edgeeff.tflite.manifest import describe
+from tests.reporting.folders import NETWORK
+from tests.tflite import tiny
 
 candidates = some.lists(
     some.tuples(some.integers(1, 10**9), some.floats(-100, 100)), min_size=2, max_size=8
@@ -59,8 +73,53 @@ def test_one_file_alone_is_not_marked() -> None:
 
 def test_models_of_another_network_are_no_rivals(full_folder: Path) -> None:
     subjects = {one.name: one for one in edgeeff.report(full_folder).gathered.subjects}
-    assert QUALITY in subjects["tiny-float16.tflite"].marks
-    assert subjects["tiny-float32.tflite"].marks == ()
+    marked = {name: one.marks for name, one in subjects.items() if one.marks}
+    assert marked == {"tiny-float16.tflite": (COMPACT,)}
+
+
+def test_without_a_measured_accuracy_only_the_smallest_is_marked() -> None:
+    found = [Candidate("float16", 10, 50.0), Candidate("int8", 5, 46.0)]
+    assert marks(found, judged=False) == {"int8": (COMPACT,)}
+
+
+def from_one_file(
+    name: str, size: int, source: str, shape: tuple[int, ...], classes: int
+) -> Subject:
+    """A file that ``quantize`` made, of which no accuracy is known."""
+    subject = Subject(name, name, size=size)
+    subject.manifest = replace(
+        describe(name, tiny.INT8.read_bytes(), "int8", replace(NETWORK, weights=None)),
+        sha256=name,
+        classes=classes,
+        input={"shape": list(shape)},
+        float_bytes=9,
+        command=f"edgeeff quantize {source} --mean 0" if source else None,
+    )
+    compared = {"images": 5, "agreement": 1.0, "sqnr_db": 30.0, "median_image_sqnr_db": 30.0}
+    fields = {**compared, "kl": 0.1, "pictures": "synthetic"}
+    subject.qualities = [fidelity(fields, name, name, Source("", ""))]
+    return subject
+
+
+@pytest.mark.parametrize(
+    ("source", "shape", "classes"),
+    [
+        ("b.tflite", (1, 32, 32, 3), 4),
+        ("a.tflite", (1, 32, 48, 1), 4),
+        ("a.tflite", (1, 32, 32, 3), 5),
+        ("", (1, 32, 32, 3), 4),
+    ],
+)
+def test_files_from_elsewhere_are_rivals_only_if_they_come_from_one_file(
+    source: str, shape: tuple[int, ...], classes: int
+) -> None:
+    first = from_one_file("first", 20, "a.tflite", (1, 32, 32, 3), 4)
+    rival = from_one_file("rival", 10, "a.tflite", (1, 32, 32, 3), 4)
+    mark([first, rival])
+    assert (first.marks, rival.marks) == ((), (COMPACT,))
+    other = from_one_file("other", 10, source, shape, classes)
+    mark([first, other])
+    assert (first.marks, other.marks) == ((), ())
 
 
 def trial(recipe: str, size: int, drop: float | None, *failed: str) -> Trial:
@@ -78,5 +137,5 @@ def test_a_recipe_outside_the_limits_is_not_marked() -> None:
 @pytest.mark.parametrize("drop", [None, 0.01])
 def test_trials_are_judged_by_the_drop_if_all_have_one(drop: float | None) -> None:
     found = marked_trials([trial("a", 1, 0.0), trial("b", 2, drop)])
-    best = next(one.recipe for one, chosen in found if QUALITY in chosen)
-    assert best == ("b" if drop is None else "a")
+    best = [one.recipe for one, chosen in found if QUALITY in chosen]
+    assert best == ([] if drop is None else ["a"])

@@ -19,6 +19,7 @@ from edgeeff.benchmarking.document import benchmark_document, comparison_documen
 from edgeeff.benchmarking.environment import Environment
 from edgeeff.benchmarking.session import Failure, Subject
 from edgeeff.errors import InputError, OutputError, TargetUnavailable
+from edgeeff.reporting import advice
 from tests.benchmarking import makers
 from tests.commands import said
 from tests.documents import validated
@@ -149,6 +150,37 @@ def test_an_empty_folder_says_what_is_missing_and_how_to_get_it(tmp_path: Path) 
     text = Reader(edgeeff.report(tmp_path).html).text
     for command in ("convert", "evaluate", "benchmark", "train", "bundle", "inspect"):
         assert f"edgeeff {command}" in text
+
+
+def test_what_is_missing_is_told_of_each_model_once_and_with_its_float_file(
+    tmp_path: Path, capsys
+) -> None:
+    folders.with_models(tmp_path)
+    named = tmp_path / "tiny-float16.tflite"
+    status, out, _ = said(capsys, "report", tmp_path)
+    assert status == 0
+    lines = [line.strip() for line in out.splitlines() if line.startswith("  edgeeff")]
+    assert len(set(lines)) == len(lines)
+    assert (
+        f"edgeeff evaluate {named} --data PICTURES --reference {tmp_path / 'tiny-float32.tflite'} "
+        f"--json > {tmp_path / 'tiny-float16-evaluation.json'}"
+    ) in lines
+    assert sum(line.startswith("edgeeff evaluate") for line in lines) == advice.SHOWN
+    assert "An example, of 3 of the 4 models:" in out
+
+
+def test_a_float_file_elsewhere_is_named_as_the_manifest_has_it(tmp_path: Path) -> None:
+    folders.with_models(tmp_path)
+    for path in tmp_path.glob("tiny-*.json"):
+        if path.stem != "tiny-int8":
+            path.unlink()
+            path.with_suffix(".tflite").unlink()
+    manifest = tmp_path / "tiny-int8.json"
+    fields = json.loads(manifest.read_text("utf-8"))
+    fields["command"] = "edgeeff quantize 'my nets/-a.tflite' --mean 0"
+    manifest.write_text(json.dumps(fields), "utf-8")
+    commands = [command for one in edgeeff.report(tmp_path).lacking for command in one.commands]
+    assert sum("--reference 'my nets/-a.tflite'" in command for command in commands) == 2
 
 
 def test_comparisons_and_failures_without_a_measurement_are_shown(tmp_path: Path) -> None:
