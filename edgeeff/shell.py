@@ -9,10 +9,15 @@ from pathlib import Path
 from edgeeff.control_characters import one_line
 
 
+def argument(path: Path) -> str:
+    """A path as an argument that no command takes for an option."""
+    text = str(path)
+    return f"./{text}" if text.startswith("-") else text
+
+
 def word(path: Path) -> str:
     """A path as a word of a command to copy, also where it begins with a hyphen."""
-    text = str(path)
-    return quoted(f"./{text}" if text.startswith("-") else text)
+    return quoted(argument(path))
 
 
 def quoted(text: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from edgeeff.pictures.preprocessing import SQUASH, Preprocessing
 from edgeeff.pipeline.settings import Settings
+from edgeeff.shell import argument
 
 NO_PART_OF_IT = frozenset({"output", "force", "threads"})
 """Settings that say where a result goes, or how fast: not what it is."""
@@ -19,7 +21,7 @@ USUAL = Settings()
 
 
 def command(
-    verb: str, *source: str, settings: Settings, preprocessing: Preprocessing | None = None
+    verb: str, *source: str | Path, settings: Settings, preprocessing: Preprocessing | None = None
 ) -> str:
     """The line, for a shell in the same folder.
 
@@ -29,7 +31,7 @@ def command(
         settings: what is not as usual becomes an option.
         preprocessing: as given to ``quantize`` beside them.
     """
-    words = ["edgeeff", verb, *source]
+    words = ["edgeeff", verb, *(argument(it) if isinstance(it, Path) else it for it in source)]
     if settings.precision != USUAL.precision and verb == "convert":
         words.append(f"--{settings.precision}")
     elif settings.precision != USUAL.precision and settings.recipe is None:

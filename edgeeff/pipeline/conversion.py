@@ -226,7 +226,7 @@ def convert_model(
     _keep_reference(network, reference, settings)
     line = None
     if isinstance(model, Path):
-        line = command("convert", "--model", str(model), settings=settings)
+        line = command("convert", "--model", model, settings=settings)
     job = _job(network, reference, calibration, settings, progress, line)
     return _made(job, recipes, target, (*told, *_of_weights(network)))
 
@@ -286,7 +286,7 @@ def quantize(
     _refuse(settings, model)
     _refuse_full(settings.output)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
-    line = command("quantize", str(source), settings=settings, preprocessing=preprocessing)
+    line = command("quantize", source, settings=settings, preprocessing=preprocessing)
     job = _job(network, source, calibration, settings, progress, line)
     return _made(job, recipes, model, (*told, *source_notes.of(source, network)))
 

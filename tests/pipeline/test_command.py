@@ -92,6 +92,11 @@ def test_quantize_is_told_the_same_preprocessing(mean, kind) -> None:
     assert from_options(32, parts["--mean"], parts["--std"], parts["--resize"]) == given_to
 
 
+def test_a_file_that_begins_with_a_hyphen_is_no_option() -> None:
+    line = command("quantize", Path("-d.tflite"), settings=Settings())
+    assert shlex.split(line) == ["edgeeff", "quantize", "./-d.tflite"]
+
+
 def test_where_the_result_goes_is_no_part_of_it() -> None:
     changed = replace(Settings(), output=Path("elsewhere"), force=True, threads=3)
     assert {"output", "force", "threads"} == NO_PART_OF_IT
