@@ -14,8 +14,8 @@ from PIL import Image
 import edgeeff
 from edgeeff.control_characters import STEERING
 from edgeeff.tflite.metadata_writer import Texts, write_metadata
-from tests.cli.test_encoding import NAME as PLACE
-from tests.cli.test_encoding import WORDS
+from tests.cli.command_lines import NAME as PLACE
+from tests.cli.command_lines import WORDS
 from tests.commands import run
 from tests.fitting.searches import a_search
 from tests.reporting import folders
