@@ -51,20 +51,20 @@ class TestHostileKerasFiles:
         with pytest.raises(InputError, match="points to another file"):
             weights.load(fresh, TINY, tmp_path / "w.h5")
 
-    def test_a_tensor_of_petabytes_is_refused_before_it_is_read(
-        self, fresh: Any, tmp_path: Path
+    @pytest.mark.parametrize(
+        ("shape", "kind", "said"),
+        [
+            ((1 << 25, 1 << 25), np.float32, "too large for an EfficientNet"),
+            ((1 << 26,), "S60000", r"a/a/kernel:0' holds \|S60000, not numbers"),
+        ],
+        ids=["petabytes", "long texts"],
+    )
+    def test_an_absurd_tensor_is_refused_before_it_is_read(
+        self, shape: Any, kind: Any, said: str, fresh: Any, tmp_path: Path
     ) -> None:
         with h5py.File(tmp_path / "w.h5", "w") as file:
-            file.create_dataset("a/a/kernel:0", (1 << 25, 1 << 25), np.float32, chunks=(64, 64))
-        with pytest.raises(InputError, match="too large for an EfficientNet"):
-            weights.load(fresh, TINY, tmp_path / "w.h5")
-
-    def test_a_tensor_of_long_texts_is_refused_before_it_is_read(
-        self, fresh: Any, tmp_path: Path
-    ) -> None:
-        with h5py.File(tmp_path / "w.h5", "w") as file:
-            file.create_dataset("a/a/kernel:0", (1 << 26,), "S60000", chunks=(64,))
-        with pytest.raises(InputError, match=r"a/a/kernel:0' holds \|S60000, not numbers"):
+            file.create_dataset("a/a/kernel:0", shape, kind, chunks=(64,) * len(shape))
+        with pytest.raises(InputError, match=said):
             weights.load(fresh, TINY, tmp_path / "w.h5")
 
     def test_many_tensors_of_nothing_are_refused_before_all_are_read(
