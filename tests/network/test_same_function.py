@@ -51,7 +51,7 @@ def source(end: str, margin: float) -> Any:
     def call(images: Any) -> Any:
         white = tf.reduce_mean(images, axis=(1, 2, 3)) > 254
         sign = tf.where(white, -1.0, 1.0)[:, None] * SIGNS[end]
-        flat = tf.reshape(images, (len(images), -1))
+        flat = tf.reshape(images, (-1, SIDE * SIDE * 3))
         return ENDS[end](flat @ kernel(end) + margin * sign)
 
     return call
