@@ -16,6 +16,11 @@ process, those of ``quantize`` without the export before it. Latency is a ratio 
 file, measured in turn on one thread: run it on a quiet processor, or with
 ``taskset -c 0 chrt -r 1`` before it.
 
+With ``--photographs`` those of two folders take the place of the crops: calibrate with some of
+the one, judge with those of the other.
+
+    python benchmarks/keras_applications.py --photographs imagenet-sample-images nips2017/images
+
 With ``--keep DIR`` a second run makes no file again: it judges and times those that are there.
 """
 
@@ -56,6 +61,14 @@ verification looks at."""
 
 CALIBRATION_CROPS, JUDGED_CROPS = 6, 10
 """Of each photograph."""
+
+CALIBRATION_PHOTOGRAPHS, JUDGED_PHOTOGRAPHS = 60, 500
+"""Of folders of photographs: evenly spread over their names, the middle of each."""
+
+PARTS = ("calibration", "judged")
+"""Folders of pictures."""
+
+PHOTOGRAPH_SUFFIXES = (".JPEG", ".jpg", ".png")
 
 BATCH = 8
 """Pictures at once while BatchNorm's statistics are measured."""
@@ -207,18 +220,46 @@ STEPS = {
 """What runs in a process of its own beside edgeeff's commands."""
 
 
-def write_pictures(side: int, folder: Path, judged: int) -> None:
-    """Crops of every other photograph to calibrate with, of the others to judge."""
-    how = from_options(side, *WITHIN, "bilinear:1")
-    found = opened(sorted(photographs(), key=lambda file: file.name))
-    for part, images, count, seed in (
-        ("calibration", found[::2], CALIBRATION_CROPS, 2),
-        ("judged", found[1::2], judged, 1),
-    ):
-        shutil.rmtree(folder / part, ignore_errors=True)
-        (folder / part).mkdir(parents=True)
-        for number, picture in enumerate(crops(images, how, count, seed=seed)):
-            Image.fromarray(picture).save(folder / part / f"{number:03d}.png")
+@dataclass(frozen=True)
+class Pictures:
+    """What calibrates and what judges.
+
+    Attributes:
+        folders: of photographs, one for each of both; ``None``: crops of those in packages.
+        crops: of each of these that judges.
+    """
+
+    folders: tuple[Path, Path] | None
+    crops: int
+
+    def parts(self, side: int) -> Iterator[tuple[str, Iterable[Any]]]:
+        """``calibration`` and ``judged``: uint8 [side, side, 3] each."""
+        how = from_options(side, *WITHIN, "bilinear:1")
+        if self.folders is not None:
+            counts = (CALIBRATION_PHOTOGRAPHS, JUDGED_PHOTOGRAPHS)
+            for part, folder, count in zip(PARTS, self.folders, counts, strict=True):
+                yield part, (how.pixels(it) for it in spread(folder, count))
+            return
+        found = opened(sorted(photographs(), key=lambda file: file.name))
+        yield PARTS[0], crops(found[::2], how, CALIBRATION_CROPS, seed=2)
+        yield PARTS[1], crops(found[1::2], how, self.crops, seed=1)
+
+    def write(self, side: int, folder: Path) -> None:
+        """Each part into a folder of its name, in the place of what is there."""
+        for part, pictures in self.parts(side):
+            shutil.rmtree(folder / part, ignore_errors=True)
+            (folder / part).mkdir(parents=True)
+            for number, picture in enumerate(pictures):
+                Image.fromarray(picture).save(folder / part / f"{number:03d}.png")
+
+
+def spread(folder: Path, count: int) -> Iterator[Image.Image]:
+    """So many photographs of a folder in RGB, evenly spread over their names."""
+    found = sorted(it for it in folder.iterdir() if it.suffix in PHOTOGRAPH_SUFFIXES)
+    if len(found) < count:
+        sys.exit(f"{folder}: {len(found)} photographs, and {count} are needed")
+    for number in range(count):
+        yield from opened([found[number * len(found) // count]])
 
 
 @dataclass(frozen=True)
@@ -289,10 +330,10 @@ def kept(files: Files, method: str) -> Made:
     return Made(Path(found.pop("path")), **found)
 
 
-def rows(files: Files, ways: Iterable[str], count: int) -> Iterator[dict[str, Any]]:
-    """All files of one network, judged by this many crops of each photograph."""
+def rows(files: Files, ways: Iterable[str], given: Pictures) -> Iterator[dict[str, Any]]:
+    """All files of one network, calibrated with and judged by these pictures."""
     name, network = _of(files.word)
-    write_pictures(network.side, files.folder, count)
+    given.write(network.side, files.folder)
     if not files.source.exists():
         step("build", files)
     made = {method: kept(files, method) for method in ways}
@@ -340,6 +381,13 @@ def main() -> None:
         metavar="N",
         help=f"of each photograph that judges (default {JUDGED_CROPS})",
     )
+    parser.add_argument(
+        "--photographs",
+        type=Path,
+        nargs=2,
+        metavar=("CALIBRATION", "JUDGED"),
+        help="folders of photographs in the place of crops of those in packages",
+    )
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("networks", nargs="*", default=list(NETWORKS), metavar="NETWORK")
     given = parser.parse_args()
@@ -357,11 +405,12 @@ def main() -> None:
 
 def compare(given: argparse.Namespace) -> None:
     """All networks that were asked for, one after the other."""
+    pictures = Pictures(given.photographs and tuple(given.photographs), given.crops)
     for word in given.networks:
         with tempfile.TemporaryDirectory() as scratch:
             folder = (given.keep or Path(scratch)) / _of(word)[0].replace(" ", "-")
             found = []
-            for row in rows(Files(folder, word), WAYS if given.quantize else USUAL, given.crops):
+            for row in rows(Files(folder, word), WAYS if given.quantize else USUAL, pictures):
                 say(json.dumps(row))
                 found.append(row)
         if given.save:

@@ -47,10 +47,14 @@ def test_int8_recipes_make_integer_networks_that_take_bytes(tiny_float: Path, re
     assert model.integer_only == ("mixed" not in recipe)
 
 
-def test_a_recipe_that_keeps_outputs_takes_photographs(tiny_float: Path):
+@pytest.mark.parametrize("method", ["gptq", "nearest"])
+def test_a_recipe_that_keeps_outputs_takes_photographs(tiny_float: Path, method: str):
     pictures = replace(synthetic_set(6, TINY), source="photographs")
     content = tiny_float.read_bytes()
-    quantized = quantize_model(FloatModel(content, TINY), find_recipe("int8-swish"), pictures)
+    text = find_recipe("int8-swish").text
+    assert 'target = "outputs"' in text
+    recipe = parse("made", text.replace('method = "gptq"', f'method = "{method}"'))
+    quantized = quantize_model(FloatModel(content, TINY), recipe, pictures)
     judged = synthetic_set(12, TINY).pictures[6:]
     runs = [Runner(each) for each in (content, quantized)]
     float_answers, found = (

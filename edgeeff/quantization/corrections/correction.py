@@ -76,7 +76,8 @@ class Corrections:
     def replayed(self) -> bool:
         """Whether the quantized network has to be run on pictures."""
         gptq = self.round is not None and self.round.method == "gptq"
-        return gptq or (self.bias is not None and self.bias.means == "measured")
+        measured = self.bias is not None and self.bias.means == "measured"
+        return gptq or measured or self.keep_outputs
 
 
 def correct(
