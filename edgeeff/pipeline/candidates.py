@@ -19,7 +19,7 @@ from edgeeff.pictures.images import read_images
 from edgeeff.pipeline.helpful import Helpful, helpful
 from edgeeff.pipeline.learning import Training
 from edgeeff.pipeline.mixed_precision import Search, search
-from edgeeff.pipeline.policy import RIVALS, by_pictures, ends, is_checked, safer
+from edgeeff.pipeline.policy import RIVALS, by_pictures, cautious, ends, is_checked, safer
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
@@ -162,7 +162,8 @@ def _checked(
         def make(candidate: Recipe) -> bytes:
             return quantized(candidate, Progress())[0]
 
-        return helpful(job.network, recipe, make, pictures)
+        instead = cautious(recipe, job.calibration.used)
+        return helpful(job.network, recipe, make, pictures, instead)
 
 
 def _search(job: Job, recipe: Recipe) -> Search:

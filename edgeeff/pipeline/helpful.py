@@ -59,7 +59,7 @@ class Helpful:
     Attributes:
         left_out: parts of the recipe: kinds of corrections, ``ranges``, or ``FURTHER``.
         sqnr_db: of the logits, with what is left.
-        whole_db: with the whole recipe.
+        whole_db: with the whole recipe, the better one of two.
         plain_db: of plain rounding.
         pictures: on how many this was measured. Each counts by the mean of its own signal and
             that of all. Where a recipe that leaves no odd pictures out gains less in the sum
@@ -82,14 +82,16 @@ def helpful(
     recipe: Recipe,
     quantize: Callable[[Recipe], bytes],
     pictures: npt.NDArray[np.uint8],
+    instead: Recipe | None = None,
 ) -> tuple[Recipe, Helpful]:
-    """The recipe without what costs more than it brings.
+    """The recipe, or the other one if that is better, without what costs more than it brings.
 
     Args:
         network: the float network.
         recipe: of a scheme with ranges.
         quantize: makes the network of a recipe.
         pictures: uint8 [count, height, width, 3]; best those that calibration does not see.
+        instead: another recipe, with as many odd pictures left out.
 
     Returns:
         The recipe, spelled out if anything was left out, and what was measured.
@@ -113,8 +115,10 @@ def helpful(
         gives_up = recipe.ranges.odd > 0
         return mean if gives_up else min(mean, plain + together - plain_together + BY_FEW)
 
-    parts = dict(_without_a_part(network, recipe))
     whole = measured(recipe)
+    if instead is not None and (found := measured(instead)) > whole:
+        recipe, whole = instead, found
+    parts = dict(_without_a_part(network, recipe))
     best, kept = whole, recipe
     left_out: tuple[str, ...] = ()
     for part, candidate in parts.items():

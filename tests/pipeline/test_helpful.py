@@ -50,10 +50,14 @@ def small() -> FloatModel:
     return of_layers("RELU6")
 
 
-def checked(network: FloatModel, recipe: Recipe):
+def checked(network: FloatModel, recipe: Recipe, instead: Recipe | None = None):
     calibration = synthetic_set(16, PREPROCESSING)
     others = synthetic_set(8, PREPROCESSING, 2).pictures
-    return helpful(network, recipe, lambda it: quantize_model(network, it, calibration), others)
+
+    def make(candidate: Recipe) -> bytes:
+        return quantize_model(network, candidate, calibration)
+
+    return helpful(network, recipe, make, others, instead)
 
 
 def test_a_recipe_that_helps_stays_as_it_is(small):
@@ -74,6 +78,17 @@ def test_a_part_that_costs_more_than_it_brings_is_left_out(small):
     assert kept.corrections == recipe.corrections
     assert found.sqnr_db > found.whole_db + 10
     assert parse("kept", kept.text).ranges == kept.ranges
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_better_one_of_two_recipes_is_kept(small, first):
+    good = find_recipe("int8")
+    ruined = replace(good.ranges, estimator="percentile", percentile=50.0)
+    bad = replace(good, ranges=ruined)
+    recipe, instead = (good, bad) if first else (bad, good)
+    kept, found = checked(small, recipe, instead)
+    assert kept is good
+    assert found.left_out == ()
 
 
 SMALL_SIDE = 8
@@ -214,6 +229,26 @@ def test_pictures_of_the_user_count_above_what_batchnorm_says(small, tmp_path: P
     settings = Settings(output=tmp_path / "out", calibration=tmp_path if given else None)
     made = edgeeff.quantize(source, settings, PREPROCESSING).manifest
     assert parse("kept", made.recipe["text"]).ranges.batchnorm == said
+
+
+@pytest.mark.parametrize(
+    ("recipe", "source", "changes"),
+    [
+        ("int8", "photographs", True),
+        ("int8-swish", "photographs", True),
+        ("int8", "synthetic", False),
+        ("int8-plain", "photographs", False),
+    ],
+)
+def test_ranges_that_cut_off_less_are_for_pictures_of_the_user(recipe, source, changes):
+    """And for the estimator that cuts off at all."""
+    pictures = replace(synthetic_set(2, PREPROCESSING), source=source)
+    found = policy.cautious(find_recipe(recipe), pictures)
+    assert (found is not None) is changes
+    if found is not None:
+        assert parse("cautious", found.text).ranges == found.ranges
+        assert found.ranges == replace(find_recipe(recipe).ranges, clipping=policy.CLIPPING)
+        assert policy.cautious(found, pictures) is None
 
 
 def test_the_manifest_says_what_was_measured(small, tmp_path: Path):
