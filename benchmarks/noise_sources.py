@@ -6,7 +6,9 @@ The corrected network (recipe int8-swish, a hundred photographs of --calibration
 TensorFlow with and without the rounding of its activations and weights; real_b0.py says which
 network that is and how it is judged. "16-bit weights" are corrected as those of the file, on a grid
 256 times as fine. FOLDER of --judged should hold none of the pictures that calibrate. A row is
-printed as JSON: SQNR at the features in dB, median picture and mean over the pictures.
+printed as JSON: SQNR at the features in dB, median picture, mean over the pictures, all pictures
+together, and the worst one. The last rows round the activations of one part alone, weights as they
+came: they tell which pictures are lost by the rounding of a few layers.
 """
 
 from __future__ import annotations
@@ -44,6 +46,9 @@ RECIPE = "int8-swish"
 AT_ONCE = 10
 FINE = 32767
 """Largest magnitude of a 16-bit weight."""
+
+ALONE = ("stem", "block1", "block2", "block3", "block4", "block5", "block6", "block7")
+"""Parts of the network whose activations are rounded one at a time."""
 
 Mode = Callable[[Operator], str]
 """Says of an operator whether its results are ``rounded``, only ``clipped``, or ``exact``."""
@@ -90,12 +95,19 @@ def always(mode: str) -> Mode:
     return lambda operator: mode
 
 
+def only(part: str) -> Mode:
+    """Rounded are the layers whose names begin like that."""
+    return lambda operator: "rounded" if operator.name.startswith(part) else "exact"
+
+
 def show(name: str, truth: FloatArray, found: FloatArray) -> None:
     noise = np.square(found - truth).sum(axis=1)
     decibels = 10 * np.log10(np.square(truth).sum(axis=1) / noise)
     row = {
         "median_db": float(np.median(decibels)),
         "mean_db": float(decibels.mean()),
+        "all_db": float(10 * np.log10(np.square(truth).sum() / noise.sum())),
+        "worst_db": float(decibels.min()),
         "pictures": len(truth),
     }
     print(json.dumps({"what": name, **row}))
@@ -120,6 +132,12 @@ def measure(usual: Corrected, fine: Corrected, pictures: FloatArray) -> None:
         ),
     ):
         show(name, truth, features(which, grids, pictures, mode))
+    for part in ALONE:
+        show(
+            f"int8 activations of {part} alone",
+            truth,
+            features(untouched, grids, pictures, only(part)),
+        )
     fine_grids = dict(fine.grids)
     show(
         "16-bit weights, int8 activations",

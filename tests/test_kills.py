@@ -249,8 +249,11 @@ def test_a_kill_at_a_rename_leaves_old_or_new_results(copies, moment):
 
 @contextmanager
 def disk(folder: Path) -> Iterator[Path]:
-    """A disk of its own in the place of a folder, with what is in it and room to write it again."""
-    size = 2 * sum(path.stat().st_blocks * 512 for path in folder.iterdir())
+    """A disk of its own in the place of a folder, with what is in it.
+
+    There is room for as much again several times: a training keeps its state beside its results.
+    """
+    size = 6 * sum(path.stat().st_blocks * 512 for path in folder.iterdir())
     kept = folder.with_name("kept")
     folder.rename(kept)
     folder.mkdir()

@@ -205,10 +205,10 @@ STORAGE = b"X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x0
 )
 def test_a_short_pickle_takes_a_short_time(file: Path, pickled: bytes, message: str) -> None:
     file.write_bytes(legacy(pickled))
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(InputError, match=message):
         read_checkpoint(file)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def pair(tensor: Tensor) -> dict[str, Tensor]:
