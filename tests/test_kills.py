@@ -253,7 +253,7 @@ def disk(folder: Path) -> Iterator[Path]:
 
     There is room for as much again several times: a training keeps its state beside its results.
     """
-    size = 6 * sum(path.stat().st_blocks * 512 for path in folder.iterdir())
+    size = 16 * sum(path.stat().st_blocks * 512 for path in folder.iterdir())
     kept = folder.with_name("kept")
     folder.rename(kept)
     folder.mkdir()

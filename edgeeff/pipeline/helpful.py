@@ -59,7 +59,7 @@ class Helpful:
     Attributes:
         left_out: parts of the recipe: kinds of corrections, ``ranges``, or ``FURTHER``.
         sqnr_db: of the logits, with what is left.
-        whole_db: with the whole recipe, the better one of two.
+        whole_db: with the whole recipe, or the other one in its place.
         plain_db: of plain rounding.
         pictures: on how many this was measured. Each counts by the mean of its own signal and
             that of all. Where a recipe that leaves no odd pictures out gains less in the sum
@@ -84,14 +84,15 @@ def helpful(
     pictures: npt.NDArray[np.uint8],
     instead: Recipe | None = None,
 ) -> tuple[Recipe, Helpful]:
-    """The recipe, or the other one if that is better, without what costs more than it brings.
+    """The recipe, or a clearly better other one, without what costs more than it brings.
 
     Args:
         network: the float network.
         recipe: of a scheme with ranges.
         quantize: makes the network of a recipe.
         pictures: uint8 [count, height, width, 3]; best those that calibration does not see.
-        instead: another recipe, with as many odd pictures left out.
+        instead: another recipe, with as many odd pictures left out; taken if it is better by
+            ``WORTH``.
 
     Returns:
         The recipe, spelled out if anything was left out, and what was measured.
@@ -116,7 +117,7 @@ def helpful(
         return mean if gives_up else min(mean, plain + together - plain_together + BY_FEW)
 
     whole = measured(recipe)
-    if instead is not None and (found := measured(instead)) > whole:
+    if instead is not None and (found := measured(instead)) > whole + WORTH:
         recipe, whole = instead, found
     parts = dict(_without_a_part(network, recipe))
     best, kept = whole, recipe

@@ -105,7 +105,10 @@ def _constant_last(graph: Graph, tensor: int) -> int:
 
 
 def _without(graph: Graph, leading: Operator) -> Graph:
-    copy = graph.copy()
+    """A copy that is fed what the operator makes, under the name of the picture."""
+    copy, made = graph.copy(), graph.name(leading.output)
     copy.remove(leading)
+    copy.rename(leading.output, graph.name(graph.input))
+    copy.rename(graph.input, made)
     copy.set_input(leading.output)
     return copy

@@ -32,8 +32,10 @@ def network(kind: str = "") -> bytes:
     ("kind", "taken_off"), [("TRANSPOSE", channels_last), ("CAST", float_pixels)]
 )
 def test_without_the_operator_it_is_the_same_network(kind, taken_off):
-    graph = taken_off(Graph.of(network(kind)))
+    before = Graph.of(network(kind))
+    graph = taken_off(before)
     assert graph.shape(graph.input) == (1, SIDE, SIDE, 3)
+    assert graph.name(graph.input) == before.name(before.input)
     assert kind not in [operator.kind for operator in graph.operators]
     picture = next(iter(synthetic_pictures(1, SIDE)))[None].astype(np.float32)
     (wanted,) = Runner(network()).run(picture)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeeff.errors import InputError, UsageError
-from edgeeff.training.data.named import named_data_set
+from edgeeff.training.data.named import FASHION_MNIST, named_data_set
 from edgeeff.training.data.pictures import PictureArrays
 from edgeeff.training.data.sets import DataSet, read_data_set, split
 from tests.training.folders import class_folders
@@ -145,6 +145,7 @@ def test_the_digits_come_in_parts():
 
 
 @pytest.mark.fashion_mnist
+@pytest.mark.skipif(not FASHION_MNIST.is_dir(), reason="needs Debian's dataset-fashion-mnist")
 def test_fashion_mnist_keeps_its_test_pictures_apart():
     data = named_data_set("fashion-mnist")
     counts = [len(part.labels) for part in (data.train, data.val, data.test)]
