@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -162,7 +163,7 @@ def _checked(
         def make(candidate: Recipe) -> bytes:
             return quantized(candidate, Progress())[0]
 
-        instead = cautious(recipe, job.calibration.used)
+        instead = functools.partial(cautious, pictures=job.calibration.used)
         return helpful(job.network, recipe, make, pictures, instead)
 
 

@@ -59,7 +59,7 @@ class Helpful:
     Attributes:
         left_out: parts of the recipe: kinds of corrections, ``ranges``, or ``FURTHER``.
         sqnr_db: of the logits, with what is left.
-        whole_db: with the whole recipe, or the other one in its place.
+        whole_db: with the whole recipe.
         plain_db: of plain rounding.
         pictures: on how many this was measured. Each counts by the mean of its own signal and
             that of all. Where a recipe that leaves no odd pictures out gains less in the sum
@@ -82,20 +82,20 @@ def helpful(
     recipe: Recipe,
     quantize: Callable[[Recipe], bytes],
     pictures: npt.NDArray[np.uint8],
-    instead: Recipe | None = None,
+    instead: Callable[[Recipe], Recipe | None] = lambda _: None,
 ) -> tuple[Recipe, Helpful]:
-    """The recipe, or a clearly better other one, without what costs more than it brings.
+    """The recipe without what costs more than it brings.
 
     Args:
         network: the float network.
         recipe: of a scheme with ranges.
         quantize: makes the network of a recipe.
         pictures: uint8 [count, height, width, 3]; best those that calibration does not see.
-        instead: another recipe, with as many odd pictures left out; taken if it is better by
-            ``WORTH``.
+        instead: says what else may be taken of a recipe, with as many odd pictures left out; it is
+            if it is better by ``WORTH``.
 
     Returns:
-        The recipe, spelled out if anything was left out, and what was measured.
+        The recipe, spelled out if anything was changed, and what was measured.
     """
     truth = _logits(network, network.graph, pictures)
 
@@ -116,10 +116,8 @@ def helpful(
         gives_up = recipe.ranges.odd > 0
         return mean if gives_up else min(mean, plain + together - plain_together + BY_FEW)
 
-    whole = measured(recipe)
-    if instead is not None and (found := measured(instead)) > whole + WORTH:
-        recipe, whole = instead, found
     parts = dict(_without_a_part(network, recipe))
+    whole = measured(recipe)
     best, kept = whole, recipe
     left_out: tuple[str, ...] = ()
     for part, candidate in parts.items():
@@ -131,12 +129,15 @@ def helpful(
             best, left_out, kept = found, (part,), candidate
     if best < plain - BEHIND:
         best, left_out, kept = plain, tuple(parts), _plain(recipe)
+    other = instead(kept)
+    if other is not None and (found := measured(other)) > best + WORTH:
+        best, kept = found, other
     # For the variants themselves their number was chosen.
     fewer = _with_fewer_groups(kept) if network.variant is None else None
     if fewer is not None and (found := measured(fewer)) > best - WORTH:
         best, left_out, kept = found, (*left_out, FURTHER), fewer
     helps = Helpful(left_out, best, whole, plain, len(pictures))
-    return (spelled(kept) if left_out else recipe), helps
+    return (recipe if kept is recipe else spelled(kept)), helps
 
 
 def _decibels(noise: float) -> float:
