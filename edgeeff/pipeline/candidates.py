@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from edgeeff.pictures.images import read_images
 from edgeeff.pipeline.helpful import Helpful, helpful
 from edgeeff.pipeline.learning import Training
 from edgeeff.pipeline.mixed_precision import Search, search
-from edgeeff.pipeline.policy import RIVALS, by_pictures, cautious, ends, is_checked, safer
+from edgeeff.pipeline.policy import RIVALS, by_pictures, ends, is_checked, safer
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
@@ -163,8 +162,7 @@ def _checked(
         def make(candidate: Recipe) -> bytes:
             return quantized(candidate, Progress())[0]
 
-        instead = functools.partial(cautious, pictures=job.calibration.used)
-        return helpful(job.network, recipe, make, pictures, instead)
+        return helpful(job.network, recipe, make, pictures)
 
 
 def _search(job: Job, recipe: Recipe) -> Search:

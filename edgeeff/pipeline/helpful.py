@@ -82,7 +82,6 @@ def helpful(
     recipe: Recipe,
     quantize: Callable[[Recipe], bytes],
     pictures: npt.NDArray[np.uint8],
-    instead: Callable[[Recipe], Recipe | None] = lambda _: None,
 ) -> tuple[Recipe, Helpful]:
     """The recipe without what costs more than it brings.
 
@@ -91,11 +90,9 @@ def helpful(
         recipe: of a scheme with ranges.
         quantize: makes the network of a recipe.
         pictures: uint8 [count, height, width, 3]; best those that calibration does not see.
-        instead: says what else may be taken of a recipe, with as many odd pictures left out; it is
-            if it is better by ``WORTH``.
 
     Returns:
-        The recipe, spelled out if anything was changed, and what was measured.
+        The recipe, spelled out if anything was left out, and what was measured.
     """
     truth = _logits(network, network.graph, pictures)
 
@@ -129,15 +126,12 @@ def helpful(
             best, left_out, kept = found, (part,), candidate
     if best < plain - BEHIND:
         best, left_out, kept = plain, tuple(parts), _plain(recipe)
-    other = instead(kept)
-    if other is not None and (found := measured(other)) > best + WORTH:
-        best, kept = found, other
     # For the variants themselves their number was chosen.
     fewer = _with_fewer_groups(kept) if network.variant is None else None
     if fewer is not None and (found := measured(fewer)) > best - WORTH:
         best, left_out, kept = found, (*left_out, FURTHER), fewer
     helps = Helpful(left_out, best, whole, plain, len(pictures))
-    return (recipe if kept is recipe else spelled(kept)), helps
+    return (spelled(kept) if left_out else recipe), helps
 
 
 def _decibels(noise: float) -> float:

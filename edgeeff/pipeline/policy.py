@@ -162,13 +162,6 @@ On trained MobileNets and a ResNet8 ranges of 2 to 40 pictures gave 0.3 to 2 dB 
 which costs far pictures most; on Lite0 they gave 0.4 dB less.
 """
 
-CLIPPING = 10.0
-"""What values beyond a range count where ranges are to cut off less (``cautious``).
-
-On 500 photographs a MobileNetV3 of random weights then had 1.0 to 1.2 dB more in all, 1 dB less at
-the median; two small trained networks lost 0.3 and 0.4 dB.
-"""
-
 
 def by_pictures(recipe: Recipe, pictures: CalibrationSet) -> Recipe:
     """The recipe for a network that it was not measured on (``is_checked``).
@@ -183,17 +176,6 @@ def by_pictures(recipe: Recipe, pictures: CalibrationSet) -> Recipe:
     if pictures.synthetic or recipe.ranges.batchnorm == PICTURES_FIRST:
         return recipe
     return spelled(replace(recipe, ranges=replace(recipe.ranges, batchnorm=PICTURES_FIRST)))
-
-
-def cautious(recipe: Recipe, pictures: CalibrationSet) -> Recipe | None:
-    """The same, spelled out, with ranges that cut off less of what the user's pictures do.
-
-    ``None`` where that would change nothing.
-    """
-    ranges = recipe.ranges
-    if pictures.synthetic or ranges.estimator != "mse" or ranges.clipping >= CLIPPING:
-        return None
-    return spelled(replace(recipe, ranges=replace(ranges, clipping=CLIPPING)))
 
 
 RIVALS = {"dynamic": "weight-only"}

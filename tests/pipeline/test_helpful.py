@@ -76,24 +76,6 @@ def test_a_part_that_costs_more_than_it_brings_is_left_out(small):
     assert parse("kept", kept.text).ranges == kept.ranges
 
 
-@pytest.mark.parametrize("better", [True, False])
-def test_what_else_may_be_taken_is_if_it_brings_a_decibel(small, better):
-    """Here of a recipe whose file is the float network itself, or the same file again."""
-    recipe = find_recipe("int8")
-    other = replace(recipe, ranges=replace(recipe.ranges, clipping=10.0))
-    calibration = synthetic_set(16, PREPROCESSING)
-
-    def make(candidate: Recipe) -> bytes:
-        exact = better and candidate is other
-        return small.content if exact else quantize_model(small, recipe, calibration)
-
-    pictures = synthetic_set(8, PREPROCESSING, 2).pictures
-    kept, found = helpful(small, recipe, make, pictures, lambda _: other)
-    assert kept.ranges == (other if better else recipe).ranges
-    assert (found.sqnr_db > found.whole_db + 1) is better
-    assert found.left_out == ()
-
-
 SMALL_SIDE = 8
 UNIT = from_options(SMALL_SIDE, "0", "255", "bilinear:1")
 
@@ -232,26 +214,6 @@ def test_pictures_of_the_user_count_above_what_batchnorm_says(small, tmp_path: P
     settings = Settings(output=tmp_path / "out", calibration=tmp_path if given else None)
     made = edgeeff.quantize(source, settings, PREPROCESSING).manifest
     assert parse("kept", made.recipe["text"]).ranges.batchnorm == said
-
-
-@pytest.mark.parametrize(
-    ("recipe", "source", "changes"),
-    [
-        ("int8", "photographs", True),
-        ("int8-swish", "photographs", True),
-        ("int8", "synthetic", False),
-        ("int8-plain", "photographs", False),
-    ],
-)
-def test_ranges_that_cut_off_less_are_for_pictures_of_the_user(recipe, source, changes):
-    """And for the estimator that cuts off at all."""
-    pictures = replace(synthetic_set(2, PREPROCESSING), source=source)
-    found = policy.cautious(find_recipe(recipe), pictures)
-    assert (found is not None) is changes
-    if found is not None:
-        assert parse("cautious", found.text).ranges == found.ranges
-        assert found.ranges == replace(find_recipe(recipe).ranges, clipping=policy.CLIPPING)
-        assert policy.cautious(found, pictures) is None
 
 
 def test_the_manifest_says_what_was_measured(small, tmp_path: Path):

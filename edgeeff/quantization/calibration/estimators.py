@@ -54,17 +54,14 @@ def mse(observed: Observed, rule: Ranges) -> Range:
     """The share of the full range whose int8 grid has the least squared error.
 
     Clipping costs on the few values outside, rounding on all inside (Banner et al. 2019,
-    "Post training 4-bit quantization", section 3, by search instead of a model density). An error
-    outside counts ``rule.clipping`` times.
+    "Post training 4-bit quantization", section 3, by search instead of a model density).
     """
     values, counts = _sorted_bins(observed)
     low, high = minmax(observed, rule)
 
     def error(share: float) -> float:
         grid = Grid.of_range(low * share, high * share)
-        squares = (values - grid.dequantize(grid.quantize(values))) ** 2
-        outside = (values < grid.minimum) | (values > grid.maximum)
-        return float(counts @ np.where(outside, rule.clipping * squares, squares))
+        return float(counts @ (values - grid.dequantize(grid.quantize(values))) ** 2)
 
     best = min(CANDIDATES, key=lambda share: error(float(share)))
     return low * float(best), high * float(best)

@@ -48,9 +48,6 @@ class Ranges:
         estimator: for what pictures show: ``minmax``, ``percentile``, ``mse``, ``entropy``,
             ``geometric``.
         percentile: percent of all values inside, for ``percentile``.
-        clipping: what the squared error of a value beyond the range counts, as a multiple of that
-            of one inside, for ``mse``. What is cut off is all moved the same way, and sums up in
-            the next layer, where the rounding of many values evens out.
         batchnorm: ``always``: BatchNorm's word counts above pictures where it has one;
             ``without-data``: only if the pictures are synthetic.
         deviations: BatchNorm's range is its mean and so many deviations on both sides.
@@ -67,7 +64,6 @@ class Ranges:
 
     estimator: str = "minmax"
     percentile: float = 99.99
-    clipping: float = 1.0
     batchnorm: str = "always"
     deviations: float = 4.0
     logits_percent: float = 97.0
@@ -210,7 +206,6 @@ CHOICES: Mapping[tuple[type[Any], str], tuple[str, ...]] = {
 }
 LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Ranges, "percentile"): (50.0, 100.0),
-    (Ranges, "clipping"): (1.0, 1e6),
     (Ranges, "deviations"): (0.5, 64.0),
     (Ranges, "logits_percent"): (50.0, 100.0),
     (Ranges, "logits_margin"): (1.0, 8.0),
