@@ -171,6 +171,7 @@ TABLES: Mapping[str, Table] = {
         "side-by-side", (*WHO, *FIDELITY, *COST, "peak MB", "time per run, ratio")
     ),
     "keras-applications": Table("keras-applications", OWN_MODELS),
+    "keras-applications-photographs": Table("keras-applications-photographs", OWN_MODELS),
     "trained-networks": Table("trained-networks", OWN_MODELS),
     "contributions": Table("contributions", (*WHO, *FIDELITY, *COST)),
     "fashion-mnist": Table(

@@ -22,6 +22,7 @@ from edgeeff.pictures.images import ImageSet, pixels, read_images
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pictures.synthetic import synthetic_inputs
 from edgeeff.progress import Progress
+from edgeeff.tflite.reader import read_model
 
 SYNTHETIC = 32
 """Made-up pictures that answers are compared on when none are given."""
@@ -102,6 +103,8 @@ def compare(
         raise UsageError(
             "two models are compared on one phone", "edgeeff benchmark takes --device android:all"
         )
+    for model in (first, second):
+        read_model(model)
     images = None if data is None else read_images(data)
     result = benchmark(
         [first, second],

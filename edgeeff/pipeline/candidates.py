@@ -326,7 +326,8 @@ def _verdict(
     if not seen:
         return None
     why = [fault for compared in seen for fault in faults(compared)]
-    return {"good": not why, "faults": why, "try": safer(recipe) if why else None}
+    instead = safer(recipe, job.network.graph) if why else None
+    return {"good": not why, "faults": why, "try": instead}
 
 
 def _listed(job: Job, coverage: Coverage | None) -> dict[str, Any]:

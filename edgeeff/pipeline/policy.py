@@ -17,7 +17,7 @@ from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.calibration.ranges import is_swish
 from edgeeff.quantization.corrections.splitting import first_chain
 from edgeeff.quantization.quantize import Ends, check_ends, default_ends
-from edgeeff.quantization.recipes.recipe import Group, Recipe, find_recipe
+from edgeeff.quantization.recipes.recipe import Group, Recipe, find_recipe, kept_precisions
 from edgeeff.quantization.recipes.spelling import spelled
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
@@ -184,11 +184,23 @@ result is not good. Activations quantized on the fly have one scale each, which 
 the channels of many swish networks; weights of 8 bits alone cost them little."""
 
 
-def safer(recipe: Recipe) -> str | None:
+def safer(recipe: Recipe, graph: Graph) -> str | None:
     """The recipe to try where this one has ruined a network; ``None``: there is none.
 
-    Weights of 8 bits alone never did: what collapses are activations.
+    Weights of 8 bits alone never did: what collapses are activations. Recipes that keep layers by
+    name are for networks that call them so.
     """
     if recipe.scheme == "int8" and not recipe.exceptions:
-        return "int8-swish-mixed" if recipe.correction(Group) else "int8-mixed"
+        mixed = "int8-swish-mixed" if recipe.correction(Group) else "int8-mixed"
+        if _fits(find_recipe(mixed), graph):
+            return mixed
     return None if recipe.scheme in ("weight-only", "float16", "float32") else "weight-only"
+
+
+def _fits(recipe: Recipe, graph: Graph) -> bool:
+    """Whether a network has the layers that a recipe keeps."""
+    try:
+        kept_precisions(recipe, {operator.name: operator.kind for operator in graph.operators})
+    except UsageError:
+        return False
+    return True

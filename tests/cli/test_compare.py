@@ -83,6 +83,18 @@ def test_pictures_that_are_not_there_are_missed_before_models_are_timed(capfd):
     assert "no folder or file /absent" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_damaged_model_is_seen_before_any_is_timed(place, tmp_path, capfd):
+    cut = tmp_path / "cut.tflite"
+    cut.write_bytes(tiny.INT8.read_bytes()[:-100])
+    models = [tiny.FLOAT32]
+    models.insert(place, cut)
+    assert run("compare", *models) == 2
+    said = capfd.readouterr()
+    assert "cut.tflite is damaged" in said.err
+    assert not said.out
+
+
 def test_a_model_is_not_compared_with_itself(capfd):
     assert run("compare", tiny.FLOAT32, tiny.FLOAT32) == 2
     assert "same file" in capfd.readouterr().err

@@ -12,7 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgeeff.cli import main
 from edgeeff.pipeline.policy import safer
-from edgeeff.quantization.recipes.recipe import named_recipes
+from edgeeff.quantization.recipes.recipe import kept_precisions, named_recipes
+from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.manifest import path_of
 from tests.accelerators.graphs import GraphWriter
 
@@ -68,11 +69,11 @@ def test_a_ruined_network_is_said_so_everywhere(collapsing, tmp_path, recipe, ca
     verdict = quantize(collapsing, tmp_path, recipe)
     said = capfd.readouterr()
     assert "WARNING: THIS MODEL DOES NOT ANSWER AS ITS FLOAT NETWORK DOES" in said.err
-    assert "try --recipe int8-mixed" in said.err
+    assert "try --recipe weight-only" in said.err
     assert "BAD" in said.out
     assert not verdict["good"]
     assert "SQNR" in verdict["faults"][0]
-    assert verdict["try"] == "int8-mixed"
+    assert verdict["try"] == "weight-only"
 
 
 def test_what_holds_is_not_warned_of(collapsing, tmp_path, capfd):
@@ -97,10 +98,17 @@ def test_dynamic_ranges_that_are_not_good_are_measured_beside_weights_alone(
     assert dynamic < 12 < 30 < weights
 
 
+@pytest.mark.parametrize("names", ["of edgeeff", "of another maker"])
 @pytest.mark.parametrize("recipe", named_recipes().values(), ids=named_recipes())
-def test_what_is_advised_ends_with_weights_alone(recipe):
+def test_what_is_advised_fits_the_network_and_ends_with_weights_alone(tiny_float, recipe, names):
+    graph = Graph.of(tiny_float.read_bytes())
+    if names == "of another maker":
+        for number, tensor in enumerate(graph.activations):
+            graph.rename(tensor, f"Conv2d_{number}")
     seen = [recipe]
-    while (following := safer(seen[-1])) is not None:
+    while (following := safer(seen[-1], graph)) is not None:
+        layers = {operator.name: operator.kind for operator in graph.operators}
+        assert kept_precisions(named_recipes()[following], layers) is not None
         seen.append(named_recipes()[following])
     assert len(seen) <= 3
     assert seen[-1].scheme in ("weight-only", "float16", "float32")

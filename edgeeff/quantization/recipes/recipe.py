@@ -426,9 +426,10 @@ def kept_precisions(recipe: Recipe, layers: Mapping[str, str]) -> dict[str, str]
         ]
         fits = layer_names.fitting(exception.layers, of_kind)
         if not fits:
+            kinds = f" that are {' or '.join(exception.operators)}" if exception.operators else ""
+            called = f" called {exception.layers!r}" if exception.layers else ""
             raise UsageError(
-                f"recipe {recipe.name}: no layer fits operators {list(exception.operators)} "
-                f"and name {exception.layers!r}",
+                f"recipe {recipe.name} keeps layers{kinds}{called}, and this network has none",
                 "edgeeff inspect --tensors lists the layers",
             )
         kept.update(dict.fromkeys(fits, exception.precision))

@@ -140,7 +140,7 @@ LAYERS = {"stem_conv": "CONV_2D", "block1a_add": "ADD"}
     ],
 )
 def test_an_exception_that_fits_nothing_is_refused(fields: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="no layer fits"):
+    with pytest.raises(UsageError, match="this network has none"):
         kept_precisions(parse("mine", exception(**fields)), LAYERS)
 
 
