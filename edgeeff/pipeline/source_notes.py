@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from edgeeff import files
+from edgeeff.errors import InputError
+from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_layout import channels_last, float_pixels
@@ -22,6 +26,7 @@ def of(source: Path, network: FloatModel) -> tuple[str, ...]:
         *_outdated(source, network),
         *_fed_otherwise(source, network),
         *_scaled_twice(source, network),
+        *_said_otherwise(source, network),
     )
 
 
@@ -35,6 +40,28 @@ def _scaled_twice(source: Path, network: FloatModel) -> tuple[str, ...]:
         f"{source.name} itself scales pictures of 0 to {white:g}, and is given normalised ones: "
         f"--mean 0 --std {255 / white:g} leaves that to it",
     )
+
+
+def _said_otherwise(source: Path, network: FloatModel) -> tuple[str, ...]:
+    """A note if pictures are normalised otherwise than the file itself says."""
+    how, graph = network.preprocessing, Graph.of(files.read_bytes(source))
+    if graph.tensor(graph.input).dtype != "float32":
+        return ()
+    try:
+        said = find_preprocessing(source, otherwise=how)
+    except InputError:  # What the caller says counts, and is enough.
+        return ()
+    if np.allclose((*said.mean, *said.std), (*how.mean, *how.std), rtol=1e-3):
+        return ()
+    return (
+        f"{source.name} says mean {_listed(said.mean)} and std {_listed(said.std)}, and is given "
+        f"mean {_listed(how.mean)} and std {_listed(how.std)}",
+    )
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    """One number where all channels have the same."""
+    return ", ".join(f"{value:g}" for value in (values[:1] if len(set(values)) == 1 else values))
 
 
 def _fed_otherwise(source: Path, network: FloatModel) -> tuple[str, ...]:

@@ -160,3 +160,16 @@ def test_a_float_file_that_is_scaled_twice_is_said(std, noted, tiny_float, tmp_p
         from_options(32, "0", str(std)),
     )
     assert any("itself scales pictures of 0 to 255" in note for note in made.notes) == noted
+
+
+@pytest.mark.parametrize(("std", "noted"), [("127.5", False), ("64", True)])
+def test_another_scaling_than_the_file_says_is_told_of(std, noted, tiny_float, tmp_path):
+    how = from_options(32, "127.5", "127.5")
+    (tmp_path / "own.tflite").write_bytes(write_metadata(tiny_float.read_bytes(), how))
+    made = conversion.quantize(
+        tmp_path / "own.tflite",
+        conversion.Settings(output=tmp_path / "out", recipe="int8-plain"),
+        from_options(32, "127.5", std),
+    )
+    told = "says mean 127.5 and std 127.5, and is given mean 127.5 and std 64"
+    assert any(told in note for note in made.notes) == noted
