@@ -22,11 +22,12 @@ def of(source: Path, network: FloatModel) -> tuple[str, ...]:
         source: the file.
         network: as it was read.
     """
+    graph = Graph.of(files.read_bytes(source))
     return (
         *_outdated(source, network),
-        *_fed_otherwise(source, network),
+        *_fed_otherwise(source, graph, network),
         *_scaled_twice(source, network),
-        *_said_otherwise(source, network),
+        *_said_otherwise(source, graph, network),
     )
 
 
@@ -42,9 +43,9 @@ def _scaled_twice(source: Path, network: FloatModel) -> tuple[str, ...]:
     )
 
 
-def _said_otherwise(source: Path, network: FloatModel) -> tuple[str, ...]:
+def _said_otherwise(source: Path, graph: Graph, network: FloatModel) -> tuple[str, ...]:
     """A note if pictures are normalised otherwise than the file itself says."""
-    how, graph = network.preprocessing, Graph.of(files.read_bytes(source))
+    how = network.preprocessing
     if graph.tensor(graph.input).dtype != "float32":
         return ()
     try:
@@ -64,9 +65,9 @@ def _listed(values: tuple[float, ...]) -> str:
     return ", ".join(f"{value:g}" for value in (values[:1] if len(set(values)) == 1 else values))
 
 
-def _fed_otherwise(source: Path, network: FloatModel) -> tuple[str, ...]:
+def _fed_otherwise(source: Path, graph: Graph, network: FloatModel) -> tuple[str, ...]:
     """Notes if a float file takes its pictures in another way than what is made of it."""
-    graph, name = Graph.of(files.read_bytes(source)), source.name
+    name = source.name
     last = channels_last(graph)
     before, after = (list(it.shape(it.input)[1:]) for it in (graph, network.graph))
     notes = {
