@@ -123,7 +123,12 @@ class _Candidate:
     file: Path
 
 
-def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
+Maker = Callable[[Recipe, Progress], _Quantized]
+"""Makes the network of a recipe, and tells of every stage."""
+
+
+def _maker(job: Job) -> Maker:
+    """What makes each recipe once, on the pictures of a job."""
     made: dict[Recipe, _Quantized] = {}
 
     def quantized(recipe: Recipe, progress: Progress) -> _Quantized:
@@ -134,6 +139,11 @@ def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
             made[same] = _quantized(replace(job, training=None, progress=progress), recipe)
         return made[same]
 
+    return quantized
+
+
+def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
+    quantized = _maker(job)
     checked, helps = _checked(job, named, quantized)
     found = _search(job, checked) if job.settings.mixed else None
     recipe = found.recipe if found else checked
@@ -148,21 +158,23 @@ def _candidate(job: Job, named: Recipe, scratch: Path, name: str) -> _Candidate:
     return _Candidate(recipe, manifest, trial, candidate)
 
 
-def _checked(
-    job: Job, recipe: Recipe, quantized: Callable[[Recipe, Progress], _Quantized]
-) -> tuple[Recipe, Helpful | None]:
+def _checked(job: Job, recipe: Recipe, quantized: Maker) -> tuple[Recipe, Helpful | None]:
     """The recipe with what of it helps the network, if that has to be looked at."""
     if not is_checked(job.settings, job.network, recipe):
         return recipe, None
-    recipe = by_pictures(recipe, job.calibration.used)
+    pair = job.calibration
+    recipe = by_pictures(recipe, pair.used)
+    used, judges = pair.comparing(job.network.preprocessing, job.settings.seed)
+    if used is not pair.used:
+        meanwhile = replace(pair, used=used)
+        quantized = _maker(replace(job, calibration=meanwhile, observations=Observations()))
     quantized(recipe, job.progress)
     with job.progress.stage("compare with plain rounding"):
-        pictures = job.calibration.checking(job.network.preprocessing, job.settings.seed).pictures
 
         def make(candidate: Recipe) -> bytes:
             return quantized(candidate, Progress())[0]
 
-        return helpful(job.network, recipe, make, pictures)
+        return helpful(job.network, recipe, make, judges.pictures)
 
 
 def _search(job: Job, recipe: Recipe) -> Search:

@@ -18,7 +18,7 @@ from edgeeff.pictures.preprocessing import from_options
 from edgeeff.pipeline import candidates, policy
 from edgeeff.pipeline.helpful import helpful
 from edgeeff.pipeline.settings import Settings
-from edgeeff.quantization.calibration.pictures import synthetic_set
+from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import (
     Group,
@@ -159,6 +159,32 @@ def test_each_recipe_is_made_once_the_one_that_is_kept_too(tmp_path: Path, monke
     manifest = edgeeff.quantize(source, settings, PREPROCESSING).manifest
     assert manifest.corrections["left_out"] == ["equalize"]
     assert len(made) == len(set(made)) > 2
+
+
+def test_what_is_kept_is_made_with_the_pictures_that_judged_too(tmp_path: Path, monkeypatch):
+    """Each recipe is tried without them, and the one that helps is made with all."""
+    calibrated: list[set[str]] = []
+
+    def noted(model: FloatModel, recipe: Recipe, given: CalibrationSet, **options: Any) -> bytes:
+        calibrated.append(set(given.names))
+        return quantize_model(model, recipe, given, **options)
+
+    monkeypatch.setattr(candidates, "quantize_model", noted)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, picture in enumerate(synthetic_set(6, PREPROCESSING).pictures):
+        Image.fromarray(picture).save(folder / f"{number}.png")
+    source = tmp_path / "layers.tflite"
+    source.write_bytes(of_layers("RELU").content)
+    settings = Settings(output=tmp_path / "out", calibration=folder)
+    manifest = edgeeff.quantize(source, settings, PREPROCESSING).manifest
+    everything = {str(folder / f"{number}.png") for number in range(6)}
+    judged = {str(folder / f"{number}.png") for number in (2, 3)}
+    assert manifest.corrections["pictures"] == 2
+    *tried, made = calibrated
+    assert made == everything
+    assert len(tried) > 2
+    assert all(names == everything - judged for names in tried)
 
 
 def test_what_no_part_alone_explains_becomes_plain_rounding(small):

@@ -172,19 +172,29 @@ class CalibrationPair:
     held_out: CalibrationSet
     spare: CalibrationSet | None = None
 
-    def checking(self, preprocessing: Preprocessing, seed: int = 0) -> CalibrationSet:
-        """Pictures on which candidates are compared: none of ``held_out``.
+    def comparing(
+        self, preprocessing: Preprocessing, seed: int = 0
+    ) -> tuple[CalibrationSet, CalibrationSet]:
+        """Pictures that calibrate while candidates are compared, and others that judge them.
 
-        Those that are spare; without any, made-up ones that do not calibrate, or, where the user
-        gave pictures, some of those that do: made-up ones are too unlike them.
+        None of either is of ``held_out``. Spare pictures judge; where the user gave none to spare,
+        a third of those that calibrate, ``CHECKING`` at most, are set aside meanwhile: on pictures
+        that they were calibrated with, candidates look best that fit these alone. They are
+        neighbours in the list, since frames of a film and crops of a photograph are, too: those
+        that stay should not show the same. Made-up pictures are judged by others. One or two
+        pictures judge themselves.
         """
         if self.spare is not None:
-            return self.spare
+            return self.used, self.spare
         if self.used.synthetic:
-            return synthetic_set(CHECKING, preprocessing, seed + 2)
+            return self.used, synthetic_set(CHECKING, preprocessing, seed + 2)
         total = len(self.used.pictures)
-        count = min(CHECKING, total)
-        return subset(self.used, [i * total // count for i in range(count)])
+        count = min(CHECKING, total // 3)
+        first = (total - count) // 2
+        judges = subset(self.used, list(range(first, first + count)))
+        same = {i for i, digest in enumerate(self.used.digests) if digest in judges.digests}
+        calibrates = without(self.used, same)
+        return (calibrates, judges) if judges.names and calibrates.names else (self.used, self.used)
 
 
 def synthetic_pair(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationPair:

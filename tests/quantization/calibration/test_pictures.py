@@ -12,8 +12,11 @@ from PIL import Image
 from edgeeff.errors import InputError, UsageError
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration.pictures import (
+    CalibrationPair,
     folder_pair,
     folder_set,
+    set_of,
+    synthetic_pair,
     synthetic_set,
 )
 
@@ -133,3 +136,58 @@ def test_pictures_that_do_not_fit_into_memory_are_not_begun(
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
     with pytest.raises(UsageError, match="not enough memory: 1 calibration pictures take"):
         folder_set(tmp_path, LITE)
+
+
+def numbered(*values: int) -> CalibrationPair:
+    """Pictures of one value each that calibrate, and made-up ones that verify."""
+    pictures = np.full((len(values), 32, 32, 3), np.reshape(values, (-1, 1, 1, 1)), np.uint8)
+    return CalibrationPair(
+        set_of("numbered", pictures, tuple(map(str, range(len(values))))), synthetic_set(2, LITE)
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "judge"),
+    [
+        (3, ["1"]),
+        (9, ["3", "4", "5"]),
+        (90, [str(number) for number in range(37, 53)]),
+    ],
+)
+def test_candidates_are_judged_by_pictures_that_do_not_calibrate_meanwhile(
+    count: int, judge: list[str]
+) -> None:
+    """Neighbours in the list, and those that stay are all others."""
+    pair = numbered(*range(count))
+    calibrates, judges = pair.comparing(LITE)
+    assert list(judges.names) == judge
+    assert set(calibrates.names) == {*pair.used.names} - {*judge}
+
+
+def test_a_copy_of_a_picture_that_judges_candidates_does_not_calibrate_them() -> None:
+    calibrates, judges = numbered(0, 1, 2, 3, 3, 5, 3).comparing(LITE)
+    assert judges.names == ("2", "3")
+    assert calibrates.names == ("0", "1", "5")
+
+
+@pytest.mark.parametrize("values", [(1,), (1, 2), (1, 1, 1)])
+def test_pictures_that_none_can_be_set_aside_of_judge_themselves(values: tuple[int, ...]) -> None:
+    pair = numbered(*values)
+    assert pair.comparing(LITE) == (pair.used, pair.used)
+
+
+def test_spare_pictures_judge_candidates(tmp_path: Path) -> None:
+    for number in range(40):
+        save(tmp_path / f"{number:02d}.png", number)
+    pair = folder_pair(tmp_path, LITE, count=8)
+    calibrates, judges = pair.comparing(LITE)
+    assert calibrates is pair.used
+    assert len(judges.names) == 12
+    assert {*judges.digests}.isdisjoint({*pair.used.digests, *pair.held_out.digests})
+
+
+def test_made_up_pictures_are_judged_by_others() -> None:
+    pair = synthetic_pair(4, LITE)
+    calibrates, judges = pair.comparing(LITE)
+    assert calibrates is pair.used
+    assert {*judges.digests}.isdisjoint({*pair.used.digests, *pair.held_out.digests})
