@@ -22,6 +22,7 @@ the one, judge with those of the other.
     python benchmarks/keras_applications.py --photographs imagenet-sample-images nips2017/images
 
 With ``--keep DIR`` a second run makes no file again: it judges and times those that are there.
+With ``--seed N`` the networks of ``keras.applications`` have other random weights.
 """
 
 from __future__ import annotations
@@ -137,6 +138,7 @@ class Files:
 
     folder: Path
     word: str
+    seed: int = 0
 
     def __getitem__(self, kind: str) -> Path:
         return self.folder / f"{self.stem}-{kind}.tflite"
@@ -161,8 +163,8 @@ def build(files: Files) -> None:
     if name in PACKAGED:
         PACKAGED[name].write(Path(network.function), files.source)
         return
-    random = np.random.default_rng(0)
-    tf_keras.utils.set_random_seed(0)
+    random = np.random.default_rng(files.seed)
+    tf_keras.utils.set_random_seed(files.seed)
     model = getattr(tf_keras.applications, network.function)(
         weights=None, input_shape=(network.side, network.side, 3), **network.options
     )
@@ -284,7 +286,8 @@ def alone(*arguments: str) -> tuple[str, float]:
 
 def step(name: str, files: Files) -> tuple[str, float]:
     """One of ``STEPS``, alone."""
-    return alone(__file__, "--step", name, "--keep", str(files.folder), files.word)
+    more = ("--keep", str(files.folder), "--seed", str(files.seed))
+    return alone(__file__, "--step", name, *more, files.word)
 
 
 def by_tensorflow(files: Files) -> Made:
@@ -388,6 +391,7 @@ def main() -> None:
         metavar=("CALIBRATION", "JUDGED"),
         help="folders of photographs in the place of crops of those in packages",
     )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the weights")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("networks", nargs="*", default=list(NETWORKS), metavar="NETWORK")
     given = parser.parse_args()
@@ -398,7 +402,7 @@ def main() -> None:
         if name not in known:
             parser.error(f"{name} is none of {', '.join(known)}")
     if given.step:
-        STEPS[given.step](Files(given.keep, given.networks[0]))
+        STEPS[given.step](Files(given.keep, given.networks[0], given.seed))
     else:
         compare(given)
 
@@ -410,7 +414,9 @@ def compare(given: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = (given.keep or Path(scratch)) / _of(word)[0].replace(" ", "-")
             found = []
-            for row in rows(Files(folder, word), WAYS if given.quantize else USUAL, pictures):
+            for row in rows(
+                Files(folder, word, given.seed), WAYS if given.quantize else USUAL, pictures
+            ):
                 say(json.dumps(row))
                 found.append(row)
         if given.save:

@@ -39,6 +39,11 @@ def _share(name: str, digits: int = 1) -> Callable[[Row], str]:
     return cell
 
 
+def _answers(row: Row) -> str:
+    """Behind a random head where the network has none."""
+    return "agreement" if "agreement" in row else "agreement_random_head"
+
+
 def _points_lost(row: Row) -> str:
     return f"{row['points_lost']['value']:.2f}{_ends(row['points_lost'], '{:.2f}')}"
 
@@ -84,6 +89,8 @@ COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "judged": lambda row: str(row["judged"]),
     "worst picture, dB": _fixed("worst_image_sqnr_db", 1),
     "same answer behind a random head": _share("agreement_random_head"),
+    "same answer": lambda row: _share(_answers(row))(row),
+    "what changes": lambda row: str(row["method"]),
     "operators": lambda row: str(row["operators"]),
     "integer only": lambda row: "yes" if row["integer_only"] else "no",
     "pictures": lambda row: str(row["method"]),
@@ -196,6 +203,18 @@ TABLES: Mapping[str, Table] = {
         ("method", "calibration", "operators", "MB", "seconds", "time per run, ratio"),
         judged=False,
         provenance=False,
+    ),
+    "picture-noise": Table(
+        "picture-noise",
+        (
+            "network",
+            "what changes",
+            "judged",
+            "median picture, dB",
+            "SQNR, dB",
+            "worst picture, dB",
+            "same answer",
+        ),
     ),
     "calibration-coverage": Table(
         "calibration-coverage",
