@@ -47,7 +47,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ("weights", weights.source if weights else "of the file"),
         *_same_function(weights),
         ("recipe", (manifest.recipe or {}).get("name", "")),
-        *_corrections(manifest.corrections),
+        *corrections_rows(manifest.corrections, (manifest.recipe or {}).get("name", "")),
         ("calibration", _calibration(manifest.calibration)),
         *_coverage(manifest.calibration),
         *learned_rows(manifest.qat),
@@ -108,8 +108,8 @@ def _same_function(weights: Provenance | None) -> Rows:
     return [("float32", f"answers as the network it was made of: {apart}")]
 
 
-def _corrections(found: dict[str, Any] | None) -> Rows:
-    """What of the recipe helps this network, as far as that was looked at."""
+def corrections_rows(found: dict[str, Any] | None, recipe: str) -> Rows:
+    """What of a recipe helps this network, as far as that was looked at."""
     if found is None:
         return []
     gain = f"{found['sqnr_db'] - found['plain_db']:+.1f} dB on {found['pictures']} pictures"
@@ -117,9 +117,17 @@ def _corrections(found: dict[str, Any] | None) -> Rows:
     if found["left_out"]:
         cost = found["sqnr_db"] - found["whole_db"]
         said = (
-            f"cost {cost:.1f} dB here" if cost >= 0 else f"worth {-cost:.1f} dB, but not its time"
+            f"{cost:.1f} dB better without"
+            if cost >= 0
+            else f"worth {-cost:.1f} dB, but not the time"
         )
-        rows.append(("left out", f"{', '.join(found['left_out'])}: {said}"))
+        on = f"by the mean of these {found['pictures']} pictures, where bad answers count most"
+        median, whole = (f"{found[key]:.1f} dB" for key in ("median_db", "whole_median_db"))
+        again = f"--recipe {recipe.removesuffix(' --mixed')}"
+        rows += [
+            ("left out of the recipe", f"{', '.join(found['left_out'])}: {said}, {on}"),
+            ("with all of it", f"{whole} at their median picture, not {median}: {again}"),
+        ]
     return rows
 
 
