@@ -27,7 +27,10 @@ def layer_name(name: str) -> str:
         return name
     first = next(filter(None, name.split(";")), name)
     short = "/".join(part.rpartition(".")[2] for part in first.split("/"))
-    return short if len(short) <= LONGEST_NAME else f"…{short[1 - LONGEST_NAME :]}"
+    if len(short) <= LONGEST_NAME:
+        return short
+    end = short[1 - LONGEST_NAME :]
+    return f"…{end[max(end.find('/'), 0) :]}"
 
 
 def share(value: float | None) -> str:

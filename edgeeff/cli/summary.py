@@ -81,7 +81,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
 
 
 NO_GAIN_DB = 0.1
-"""Less than this is no gain of quantization-aware training."""
+"""Less than this is no gain of quantization-aware training, or of layers that are kept."""
 
 SHIPPED = 0.95
 """Of 64 pictures a few whose best classes are nearly as likely may be answered otherwise."""
@@ -199,7 +199,7 @@ def _held_out(terminal: Terminal, whole: dict[str, Any], mixed: dict[str, Any]) 
         f"from full int8 ({size}) on {mixed['images']} held-out pictures: {', '.join(told)}"
     )
     # Infinite is null, and cannot be surpassed.
-    if all(b is None or (a is not None and a <= b) for b, a in pairs.values()):
+    if all(b is None or (a is not None and a - b < NO_GAIN_DB) for b, a in pairs.values()):
         terminal.warn(
             "note: on pictures that chose nothing these layers gain nothing: more --calibration "
             "pictures choose better, and full int8 (without --mixed) is as good"

@@ -131,7 +131,7 @@ def test_what_was_kept_is_compared_with_full_int8_on_pictures_that_chose_nothing
 
 @pytest.mark.parametrize(
     ("median", "summed", "gains"),
-    [(15.0, 9.0, False), (14.0, 8.0, False), (14.0, 9.1, True), (None, 8.0, True)],
+    [(15.05, 9.05, False), (14.0, 8.0, False), (14.0, 9.2, True), (None, 8.0, True)],
 )
 def test_layers_that_gain_nothing_on_other_pictures_are_said_to(
     capsys: pytest.CaptureFixture[str], median: float | None, summed: float, gains: bool
