@@ -13,6 +13,26 @@ ABSENT = "-"
 Rows = list[tuple[str, str]]
 
 
+LONGEST_NAME = 60
+
+
+def layer_name(name: str) -> str:
+    """A layer's name, short enough for a table.
+
+    Converters join the names of operators that became one, and say the Python modules that each
+    class of a network lies in. Of a long name the first is shown, without modules, or its end:
+    that is what tells layers apart.
+    """
+    if len(name) <= LONGEST_NAME:
+        return name
+    first = next(filter(None, name.split(";")), name)
+    short = "/".join(part.rpartition(".")[2] for part in first.split("/"))
+    if len(short) <= LONGEST_NAME:
+        return short
+    end = short[1 - LONGEST_NAME :]
+    return f"…{end[max(end.find('/'), 0) :]}"
+
+
 def share(value: float | None) -> str:
     """A share of 0..1 as percent."""
     return ABSENT if value is None else f"{value:.1%}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeeff.cli.figures import layer_name
 from edgeeff.cli.terminal import Terminal
 from edgeeff.errors import UsageError
 
@@ -52,7 +53,7 @@ def show_errors(terminal: Terminal, errors: Sequence[LayerError]) -> None:
     shown = errors if terminal.verbose else errors[:SHOWN]
     rows = [
         [
-            error.name,
+            error.name if terminal.verbose else layer_name(error.name),
             _db(error.weight_sqnr_db),
             _db(error.activation_sqnr_db),
             _db(error.sqnr_db),

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgeeff.cli.figures import Rows, fidelity_rows, share, share_of
+from edgeeff.cli.figures import Rows, fidelity_rows, layer_name, share, share_of
 from edgeeff.cli.terminal import Terminal
 from edgeeff.shell import word
 
@@ -47,7 +47,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ("weights", weights.source if weights else "of the file"),
         *_same_function(weights),
         ("recipe", (manifest.recipe or {}).get("name", "")),
-        *_corrections(manifest.corrections),
+        *corrections_rows(manifest.corrections, (manifest.recipe or {}).get("name", "")),
         ("calibration", _calibration(manifest.calibration)),
         *_coverage(manifest.calibration),
         *learned_rows(manifest.qat),
@@ -65,7 +65,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     if manifest.fidelity and manifest.fidelity["note"]:
         terminal.say(manifest.fidelity["note"])
     if manifest.mixed:
-        _kept(terminal, manifest.mixed)
+        show_kept(terminal, manifest.mixed, manifest.fidelity)
     if manifest.tried:
         _trials(terminal, manifest.tried)
     if terminal.verbose:
@@ -81,7 +81,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
 
 
 NO_GAIN_DB = 0.1
-"""Less than this is no gain of quantization-aware training."""
+"""Less than this is no gain of quantization-aware training, or of layers that are kept."""
 
 SHIPPED = 0.95
 """Of 64 pictures a few whose best classes are nearly as likely may be answered otherwise."""
@@ -97,7 +97,7 @@ def learned_rows(qat: dict[str, Any] | None) -> Rows:
         gained += ": NO GAIN, the model without --qat is as good"
     same = f"same answer to {qat['same_answers']:.1%} of {qat['judged']} pictures as while trained"
     if qat["same_answers"] < SHIPPED:
-        same += f": NOT WHAT WAS TRAINED, farthest off is {qat['unlike_of']}"
+        same += f": NOT WHAT WAS TRAINED, farthest off is {layer_name(qat['unlike_of'])}"
     return [("trained", f"{pictures} ({qat['source']}), {gained}"), ("the file", same)]
 
 
@@ -108,8 +108,8 @@ def _same_function(weights: Provenance | None) -> Rows:
     return [("float32", f"answers as the network it was made of: {apart}")]
 
 
-def _corrections(found: dict[str, Any] | None) -> Rows:
-    """What of the recipe helps this network, as far as that was looked at."""
+def corrections_rows(found: dict[str, Any] | None, recipe: str) -> Rows:
+    """What of a recipe helps this network, as far as that was looked at."""
     if found is None:
         return []
     gain = f"{found['sqnr_db'] - found['plain_db']:+.1f} dB on {found['pictures']} pictures"
@@ -117,9 +117,17 @@ def _corrections(found: dict[str, Any] | None) -> Rows:
     if found["left_out"]:
         cost = found["sqnr_db"] - found["whole_db"]
         said = (
-            f"cost {cost:.1f} dB here" if cost >= 0 else f"worth {-cost:.1f} dB, but not its time"
+            f"{cost:.1f} dB better without"
+            if cost >= 0
+            else f"worth {-cost:.1f} dB, but not the time"
         )
-        rows.append(("left out", f"{', '.join(found['left_out'])}: {said}"))
+        on = f"by the mean of these {found['pictures']} pictures, where bad answers count most"
+        median, whole = (f"{found[key]:.1f} dB" for key in ("median_db", "whole_median_db"))
+        again = f"--recipe {recipe.removesuffix(' --mixed')}"
+        rows += [
+            ("left out of the recipe", f"{', '.join(found['left_out'])}: {said}, {on}"),
+            ("with all of it", f"{whole} at their median picture, not {median}: {again}"),
+        ]
     return rows
 
 
@@ -129,7 +137,7 @@ def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:
             trial["recipe"],
             size_of(trial["bytes"]),
             same_answers(trial),
-            "no error" if trial["sqnr_db"] is None else f"{trial['sqnr_db']:.1f} dB",
+            _decibels(trial["sqnr_db"]),
             _drop(trial["drop"]),
             ", ".join(trial["failed"]) or "passed",
         ]
@@ -155,13 +163,13 @@ def _drop(drop: Sequence[float] | None) -> str:
     return "unknown" if drop is None else f"{drop[0]:.2f} ({drop[1]:.2f} to {drop[2]:.2f})"
 
 
-def _kept(terminal: Terminal, mixed: dict[str, Any]) -> None:
+def show_kept(terminal: Terminal, mixed: dict[str, Any], held_out: dict[str, Any] | None) -> None:
     """Show what a search for layers to keep found, in the order in which they joined."""
-    whole = mixed["full_integer"]
-    rows = [["nothing", "", f"{mixed['sqnr_db']:.1f} dB", "", ""]]
+    named = str if terminal.verbose else layer_name
+    rows = [["nothing (full integer)", "", f"{mixed['sqnr_db']:.1f} dB", "", ""]]
     rows += [
         [
-            ", ".join(run["blocks"]),
+            ", ".join(map(named, run["blocks"])),
             run["precision"],
             f"{run['sqnr_db']:.1f} dB",
             f"{run['added_bytes'] / 1e3:.1f} kB",
@@ -170,12 +178,36 @@ def _kept(terminal: Terminal, mixed: dict[str, Any]) -> None:
         for run in mixed["kept"]
     ]
     columns = ["kept, one after the other", "in", ">SQNR", ">bytes", ">time"]
-    terminal.table(columns, rows, title=f"SQNR on {mixed['pictures']} calibration pictures")
-    if whole["fidelity"] is not None:
-        size, ratio = size_of(whole["bytes"]), whole["fidelity"]["sqnr_db"]
-        terminal.say(f"full int8 has {size} and {ratio:.1f} dB on the held-out pictures")
+    chosen_on = f"{mixed['pictures']} calibration pictures, on which the layers were chosen"
+    terminal.table(columns, rows, title=f"SQNR by the mean of {chosen_on}")
     if not mixed["kept"]:
         terminal.warn("note: nothing was worth its cost within the budget: this is full int8")
+    elif held_out is not None and mixed["full_integer"]["fidelity"] is not None:
+        _held_out(terminal, mixed["full_integer"], held_out)
+
+
+def _held_out(terminal: Terminal, whole: dict[str, Any], mixed: dict[str, Any]) -> None:
+    """Compare a mixed network with full int8 on pictures that chose nothing."""
+    kinds = {"median_image_sqnr_db": "median picture", "sqnr_db": "all together"}
+    pairs = {kind: (whole["fidelity"][key], mixed[key]) for key, kind in kinds.items()}
+    told = [
+        f"{kind} {_decibels(before)} → {_decibels(after)}"
+        for kind, (before, after) in pairs.items()
+    ]
+    size = size_of(whole["bytes"])
+    terminal.say(
+        f"from full int8 ({size}) on {mixed['images']} held-out pictures: {', '.join(told)}"
+    )
+    # Infinite is null, and cannot be surpassed.
+    if all(b is None or (a is not None and a - b < NO_GAIN_DB) for b, a in pairs.values()):
+        terminal.warn(
+            "note: on pictures that chose nothing these layers gain nothing: more --calibration "
+            "pictures choose better, and full int8 (without --mixed) is as good"
+        )
+
+
+def _decibels(ratio: float | None) -> str:
+    return "no error" if ratio is None else f"{ratio:.1f} dB"
 
 
 def size_of(count: int | None) -> str:
@@ -187,7 +219,7 @@ def size_of(count: int | None) -> str:
 
 
 def _end(tensor: dict[str, Any]) -> str:
-    words = f"{tensor['name']} {tensor['dtype']}{tensor['shape']}"
+    words = f"{layer_name(tensor['name'])} {tensor['dtype']}{tensor['shape']}"
     if tensor["scale"] is None:
         return words
     return f"{words}, scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}"

@@ -98,7 +98,7 @@ def command(
     if resume is not None:
         if given or config or output or force:
             raise UsageError("--resume goes alone", "a run's settings stay as they are")
-        with _told_how_to_go_on(terminal, resume, after):
+        with _told_how_to_go_on(terminal, resume, after, b""):
             run = _gone_on(resume, progress, on_epoch, qat=qat)
         _say_notes(terminal, run, said)
         _finish(terminal, run, qat=qat, steps=qat_steps)
@@ -108,7 +108,7 @@ def command(
         table |= {name: given.get(name) for name in ("data", "dataset")}
     settings = settings_of(table, str(config or "the command line"))
     output = output or ARTIFACTS / f"efficientnet-{settings.variant}-run"
-    with _told_how_to_go_on(terminal, output, after):
+    with _told_how_to_go_on(terminal, output, after, _document(output)):
         run = train(settings, output, force=force, progress=progress, on_epoch=on_epoch)
     _say_notes(terminal, run, said)
     _finish(terminal, run, qat=qat, steps=qat_steps)
@@ -186,16 +186,47 @@ def _words_of_qat(qat: bool, steps: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _told_how_to_go_on(terminal: Terminal, output: Path, after: str) -> Iterator[None]:
-    """Say how a run goes on that is interrupted after its first epoch, ``after`` included."""
-    from edgeeff.training import runs
+def _told_how_to_go_on(
+    terminal: Terminal, output: Path, after: str, former: bytes
+) -> Iterator[None]:
+    """Say what is saved of a run that is interrupted, and how it goes on.
 
+    Args:
+        terminal: to say it on.
+        output: folder of the run.
+        after: options of what was to come after it.
+        former: the document of a run there that this one is not.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        if (output / runs.STATE).exists():
-            terminal.warn(f"note: edgeeff train --resume {word(output)}{after} goes on")
+        again = f"edgeeff train --resume {word(output)}{after}"
+        terminal.warn(f"note: {_stopped(output, again, former)}")
         raise
+
+
+def _document(folder: Path) -> bytes:
+    """What a run in a folder says of itself; nothing if there is none."""
+    from edgeeff import files
+    from edgeeff.training import runs
+
+    return files.read_bytes(folder / runs.DOCUMENT) if runs.is_run(folder) else b""
+
+
+def _stopped(folder: Path, again: str, former: bytes) -> str:
+    """What is saved of a run that was interrupted, and the line that goes on."""
+    from edgeeff.training import runs
+
+    if _document(folder) in (b"", former):
+        return "stopped before the training began: nothing of it is saved"
+    run = runs.read_run(folder)
+    if run.finished:
+        return f"stopped after all epochs: the run in {folder} is finished"
+    if not run.best:
+        return f"stopped in the first epoch, nothing of it is saved: {again} begins it anew"
+    saved = f"{len(run.epochs)} of {run.plan['epochs']} epochs are saved in {folder}"
+    best = f"the best, {run.best.epoch}, names {run.best.val_top1:.2%} of val right"
+    return f"stopped: {saved} ({best}): {again} goes on"
 
 
 def _line(run: Run, left: float) -> str:

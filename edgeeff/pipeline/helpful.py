@@ -61,6 +61,9 @@ class Helpful:
         sqnr_db: of the logits, with what is left.
         whole_db: with the whole recipe.
         plain_db: of plain rounding.
+        median_db: as ``sqnr_db``, at the median picture, which has no say: what is left is best by
+            the mean, to which pictures that are answered badly add most.
+        whole_median_db: likewise with the whole recipe.
         pictures: on how many this was measured. Each counts by the mean of its own signal and
             that of all. Where a recipe that leaves no odd pictures out gains less in the sum
             over them (``BY_FEW`` are chance), that gain is added to ``plain_db`` for the first two.
@@ -70,6 +73,8 @@ class Helpful:
     sqnr_db: float
     whole_db: float
     plain_db: float
+    median_db: float
+    whole_median_db: float
     pictures: int
 
     def to_json(self) -> dict[str, Any]:
@@ -96,19 +101,20 @@ def helpful(
     """
     truth = _logits(network, network.graph, pictures)
 
-    def of_pictures(candidate: Recipe) -> tuple[float, float]:
-        """In decibels, of the mean picture and of all together."""
+    def of_pictures(candidate: Recipe) -> tuple[float, float, float]:
+        """In decibels, of the mean picture, of all together and of the median picture."""
         errors = image_errors(truth, _logits(network, quantize(candidate), pictures))
         # By its own signal alone a picture whose logits are nearly zero would own the mean.
         usual = (errors.signal + errors.signal.mean()) / 2
         shares = errors.noise / np.maximum(usual, 1e-30)
         together = errors.noise.sum() / max(errors.signal.sum(), 1e-30)
-        return _decibels(shares.mean()), _decibels(together)
+        return _decibels(shares.mean()), _decibels(together), _decibels(np.median(shares))
 
-    plain, plain_together = of_pictures(_plain(recipe))
+    plain, plain_together, plain_median = of_pictures(_plain(recipe))
+    medians = {_plain(recipe): plain_median}
 
     def measured(candidate: Recipe) -> float:
-        mean, together = of_pictures(candidate)
+        mean, together, medians[candidate] = of_pictures(candidate)
         # Without odd pictures a recipe gives up the few that own the sum.
         gives_up = recipe.ranges.odd > 0
         return mean if gives_up else min(mean, plain + together - plain_together + BY_FEW)
@@ -130,7 +136,8 @@ def helpful(
     fewer = _with_fewer_groups(kept) if network.variant is None else None
     if fewer is not None and (found := measured(fewer)) > best - WORTH:
         best, left_out, kept = found, (*left_out, FURTHER), fewer
-    helps = Helpful(left_out, best, whole, plain, len(pictures))
+    at_median = medians[kept], medians[recipe]
+    helps = Helpful(left_out, best, whole, plain, *at_median, len(pictures))
     return (spelled(kept) if left_out else recipe), helps
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.errors import UsageError
+from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import image_errors
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
@@ -29,11 +30,9 @@ from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.quantization.corrections.corrected import Corrected, correct_network
 from edgeeff.quantization.quantize import Ends, assemble, fed_by
 from edgeeff.quantization.recipes.recipe import HigherPrecision, Recipe
-from edgeeff.tflite.feeding import feeding
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
-from edgeeff.tflite.logits import cut_at_logits
-from edgeeff.tflite.runner import Runner, dequantize
+from edgeeff.tflite.runner import Runner
 
 LONGEST = 3
 """Blocks in a run: the rounding between two blocks goes only if both are kept."""
@@ -190,8 +189,8 @@ def search(
     with progress.stage("choose layers to keep"):
         kept = _greedy(trial, start, tried)
     chosen = trial.with_kept([(run.blocks, run.precision) for run in kept])
-    whole = assemble(network, recipe, preprocessing, ends)
-    return Search(_spelled(chosen), whole, start.sqnr_db, tuple(kept), tuple(tried), len(pictures))
+    whole, runs_tried = trial.whole, tuple(tried)
+    return Search(_spelled(chosen), whole, start.sqnr_db, tuple(kept), runs_tried, len(pictures))
 
 
 def _spelled(recipe: Recipe) -> Recipe:
@@ -231,7 +230,8 @@ Run = tuple[tuple[str, ...], str]
 class _Trial:
     """One network, corrected once, on which runs of blocks are tried.
 
-    What is written and run for that ends at the logits, where it is judged.
+    Each is judged at the logits as the file gives them: a layer that is kept in float before a
+    softmax in integers gives its answers to that one's grid.
     """
 
     def __init__(
@@ -244,13 +244,11 @@ class _Trial:
         ends: Ends,
     ) -> None:
         self.recipe, self.preprocessing, self.budget = recipe, preprocessing, budget
-        self.pictures, self.ends = pictures, Ends(ends.input, "float32")
+        self.pictures, self.ends = pictures, ends
         self.blocks = blocks_of(network.graph)
-        content = cut_at_logits(network.in_float(network.unrounded)).content()
-        self.truth = outputs(content, pictures, preprocessing)
-        cut = replace(network, graph=cut_at_logits(network.graph))
-        self.network = cut = fed_by(cut, preprocessing, ends)
-        self.whole = assemble(cut, recipe, preprocessing, self.ends)
+        self.truth = self._logits(network.in_float(network.unrounded))
+        self.network = fed_by(network, preprocessing, ends)
+        self.whole = assemble(self.network, recipe, preprocessing, ends)
         timed = budget.latency_percent is not None
         self.start = Kept((), "", self._sqnr_db(self.whole), 0, 0.0 if timed else None)
 
@@ -286,21 +284,15 @@ class _Trial:
         exceptions = tuple(HigherPrecision(key, layers=names[key]) for key in names)
         return replace(self.recipe, exceptions=exceptions)
 
+    def _logits(self, model: bytes | Graph) -> npt.NDArray[np.float32]:
+        return Classifier(model, self.preprocessing)(self.pictures).logits
+
     def _sqnr_db(self, content: bytes) -> float:
-        errors = image_errors(self.truth, outputs(content, self.pictures, self.preprocessing))
+        errors = image_errors(self.truth, self._logits(content))
         # Of the mean over pictures, each by its own signal: none owns the sum.
         return float(
             -10 * np.log10((errors.noise / np.maximum(errors.signal, 1e-30)).mean() + 1e-12)
         )
-
-
-def outputs(
-    content: bytes, pictures: npt.NDArray[np.uint8], preprocessing: Preprocessing
-) -> npt.NDArray[np.float32]:
-    """Real values of a network's output, float32 [pictures, classes]."""
-    runner = Runner(content)
-    image, output = runner.inputs[0], runner.outputs[0]
-    return dequantize(runner.run_all(pictures, feeding(image, preprocessing))[0], output)
 
 
 def _greedy(trial: _Trial, start: Kept, tried: Sequence[Kept]) -> list[Kept]:

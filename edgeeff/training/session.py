@@ -155,9 +155,14 @@ class Session:
         return np.asarray(counts.sum() / (len(counts) * counts), np.float32)
 
     def _keeps_batchnorm(self) -> bool:
-        how = self._settings.batchnorm
-        few = self.plan.batch < FEW_FOR_STATISTICS and self.weights.source != "none"
-        return how == "frozen" or (how == "auto" and few)
+        # Untrained weights have no statistics to keep.
+        few = self._few_for_statistics and self.weights.source != "none"
+        return self._settings.batchnorm == "frozen" or few
+
+    @property
+    def _few_for_statistics(self) -> bool:
+        """Whether a step is too small for BatchNorm, and it was left to us what to do."""
+        return self._settings.batchnorm == "auto" and self.plan.batch < FEW_FOR_STATISTICS
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -171,8 +176,13 @@ class Session:
             )
         if self.plan.batch < self._settings.batch:
             found.append(f"a step takes {self.plan.batch} pictures, for there are few")
-        if self._frozen and self._settings.batchnorm == "auto":
-            found.append("steps of so few pictures leave BatchNorm as the weights have it")
+        if self._few_for_statistics:
+            found.append(
+                "steps of so few pictures leave BatchNorm as the weights have it"
+                if self._frozen
+                else "untrained weights have no statistics of BatchNorm, so it follows steps of "
+                'few pictures: batchnorm = "frozen" in --config may learn more'
+            )
         if (self._class_weights != 1).any():
             found.append("the classes are uneven: pictures of rare ones count more")
         return tuple(found)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from edgeeff.cli.figures import fidelity_rows
+import pytest
+
+from edgeeff.cli.figures import LONGEST_NAME, fidelity_rows, layer_name
 
 FOUND = {
     "images": 20,
@@ -50,3 +52,23 @@ def test_equal_answers_have_no_error() -> None:
     found = dict(fidelity_rows(FOUND | {"median_image_sqnr_db": None, "sqnr_db": None}))
     assert found["SQNR, median picture"] == "no error: good"
     assert found["SQNR, all together"] == "no error"
+
+
+FUSED = "net.Net/torch.nn.modules.container.Sequential_{0}/torch.nn.modules.conv.Conv2d_{1}"
+
+
+@pytest.mark.parametrize("part", [";", ";;"])
+def test_of_a_long_name_of_several_operators_the_first_is_told_without_modules(part: str) -> None:
+    name = part.join((FUSED.format(3, 0), FUSED.format(3, 1), "2"))
+    assert layer_name(name) == "Net/Sequential_3/Conv2d_0"
+
+
+def test_of_a_name_that_is_still_too_long_the_end_is_told() -> None:
+    short = layer_name("/".join(f"block{number}" for number in range(99)))
+    assert short == "…/block92/block93/block94/block95/block96/block97/block98"
+    assert len(layer_name("x" * 99)) == LONGEST_NAME
+
+
+@pytest.mark.parametrize("name", ["stem_conv", "a.b/c.d;e", "x" * LONGEST_NAME])
+def test_a_short_name_stays_as_it_is(name: str) -> None:
+    assert layer_name(name) == name

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from edgeeff.cli.summary import learned_rows, same_answers, size_of
+from edgeeff.cli.summary import corrections_rows, learned_rows, same_answers, show_kept, size_of
+from edgeeff.cli.terminal import Terminal
 
 LEARNED: dict[str, Any] = {
     **{"steps": 20, "batch": 16, "count": 160, "source": "photos"},
@@ -56,3 +57,83 @@ def test_a_share_of_few_pictures_is_a_count_with_its_interval() -> None:
 @pytest.mark.parametrize("former", [{"agreement": 0.9375}, {"agreement": 0.9375, "images": 0}])
 def test_a_manifest_that_does_not_count_pictures_has_its_share_alone(former) -> None:
     assert same_answers(former) == "93.8%"
+
+
+HELPFUL: dict[str, Any] = {
+    "left_out": ["ranges", "group"],
+    "sqnr_db": 12.6,
+    "whole_db": -5.9,
+    "plain_db": 11.0,
+    "median_db": 13.1,
+    "whole_median_db": 19.7,
+    "pictures": 16,
+}
+
+
+def test_what_was_left_out_is_said_with_where_that_was_seen_and_how_to_keep_it() -> None:
+    told = dict(corrections_rows(HELPFUL, "int8-swish --mixed"))
+    assert told == {
+        "against plain rounding": "+1.6 dB on 16 pictures",
+        "left out of the recipe": "ranges, group: 18.5 dB better without, by the mean of these "
+        "16 pictures, where bad answers count most",
+        "with all of it": "19.7 dB at their median picture, not 13.1 dB: --recipe int8-swish",
+    }
+
+
+def test_a_recipe_that_helps_whole_has_nothing_left_out() -> None:
+    assert len(corrections_rows(HELPFUL | {"left_out": []}, "int8")) == 1
+
+
+LONG = ";".join(f"net.Net/torch.nn.Sequential_{n}/torch.nn.Conv2d" for n in (1, 2))
+MIXED: dict[str, Any] = {
+    "sqnr_db": 14.0,
+    "pictures": 24,
+    "kept": [
+        {
+            "blocks": [LONG],
+            "precision": "float16",
+            "sqnr_db": 17.6,
+            "added_bytes": 900,
+            "slower_percent": None,
+        }
+    ],
+    "full_integer": {
+        "bytes": 100_000,
+        "fidelity": {"sqnr_db": 9.0, "median_image_sqnr_db": 15.0},
+    },
+}
+
+
+def kept(capsys: pytest.CaptureFixture[str], median: float | None, summed: float | None) -> Any:
+    held_out = {"images": 12, "sqnr_db": summed, "median_image_sqnr_db": median}
+    show_kept(Terminal(), MIXED, held_out)
+    return capsys.readouterr()
+
+
+def test_a_search_is_shown_from_full_integer_on_with_short_names(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [line.split("  ")[0] for line in kept(capsys, 16.0, 9.1).out.splitlines()]
+    assert "nothing (full integer)" in rows
+    assert "Net/Sequential_1/Conv2d" in rows
+
+
+def test_what_was_kept_is_compared_with_full_int8_on_pictures_that_chose_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = kept(capsys, 16.0, 9.1)
+    assert (
+        "from full int8 (0.10 MB) on 12 held-out pictures: median picture 15.0 dB → 16.0 dB, "
+        "all together 9.0 dB → 9.1 dB"
+    ) in said.out
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("median", "summed", "gains"),
+    [(15.05, 9.05, False), (14.0, 8.0, False), (14.0, 9.2, True), (None, 8.0, True)],
+)
+def test_layers_that_gain_nothing_on_other_pictures_are_said_to(
+    capsys: pytest.CaptureFixture[str], median: float | None, summed: float, gains: bool
+) -> None:
+    assert ("gain nothing" in kept(capsys, median, summed).err) is not gains

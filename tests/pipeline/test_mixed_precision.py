@@ -8,7 +8,7 @@ from edgeeff.cli import main
 from edgeeff.errors import UsageError
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import fidelity
-from edgeeff.pictures.preprocessing import Preprocessing
+from edgeeff.pictures.preprocessing import Preprocessing, from_options
 from edgeeff.pipeline.mixed_precision import Budget, blocks_of, search
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.float_graph import float_graph
@@ -16,6 +16,7 @@ from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import find_recipe, parse
 from edgeeff.tflite.float_model import FloatModel
 from tests import networks
+from tests.small_classifiers import SmallClassifier
 
 BUDGET = 6000
 
@@ -87,6 +88,21 @@ def test_what_is_kept_stays_within_the_budget(tiny, found):
 def test_each_step_takes_off_noise(found):
     ratios = [found.sqnr_db, *(kept.sqnr_db for kept in found.kept)]
     assert ratios == sorted(ratios)
+
+
+def test_a_layer_in_float_before_a_softmax_in_integers_is_judged_as_the_file_has_it():
+    """Its logits go to the softmax's grid."""
+    net, how = SmallClassifier(16), from_options(16, "127.5", "127.5", "bilinear:1")
+    layer = net.convolution(net.image, 8, stride=2, activation="RELU6")
+    logits = net.dense(net.mean(layer), 5)
+    model = FloatModel(net.content(net.alone(logits, "SOFTMAX")), how)
+    pictures, plain = synthetic_set(8, how), find_recipe("int8-plain")
+    found = search(model, plain, pictures, Budget(bytes=BUDGET))
+    assert model.graph.name(logits) in found.kept[-1].blocks
+    file = quantize_model(model, found.recipe, pictures)
+    truth, own = (Classifier(it, how)(pictures.pictures).logits for it in (model.content, file))
+    shares = np.square(truth - own).sum(axis=1) / np.square(truth).sum(axis=1)
+    assert found.kept[-1].sqnr_db == pytest.approx(-10 * np.log10(shares.mean()), abs=0.01)
 
 
 @pytest.mark.slow

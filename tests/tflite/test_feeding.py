@@ -19,7 +19,6 @@ from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.layers.runs import Network
 from edgeeff.pictures.preprocessing import FAMILIES, Preprocessing, of_family
 from edgeeff.pictures.synthetic import synthetic_pictures
-from edgeeff.pipeline.mixed_precision import outputs
 from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.input_grid import RAW, pixel_grid
 from edgeeff.tflite.feeding import feeding
@@ -201,7 +200,3 @@ class TestEverythingThatRunsAModelFeedsTheSame:
         how = Preprocessing(SIZE, preprocessing.mean, preprocessing.std, "bilinear", 1.0)
         picture_times(session, [picture], how, report=lambda done: None)
         assert (session.outputs()[0] == wanted).all()
-
-    def test_mixed_precision(self, content, tensor, preprocessing, pixels, wanted):
-        found = outputs(content, pixels[None], preprocessing)
-        assert (found == dequantize(wanted, tensor)).all()

@@ -82,6 +82,17 @@ def test_steps_of_few_pictures_leave_batchnorm_as_it_was(of_twenty, finished):
 
 
 @pytest.mark.slow
+def test_untrained_weights_have_no_batchnorm_to_leave_as_it_was(settings, tmp_path):
+    photos = class_folders(tmp_path / "photos", {"bright": 10, "dark": 10})
+    run = train(settings(dataset=None, data=photos, epochs=1), tmp_path / "run")
+    assert run.plan["batch"] == 2
+    assert any('batchnorm = "frozen" in --config' in note for note in run.notes)
+    means = {name: values for name, values in last(run).items() if name.endswith("/moving_mean")}
+    assert means
+    assert all(values.any() for values in means.values())
+
+
+@pytest.mark.slow
 def test_classes_of_other_names_begin_with_a_new_classifier(from_digits, tmp_path):
     counts = {f"class{number}": 4 for number in range(10)}
     photos = class_folders(tmp_path / "ten", counts)

@@ -16,6 +16,7 @@ from edgeeff import files, foreign
 from edgeeff.errors import InputError, UsageError, unknown_name
 from edgeeff.foreign import shown
 from edgeeff.quantization.recipes import layer_names, shipped
+from edgeeff.quantization.recipes.idle import idle_values
 
 SCHEMES = ("int8", "int16x8", "dynamic", "weight-only", "float16", "float32")
 STATIC = ("int8", "int16x8")
@@ -257,6 +258,12 @@ class Recipe:
         return next((c for c in self.corrections if isinstance(c, kind)), None)
 
     @property
+    def parts(self) -> dict[str, Any]:
+        """The recipe itself, its ranges and each kind of correction, with defaults if absent."""
+        kinds = {kind: self.correction(type_) or type_() for kind, type_ in CORRECTIONS.items()}
+        return {"recipe": self, "ranges": self.ranges, **kinds}
+
+    @property
     def static(self) -> bool:
         """Whether activations are quantized, by ranges that calibration finds."""
         return self.scheme in STATIC
@@ -292,7 +299,7 @@ def find_recipe(name: str) -> Recipe:
 
 
 def parse(name: str, text: str) -> Recipe:
-    """Read a recipe. Raises ``InputError`` for unknown keys, wrong types and impossible orders."""
+    """Read a recipe. Raises ``InputError`` for what is unknown, malformed or without effect."""
     table = foreign.toml_table(text, f"recipe {name} is not TOML", "see edgeeff recipes NAME")
     allowed = {"summary", "scheme", "ranges", "corrections", "exceptions"}
     _refuse_unknown(name, "recipe", table, allowed)
@@ -309,6 +316,9 @@ def parse(name: str, text: str) -> Recipe:
         text,
     )
     _check_order(recipe)
+    for idle in idle_values(recipe.parts):
+        what = f"{idle.part}.{idle.key} = {shown(idle.value)} does nothing with {idle.beside}"
+        raise _bad(name, what, f"leave it out: it goes with {idle.wanted}")
     return recipe
 
 
