@@ -174,7 +174,8 @@ def _checked(job: Job, recipe: Recipe, quantized: Maker) -> tuple[Recipe, Helpfu
         def make(candidate: Recipe) -> bytes:
             return quantized(candidate, Progress())[0]
 
-        return helpful(job.network, recipe, make, judges.pictures)
+        own = not used.synthetic
+        return helpful(job.network, recipe, make, judges.pictures, photographs=own)
 
 
 def _search(job: Job, recipe: Recipe) -> Search:
