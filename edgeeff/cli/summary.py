@@ -114,11 +114,8 @@ def corrections_rows(found: dict[str, Any] | None, recipe: str) -> Rows:
         return []
     gain = f"{found['sqnr_db'] - found['plain_db']:+.1f} dB on {found['pictures']} pictures"
     rows = [("against plain rounding", gain)]
-    fitted = found["fitted_db"]
-    if fitted is not None:
-        rows.append(("weights", f"fitted to what layers make of your pictures: {fitted:+.1f} dB"))
     if found["left_out"]:
-        cost = found["sqnr_db"] - (fitted or 0) - found["whole_db"]
+        cost = found["sqnr_db"] - found["whole_db"]
         said = (
             f"{cost:.1f} dB better without"
             if cost >= 0

@@ -174,8 +174,7 @@ def _checked(job: Job, recipe: Recipe, quantized: Maker) -> tuple[Recipe, Helpfu
         def make(candidate: Recipe) -> bytes:
             return quantized(candidate, Progress())[0]
 
-        own = not used.synthetic
-        return helpful(job.network, recipe, make, judges.pictures, photographs=own)
+        return helpful(job.network, recipe, make, judges.pictures)
 
 
 def _search(job: Job, recipe: Recipe) -> Search:

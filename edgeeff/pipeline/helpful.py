@@ -5,8 +5,7 @@ cost more than it brings. So its result is held against plain rounding of the sa
 it falls behind, one part after the other is left out until it does not. Equalization is left out
 wherever the rest is better: channels that are scaled up are cut off on pictures that wake them
 more than those seen did, which ruins a few pictures of some networks and none of others. Groups of
-channels cost time: of a network that is no variant they are as few as are as good. Weights that
-keep what layers make of photographs, in place of themselves, are tried where a recipe has none.
+channels cost time: of a network that is no variant they are as few as are as good.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from edgeeff.evaluation.classifier import Classifier
 from edgeeff.evaluation.fidelity import image_errors
 from edgeeff.quantization.corrections.equalization import scalable_groups
 from edgeeff.quantization.float_graph import correctable
-from edgeeff.quantization.recipes.recipe import CORRECTIONS, Group, Recipe, Round, find_recipe
+from edgeeff.quantization.recipes.recipe import CORRECTIONS, Group, Recipe, find_recipe
 from edgeeff.quantization.recipes.spelling import spelled
 from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
@@ -52,13 +51,6 @@ ENOUGH_DB, WORTH = 18.0, 1.0
 further ones have to help. In the EfficientNetB0 of keras.applications they took a tenth of the time
 and brought 0.9 dB of 16 pictures, and nothing at the median of others."""
 
-FIT_WORTH = 0.5
-"""Decibels that weights have to bring which keep what layers make of the user's pictures, in place
-of themselves. On trained networks they brought up to 3 dB, and cost random ones 2."""
-
-FEWEST_FOR_A_FIT = 8
-"""Pictures that tell whether they do."""
-
 
 @dataclass(frozen=True)
 class Helpful:
@@ -66,8 +58,6 @@ class Helpful:
 
     Attributes:
         left_out: parts of the recipe: kinds of corrections, ``ranges``, or ``FURTHER``.
-        fitted_db: what it brought that weights keep what layers make of the user's pictures;
-            ``None``: they do not.
         sqnr_db: of the logits, with what is left.
         whole_db: with the whole recipe.
         plain_db: of plain rounding.
@@ -80,7 +70,6 @@ class Helpful:
     """
 
     left_out: tuple[str, ...]
-    fitted_db: float | None
     sqnr_db: float
     whole_db: float
     plain_db: float
@@ -98,17 +87,14 @@ def helpful(
     recipe: Recipe,
     quantize: Callable[[Recipe], bytes],
     pictures: npt.NDArray[np.uint8],
-    *,
-    photographs: bool = False,
 ) -> tuple[Recipe, Helpful]:
-    """The recipe without what costs more than it brings, and with what brings more.
+    """The recipe without what costs more than it brings.
 
     Args:
         network: the float network.
         recipe: of a scheme with ranges.
         quantize: makes the network of a recipe.
         pictures: uint8 [count, height, width, 3]; best those that calibration does not see.
-        photographs: both these and those that calibrate are the user's.
 
     Returns:
         The recipe, spelled out if anything of it changed, and what was measured.
@@ -120,12 +106,8 @@ def helpful(
     fewer = _with_fewer_groups(kept) if network.variant is None else None
     if fewer is not None and (found := judge(fewer)) > best - WORTH:
         best, left_out, kept = found, (*left_out, FURTHER), fewer
-    gain = None
-    fitted = _fitted(kept) if photographs and len(pictures) >= FEWEST_FOR_A_FIT else None
-    if fitted is not None and (found := judge(fitted)) > best + FIT_WORTH:
-        best, gain, kept = found, found - best, fitted
     median, whole_median = (judge.measured(it).median for it in (kept, recipe))
-    helps = Helpful(left_out, gain, best, whole, judge.plain, median, whole_median, len(pictures))
+    helps = Helpful(left_out, best, whole, judge.plain, median, whole_median, len(pictures))
     return (spelled(kept) if kept != recipe else recipe), helps
 
 
@@ -221,16 +203,6 @@ def _with_fewer_groups(recipe: Recipe) -> Recipe | None:
         return None
     fewer = replace(rule, enough_db=ENOUGH_DB)
     corrections = tuple(fewer if it is rule else it for it in recipe.corrections)
-    return replace(recipe, corrections=corrections)
-
-
-def _fitted(recipe: Recipe) -> Recipe | None:
-    """With weights that keep what layers make; ``None``: it rounds none, or they do already."""
-    rule = recipe.correction(Round)
-    if rule is None or rule.method != "gptq" or rule.target == "outputs":
-        return None
-    fitted = replace(rule, target="outputs", synthetic=0.0)
-    corrections = tuple(fitted if it is rule else it for it in recipe.corrections)
     return replace(recipe, corrections=corrections)
 
 

@@ -61,7 +61,6 @@ def test_a_manifest_that_does_not_count_pictures_has_its_share_alone(former) -> 
 
 HELPFUL: dict[str, Any] = {
     "left_out": ["ranges", "group"],
-    "fitted_db": None,
     "sqnr_db": 12.6,
     "whole_db": -5.9,
     "plain_db": 11.0,
@@ -79,12 +78,6 @@ def test_what_was_left_out_is_said_with_where_that_was_seen_and_how_to_keep_it()
         "16 pictures, where bad answers count most",
         "with all of it": "19.7 dB at their median picture, not 13.1 dB: --recipe int8-swish",
     }
-
-
-def test_what_a_fit_brought_is_no_cost_of_what_was_left_out() -> None:
-    told = dict(corrections_rows(HELPFUL | {"fitted_db": 1.5}, "int8"))
-    assert told["weights"] == "fitted to what layers make of your pictures: +1.5 dB"
-    assert "17.0 dB better without" in told["left out of the recipe"]
 
 
 def test_a_recipe_that_helps_whole_has_nothing_left_out() -> None:

@@ -23,7 +23,6 @@ from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import (
     Group,
     Recipe,
-    Round,
     find_recipe,
     named_recipes,
     parse,
@@ -145,40 +144,6 @@ def test_groups_that_bring_less_than_their_time_are_left_out(variant, worth_db, 
     assert found.sqnr_db - found.whole_db == pytest.approx(
         -worth_db if enough_db == 18 else 0, abs=0.01
     )
-
-
-@pytest.mark.parametrize(
-    ("worth_db", "count", "photographs", "fitted"),
-    [(0.6, 8, True, True), (0.4, 8, True, False), (6, 7, True, False), (6, 8, False, False)],
-)
-def test_weights_are_fitted_to_photographs_where_others_show_that_it_helps(
-    worth_db, count, photographs, fitted
-):
-    recipe = find_recipe("int8")
-
-    def quantize(candidate: Recipe) -> bytes:
-        rule = candidate.correction(Round)
-        worth = worth_db if rule and rule.target == "outputs" else 0
-        return ending("MUL", value=1 - 0.01 / 10 ** (worth / 20))
-
-    network = FloatModel(ending("MUL", value=1.0), UNIT)
-    pictures = synthetic_set(count, UNIT).pictures
-    kept, found = helpful(network, recipe, quantize, pictures, photographs=photographs)
-    rounding = recipe.correction(Round)
-    wanted = replace(rounding, target="outputs", synthetic=0.0) if fitted else rounding
-    assert kept.correction(Round) == wanted
-    assert found.left_out == ()
-    assert found.fitted_db == (pytest.approx(worth_db, abs=0.01) if fitted else None)
-
-
-def test_a_recipe_that_fits_weights_already_is_left_as_it_is():
-    network = FloatModel(ending("MUL", value=1.0), UNIT, "b0")
-    recipe = find_recipe("int8-swish")
-    pictures = synthetic_set(8, UNIT).pictures
-    noisy = ending("MUL", value=0.99)
-    kept, found = helpful(network, recipe, lambda it: noisy, pictures, photographs=True)
-    assert kept is recipe
-    assert found.fitted_db is None
 
 
 def test_equalization_is_left_out_where_the_rest_is_better():
