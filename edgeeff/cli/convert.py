@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.quantize import settings_options
 from edgeeff.cli.summary import summary, trials_shown
 from edgeeff.cli.terminal import Terminal, common_options
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from edgeeff.quantization.recipes.recipe import Recipe
 
 
-@click.command("convert", short_help="From a network's name to a verified int8 .tflite.")
+@click.command(
+    "convert", cls=Command, short_help="From a network's name to a verified int8 .tflite."
+)
 @click.option("--variant", help="Such as b0 or lite0: edgeeff variants lists them.")
 @click.option("--model", type=click.Path(path_type=Path), help="Your own: .keras, .h5, SavedModel.")
 @click.option("--allow-code", is_flag=True, help="Run code in the model's file (Lambda layers).")
