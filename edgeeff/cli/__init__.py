@@ -74,7 +74,7 @@ def edgeeff() -> None:
     """Turn an image classifier into an int8 .tflite that a mobile engineer can ship and trust.
 
     Exit status: 0 done, 2 wrong usage or bad input, 3 a limit was missed, 4 a target, device or
-    tool is not here, 1 a bug.
+    tool is not here, 130 interrupted, 1 a bug.
 
     \b
     Example:
