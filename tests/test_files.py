@@ -77,6 +77,30 @@ def test_a_path_through_a_file_says_so(place: str, tmp_path: Path):
         files.write_bytes(tmp_path / place, b"")
 
 
+@pytest.mark.parametrize(
+    ("folder", "said", "instead"),
+    [
+        ("model.tflite", "this is a folder, not a file", "--output . is a folder"),
+        ("out/model.TFLITE", "this is a folder, not a file", "--output out is a folder"),
+        ("out/file/below", "out/file is a file", "--output out is a folder"),
+    ],
+)
+def test_a_file_in_place_of_a_folder_is_refused_and_a_folder_named(
+    folder: str, said: str, instead: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "file").touch()
+    with pytest.raises(OutputError, match=said) as refused:
+        files.refuse_unwritable(Path(folder))
+    assert refused.value.hint.startswith(instead)
+
+
+def test_a_folder_that_is_there_may_be_called_as_files_are(tmp_path: Path):
+    (tmp_path / "model.tflite").mkdir()
+    files.refuse_unwritable(tmp_path / "model.tflite")
+
+
 def test_a_scratch_folder_where_nothing_can_be_written_names_the_place(tmp_path: Path):
     (tmp_path / "file").touch()
     with (

@@ -107,6 +107,7 @@ def bundle(
     storage.check_name(name, "--name", "such as flowers")
     _check_texts(given)
     output = output or Path("artifacts") / f"{name}-bundle"
+    files.refuse_file_name(output)
     files.refuse_existing(output, force=force)
     for path in models:
         if all(not operator.custom for operator in read_model(path).operators):

@@ -212,6 +212,7 @@ def convert_model(
     )
     labels = tuple(read_labels(settings.labels)) if settings.labels else None
     told = _check_eval_data(settings, labels)
+    files.refuse_unwritable(settings.output)
     _refuse(settings, target)
     refuse_foreign(reference, force=settings.force)
     _refuse_full(settings.output)
@@ -270,6 +271,7 @@ def quantize(
         # Miss a recipe before the source is looked at.
         find_recipe(settings.recipe)
     extras.require("quantize", "quantize")
+    files.refuse_unwritable(settings.output)
     labels = read_labels(settings.labels) if settings.labels else None
     network = sources.from_tflite(source, preprocessing, labels)
     recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))

@@ -66,11 +66,11 @@ def train(
             f"--resume {word(output)} goes on with it, --force begins anew, "
             "--output DIR goes elsewhere",
         )
+    files.refuse_unwritable(output)
     extras.require("convert", "train")
     variant = find_variant(settings.variant)
     settings = replace(settings, variant=variant.name)
     data = data or read(settings)
-    files.refuse_unwritable(output)
     return _run(_Job(settings, variant, data, output, progress or Progress(), on_epoch), None)
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 
 from edgeeff.cli import COMMANDS, edgeeff
 from edgeeff.cli.command import Command
 from tests.commands import assert_one_error
+from tests.tflite import tiny
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -44,3 +47,29 @@ def test_a_misspelt_option_is_likened_to_those_of_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert_one_error(capsys, 2, "--resize", "quantize", "float.tflite", "--resise", "squash")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["convert", "--variant", "b0"],
+        ["convert", "--model", "own.keras"],
+        ["quantize", tiny.FLOAT32],
+        ["bundle", tiny.INT8],
+        ["compile", tiny.INT8, "--compiler", "/bin/true"],
+        ["train", "--dataset", "digits"],
+        ["fit", "--max-bytes", "1000000"],
+    ],
+    ids=lambda words: str(words[0]),
+)
+def test_a_files_name_for_the_folder_of_results_is_refused_before_the_work(
+    words: list[object],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.keras").touch()
+    words = [*words, "--output", "model.tflite"]
+    assert_one_error(capsys, 2, "--output model.tflite: this is a folder, not a file", *words)
+    assert not Path("model.tflite").exists()
