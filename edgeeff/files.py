@@ -18,7 +18,7 @@ from typing import Any
 from edgeeff import foreign
 from edgeeff.errors import InputError, OutputError
 from edgeeff.shell import word
-from edgeeff.temporaries import clean, decided, temporary_file, temporary_folder
+from edgeeff.temporaries import clean, decided, outside, temporary_file, temporary_folder
 
 SCHEMAS = Path(__file__).with_name("schemas")
 """The JSON Schema of every document that edgeeff writes."""
@@ -264,7 +264,7 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
     hint = hints.get(error.errno or 0, "choose a directory you may write to with --output")
     through_a_file = error.errno in (errno.EEXIST, errno.ENOTDIR)
     why = "its path leads through a file" if through_a_file else error.strerror or error
-    return OutputError(f"cannot write {path}: {why}", hint)
+    return OutputError(f"cannot write {outside(path)}: {why}", hint)
 
 
 def _settle(temporary: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -108,6 +111,28 @@ def test_a_scratch_folder_where_nothing_can_be_written_names_the_place(tmp_path:
         files.scratch_folder(tmp_path / "file"),
     ):
         pass
+
+
+@contextlib.contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_takes_no_more_is_told_of_the_folder_of_results_not_of_a_temporary_one(
+    tmp_path: Path,
+):
+    with (
+        no_file_larger_than(100),
+        files.scratch_folder(tmp_path) as scratch,
+        pytest.raises(OutputError) as refused,
+    ):
+        files.write_bytes(scratch / "int8" / "model.tflite", bytes(101))
+    assert refused.value.message == f"cannot write {tmp_path}: File too large"
 
 
 SENT_AT_A_RENAME = """
