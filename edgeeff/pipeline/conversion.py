@@ -17,9 +17,18 @@ from edgeeff.architectures.variants import Variant, counts, find_variant
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.classifier import excludes
 from edgeeff.evaluation.gate import check_agreement
-from edgeeff.pictures.images import read_images, read_labels
+from edgeeff.evaluation.normalisation import scale
+from edgeeff.pictures.class_names import LABELS
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pipeline import learning, network_process, own_models, policy, source_notes, sources
+from edgeeff.pipeline import (
+    early,
+    learning,
+    network_process,
+    own_models,
+    policy,
+    source_notes,
+    sources,
+)
 from edgeeff.pipeline.candidates import Conversion, Job, make
 from edgeeff.pipeline.command import command
 from edgeeff.pipeline.network_process import Order
@@ -92,12 +101,12 @@ def prepare(name: str | None, settings: Settings) -> Prepared:
     check_memory(variant, settings)
     extras.require("convert", "convert")
     weighted = sources.find(variant, settings)
-    labels = _labels(settings, weighted.variant)
+    labels = early.labels(settings)
+    early.count_labels(settings, labels, settings.classes or weighted.variant.classes)
     if run is not None and labels is None:
         labels = run.labels
-    told = _check_eval_data(settings, labels)
-    if settings.calibration is not None and str(settings.calibration) != SYNTHETIC:
-        read_images(settings.calibration)
+    told = early.told(settings, labels, early.eval_data(settings))
+    early.list_pictures(settings)
     for trained in (True, False):
         _refuse(settings, _target(settings, variant, recipe.scheme, trained=trained))
         # A float model that is there already stays if it is the same one.
@@ -205,13 +214,15 @@ def convert_model(
     extras.require("convert", "convert")
     _refuse_of_variants(settings)
     if isinstance(model, Path):
-        own_models.refuse_absent(model)
+        own_models.check_file(model)
+    scale(settings.mean, settings.std, settings.resize)
     stem = model.stem if isinstance(model, Path) else str(model.name)
     target, reference = (
         settings.output / f"{stem}-{precision}.tflite" for precision in (scheme, "float32")
     )
-    labels = tuple(read_labels(settings.labels)) if settings.labels else None
-    told = _check_eval_data(settings, labels)
+    labels = early.labels(settings)
+    told = early.told(settings, labels, early.eval_data(settings))
+    early.list_pictures(settings)
     files.refuse_unwritable(settings.output)
     _refuse(settings, target)
     refuse_foreign(reference, force=settings.force)
@@ -272,21 +283,22 @@ def quantize(
         find_recipe(settings.recipe)
     extras.require("quantize", "quantize")
     files.refuse_unwritable(settings.output)
-    labels = read_labels(settings.labels) if settings.labels else None
-    network = sources.from_tflite(source, preprocessing, labels)
+    labels, judging = early.labels(settings), early.eval_data(settings)
+    early.list_pictures(settings)
+    network = sources.from_tflite(source, preprocessing, labels, settings.labels or LABELS)
     recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))
     recipe = recipes[-1]
     check_network(network)
-    if settings.qat:
-        learning.check(network)
     _check_limits(network, settings)
     stem = source.stem.removesuffix("-float32")
     model = settings.output / f"{stem}-{recipe.scheme}.tflite"
     if model.resolve() == source.resolve():
         raise UsageError(f"{source} would be overwritten", "choose another --output DIR")
-    told = _check_eval_data(settings, network.labels)
+    told = early.told(settings, network.labels, judging)
     _refuse(settings, model)
     _refuse_full(settings.output)
+    if settings.qat:
+        learning.check(network)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
     line = command("quantize", source, settings=settings, preprocessing=preprocessing)
     job = _job(network, source, calibration, settings, progress, line)
@@ -361,16 +373,6 @@ def _pictures(
     )
 
 
-def _check_eval_data(settings: Settings, labels: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Miss pictures or labels that will judge the model before it is made; what to say of them."""
-    images = None
-    if settings.eval_data:
-        images = read_images(settings.eval_data, labels=settings.labels).labelled_as(labels)
-    if settings.limits.max_drop is not None and not (images and images.labelled):
-        raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
-    return images.notes if images else ()
-
-
 def _check_limits(network: FloatModel, settings: Settings) -> None:
     """Miss a limit that this network's answers cannot be held against before the work."""
     if settings.limits.min_agreement is not None:
@@ -407,17 +409,3 @@ def _refuse_full(folder: Path) -> None:
     """Fail now, not after a minute of work, if the folder cannot be written."""
     with files.scratch_folder(folder) as scratch:
         files.write_bytes(scratch / "probe", b"\0")
-
-
-def _labels(settings: Settings, variant: Variant) -> tuple[str, ...] | None:
-    if settings.labels is None:
-        return None
-    names = read_labels(settings.labels)
-    classes = settings.classes or variant.classes
-    if len(names) != classes:
-        off = " (label 0 is the background there)" if classes - len(names) == 1 else ""
-        raise InputError(
-            f"{settings.labels} has {len(names)} names, the network {classes} classes{off}",
-            f"give one name per line for each class, or --classes {len(names)}",
-        )
-    return tuple(names)

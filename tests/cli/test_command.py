@@ -69,7 +69,7 @@ def test_a_files_name_for_the_folder_of_results_is_refused_before_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("own.keras").touch()
+    Path("own.keras").write_bytes(b"PK")
     words = [*words, "--output", "model.tflite"]
     assert_one_error(capsys, 2, "--output model.tflite: this is a folder, not a file", *words)
     assert not Path("model.tflite").exists()

@@ -90,7 +90,7 @@ def test_wrong_names_are_one_clear_error(name, settings, words, tmp_path):
 def test_labels_of_another_count_are_refused_before_any_work(tmp_path):
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(f"class {i}" for i in range(999)))
-    with pytest.raises(InputError, match="999 names"):
+    with pytest.raises(InputError, match=r"labels\.txt: 999 class names for a model"):
         conversion.convert("lite0", conversion.Settings(labels=labels, output=tmp_path / "out"))
 
 

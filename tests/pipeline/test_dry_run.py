@@ -46,7 +46,7 @@ def test_a_dry_run_names_the_file_that_would_be_written(weights, mark, tmp_path)
         (["--output", "file"], "is a file"),
         (["--output", "file/below"], "is a file"),
         (["--labels", "absent.txt"], "cannot read absent.txt"),
-        (["--labels", "file"], "1 names, the network 1000 classes"),
+        (["--labels", "file"], "file: 1 class name for a model of 1000 classes"),
         (["--eval-data", "absent"], "no folder or file absent"),
         (["--calibration", "empty"], "no pictures in empty"),
         (["--max-drop", "1"], "--max-drop needs labelled pictures"),
