@@ -112,14 +112,16 @@ def command(
     if variant is not None:
         find_variant(variant)
     with trials_shown(terminal):
-        made = conversion.convert(variant, settings, terminal.progress())
+        made = conversion.convert(
+            variant, settings, terminal.progress(), warn=lambda why: terminal.warn(f"note: {why}")
+        )
     summary(terminal, made)
 
 
 def _describe(terminal: Terminal, name: str | None, settings: Settings) -> None:
     """What ``convert`` would do with these settings."""
     from edgeeff.files import document
-    from edgeeff.pipeline import conversion
+    from edgeeff.pipeline import conversion, early
 
     prepared = conversion.prepare(name, settings)
     settings = prepared.settings
@@ -135,6 +137,9 @@ def _describe(terminal: Terminal, name: str | None, settings: Settings) -> None:
         "model": str(prepared.model),
     }
     terminal.document(document("edgeeff.plan/1", fields))
+    if prepared.untrained:
+        why = early.stays_untrained(prepared.untrained, variant.name)
+        terminal.warn(f"note: {why}")
     rows = [(name, str(value)) for name, value in fields.items()]
     terminal.pairs(rows, title="would use, and write nothing now:")
     if isinstance(weighted.weights, Path) and weighted.run is None:

