@@ -15,6 +15,8 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As of ``click.Command``. Raises ``UsageError``."""
+        if ctx.resilient_parsing:  # a shell completes what is not whole yet
+            return super().parse_args(ctx, args)
         try:
             _, _, given = self.make_parser(ctx).parse_args(args=list(args))
         except click.NoSuchOption as error:

@@ -18,7 +18,10 @@ A_LINE_EACH = "one name per line for each class, in their order"
 OFF_BY_ONE = (
     "one of the two may count a class 0 'background': then every answer would be off by one"
 )
-TWICE = "give each class a name of its own there, or call the folders by the numbers of outputs"
+TWICE = (
+    "give each class a name of its own (--labels FILE), or call the pictures' classes by the "
+    "numbers of outputs"
+)
 LETTER_BY_LETTER = "class names must match letter by letter: --labels FILE gives others"
 
 LABELS = "the labels"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
 from edgeeff.cli import COMMANDS, edgeeff
 from edgeeff.cli.command import Command
@@ -34,6 +35,12 @@ def test_an_option_that_comes_twice_is_refused(
 def test_an_option_that_may_come_twice_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("report", "absent", "--pictures", "a", "--pictures", "b", "-q", "-q")
     assert_one_error(capsys, 2, "a is not a folder", *words)
+
+
+def test_a_shell_completes_a_line_that_would_be_refused() -> None:
+    shell = ShellComplete(edgeeff, {}, "edgeeff", "_EDGEEFF_COMPLETE")
+    offered = shell.get_completions(["inspect", "--check", "gpu", "--check", "gpu"], "--pl")
+    assert [item.value for item in offered] == ["--plot"]
 
 
 def test_an_option_of_other_commands_is_said_to_be_theirs(
