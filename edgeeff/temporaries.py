@@ -134,6 +134,14 @@ def clean(folder: Path) -> None:
                         path.unlink()
 
 
+def outside(path: Path) -> Path:
+    """The folder that a temporary one is in, for messages; any other path as it is."""
+    for place in (path, *path.parents):
+        if _is_ours(place.name):
+            path = place.parent
+    return path
+
+
 def _new_name() -> str:
     number = secrets.token_hex(4)
     return f".edgeeff-{number}{_checksum(number)}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,6 +80,30 @@ def test_a_path_through_a_file_says_so(place: str, tmp_path: Path):
         files.write_bytes(tmp_path / place, b"")
 
 
+@pytest.mark.parametrize(
+    ("folder", "said", "instead"),
+    [
+        ("model.tflite", "this is a folder, not a file", "--output . is a folder"),
+        ("out/model.TFLITE", "this is a folder, not a file", "--output out is a folder"),
+        ("out/file/below", "out/file is a file", "--output out is a folder"),
+    ],
+)
+def test_a_file_in_place_of_a_folder_is_refused_and_a_folder_named(
+    folder: str, said: str, instead: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "file").touch()
+    with pytest.raises(OutputError, match=said) as refused:
+        files.refuse_unwritable(Path(folder))
+    assert refused.value.hint.startswith(instead)
+
+
+def test_a_folder_that_is_there_may_be_called_as_files_are(tmp_path: Path):
+    (tmp_path / "model.tflite").mkdir()
+    files.refuse_unwritable(tmp_path / "model.tflite")
+
+
 def test_a_scratch_folder_where_nothing_can_be_written_names_the_place(tmp_path: Path):
     (tmp_path / "file").touch()
     with (
@@ -84,6 +111,28 @@ def test_a_scratch_folder_where_nothing_can_be_written_names_the_place(tmp_path:
         files.scratch_folder(tmp_path / "file"),
     ):
         pass
+
+
+@contextlib.contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_takes_no_more_is_told_of_the_folder_of_results_not_of_a_temporary_one(
+    tmp_path: Path,
+):
+    with (
+        no_file_larger_than(100),
+        files.scratch_folder(tmp_path) as scratch,
+        pytest.raises(OutputError) as refused,
+    ):
+        files.write_bytes(scratch / "int8" / "model.tflite", bytes(101))
+    assert refused.value.message == f"cannot write {tmp_path}: File too large"
 
 
 SENT_AT_A_RENAME = """

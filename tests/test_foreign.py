@@ -13,7 +13,8 @@ import pytest
 
 from edgeeff import errors, files, foreign, memory
 from edgeeff.errors import InputError, UsageError
-from edgeeff.pictures.images import Skipped, read_images, read_labels
+from edgeeff.pictures.class_names import read_labels
+from edgeeff.pictures.images import Skipped, read_images
 from edgeeff.pipeline.settings import BOUNDS, Settings
 from edgeeff.quantization.recipes import layer_names
 from edgeeff.quantization.recipes.recipe import kept_precisions, parse

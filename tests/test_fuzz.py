@@ -28,7 +28,8 @@ from edgeeff.errors import EdgeeffError
 from edgeeff.evaluation.inputs import find_preprocessing
 from edgeeff.files import read_document
 from edgeeff.fitting.fitted import parse_fitted
-from edgeeff.pictures.images import open_rgb, read_images, read_labels
+from edgeeff.pictures.class_names import read_labels
+from edgeeff.pictures.images import open_rgb, read_images
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.recipes.recipe import kept_precisions, named_recipes, parse
 from edgeeff.reporting.figures import Source

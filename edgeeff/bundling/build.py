@@ -16,8 +16,8 @@ from edgeeff.bundling.app_samples import app_samples
 from edgeeff.bundling.document import BundledModel, BundleDocument
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.inputs import BY_THE_FILE, find_labels, find_preprocessing
-from edgeeff.pictures import images
-from edgeeff.pictures.class_names import is_one_line
+from edgeeff.pictures import class_names, images
+from edgeeff.pictures.class_names import check_count, is_one_line
 from edgeeff.pictures.preprocessing import SQUASH, Preprocessing
 from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.tflite.feeding import takes_bytes
@@ -25,7 +25,7 @@ from edgeeff.tflite.fixed_batch import OPEN, fix_batch
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.manifest import Manifest, end, read_manifest
 from edgeeff.tflite.metadata import read_labels, read_metadata, read_preprocessing
-from edgeeff.tflite.metadata_writer import Texts, check_count, normalization, write_metadata
+from edgeeff.tflite.metadata_writer import Texts, normalization, write_metadata
 from edgeeff.tflite.model import Model
 from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import parse_model, read_model
@@ -107,12 +107,13 @@ def bundle(
     storage.check_name(name, "--name", "such as flowers")
     _check_texts(given)
     output = output or Path("artifacts") / f"{name}-bundle"
+    files.refuse_file_name(output)
     files.refuse_existing(output, force=force)
     for path in models:
         if all(not operator.custom for operator in read_model(path).operators):
             probe(path)
     _check_one_network(models)
-    names = images.read_labels(labels) if labels else _labels(models)
+    names, told = _given_labels(labels, models) if labels else (_labels(models), ())
     sources = [_source(path, given, name, names) for path in models]
     figures = {path: read_benchmark(path).figures for path in benchmarks}
     unused = tuple(
@@ -121,7 +122,8 @@ def bundle(
         if not any(_measured(source, found) for source in sources)
     )
     every = [figure for found in figures.values() for figure in found]
-    parts = _Parts(replace(given, name=name), names, sources, samples, every, unused)
+    notes = (*told, *unused)
+    parts = _Parts(replace(given, name=name), names, sources, samples, every, notes)
     return _written(output, parts, force)
 
 
@@ -231,7 +233,7 @@ def _source(path: Path, texts: Texts, name: str, labels: tuple[str, ...] | None)
         content = fix_batch(Graph.of(content)).content()
         model = parse_model(content, str(path))
     if labels is not None:
-        check_count(labels, model.classes)
+        check_count(len(labels), model.classes)
     custom = any(operator.custom for operator in model.operators)
     if not custom and (left_open or not _says_all(model, path, texts, labels)):
         known = read_metadata(model)
@@ -306,6 +308,14 @@ def _check_texts(texts: Texts) -> None:
     for option, text in vars(texts).items():
         if not is_one_line(text):
             raise UsageError(f"--{option} is not one line of text: {text!r}", "write one line")
+
+
+def _given_labels(path: Path, models: Sequence[Path]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The class names of a file that fits the models, and what to say of them."""
+    names = class_names.read_labels(path)
+    for model in models:
+        check_count(len(names), read_model(model).classes, path)
+    return names, class_names.repeated(names, path)
 
 
 def _labels(models: Sequence[Path]) -> tuple[str, ...] | None:

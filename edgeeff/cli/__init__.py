@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
@@ -17,6 +18,7 @@ from edgeeff.cli.interruption import is_behind, keep_exit_status, take_signals
 from edgeeff.cli.layout import folded, width_of
 from edgeeff.cli.terminal import ReaderLeft, discard, echo, indented
 from edgeeff.errors import EdgeeffError, OutputError, unknown_name
+from edgeeff.temporaries import outside
 from edgeeff.version import __version__
 
 COMMANDS = {
@@ -46,6 +48,8 @@ OF_THE_SYSTEM = frozenset(
         errno.EPERM,
         errno.ENAMETOOLONG,
         errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
         errno.EROFS,
         errno.EMFILE,
     }
@@ -74,7 +78,7 @@ def edgeeff() -> None:
     """Turn an image classifier into an int8 .tflite that a mobile engineer can ship and trust.
 
     Exit status: 0 done, 2 wrong usage or bad input, 3 a limit was missed, 4 a target, device or
-    tool is not here, 1 a bug.
+    tool is not here, 130 interrupted, 1 a bug.
 
     \b
     Example:
@@ -150,7 +154,11 @@ def _of_the_system(error: OSError, as_json: bool) -> int:
     """What a path or a disk does to any program, wherever it was met."""
     if error.filename is None:  # click's own output, such as that of --help
         discard(sys.stdout)
-    what = "cannot write" if error.filename is None else error.filename
+    what = error.filename
+    if what is None:
+        what = "cannot write"
+    elif isinstance(what, (str, bytes)):
+        what = outside(Path(os.fsdecode(what)))
     return _fail(f"{what}: {error.strerror}", "check the path and the disk", 2, as_json)
 
 

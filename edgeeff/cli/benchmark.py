@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.numbers import POSITIVE
 from edgeeff.cli.target_options import target_options
 from edgeeff.cli.terminal import Terminal, common_options
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-@click.command("benchmark", short_help="Time models on a device, with intervals.")
+@click.command("benchmark", cls=Command, short_help="Time models on a device, with intervals.")
 @common_options
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.shell import word
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command("bundle", short_help="Models, labels, golden vectors and samples for an app team.")
+@click.command(
+    "bundle", cls=Command, short_help="Models, labels, golden vectors and samples for an app team."
+)
 @click.argument("models", nargs=-1, required=True, type=FILE)
 @click.option("--name", default="", help="Of the network; default: as the first file is called.")
 @click.option("--version", default="", help="Of the model, such as 1.0.")

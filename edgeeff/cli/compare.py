@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.figures import fidelity_rows
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from edgeeff.benchmarking.models import ModelComparison
 
 
-@click.command("compare", short_help="How much longer the second takes, how far answers agree.")
+@click.command(
+    "compare", cls=Command, short_help="How much longer the second takes, how far answers agree."
+)
 @common_options
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.numbers import PERCENT
 from edgeeff.cli.terminal import Terminal, common_options
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("compile", short_help="Compile an int8 model for the Edge TPU.")
+@click.command("compile", cls=Command, short_help="Compile an int8 model for the Edge TPU.")
 @common_options
 @click.argument("model", type=_PATH)
 @click.option("--compiler", type=_PATH, help="The edgetpu_compiler program; default: on PATH.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.quantize import settings_options
 from edgeeff.cli.summary import summary, trials_shown
 from edgeeff.cli.terminal import Terminal, common_options
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from edgeeff.quantization.recipes.recipe import Recipe
 
 
-@click.command("convert", short_help="From a network's name to a verified int8 .tflite.")
+@click.command(
+    "convert", cls=Command, short_help="From a network's name to a verified int8 .tflite."
+)
 @click.option("--variant", help="Such as b0 or lite0: edgeeff variants lists them.")
 @click.option("--model", type=click.Path(path_type=Path), help="Your own: .keras, .h5, SavedModel.")
 @click.option("--allow-code", is_flag=True, help="Run code in the model's file (Lambda layers).")
@@ -109,14 +112,16 @@ def command(
     if variant is not None:
         find_variant(variant)
     with trials_shown(terminal):
-        made = conversion.convert(variant, settings, terminal.progress())
+        made = conversion.convert(
+            variant, settings, terminal.progress(), warn=lambda why: terminal.warn(f"note: {why}")
+        )
     summary(terminal, made)
 
 
 def _describe(terminal: Terminal, name: str | None, settings: Settings) -> None:
     """What ``convert`` would do with these settings."""
     from edgeeff.files import document
-    from edgeeff.pipeline import conversion
+    from edgeeff.pipeline import conversion, early
 
     prepared = conversion.prepare(name, settings)
     settings = prepared.settings
@@ -132,6 +137,9 @@ def _describe(terminal: Terminal, name: str | None, settings: Settings) -> None:
         "model": str(prepared.model),
     }
     terminal.document(document("edgeeff.plan/1", fields))
+    if prepared.untrained:
+        why = early.stays_untrained(prepared.untrained, variant.name)
+        terminal.warn(f"note: {why}")
     rows = [(name, str(value)) for name, value in fields.items()]
     terminal.pairs(rows, title="would use, and write nothing now:")
     if isinstance(weighted.weights, Path) and weighted.run is None:

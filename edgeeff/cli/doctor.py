@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ MACHINE = "machine"
 MACHINE_FACTS = ("processor", "features", "system", "Python")
 
 
-@click.command("doctor", short_help="What works on this machine, and how to get the rest.")
+@click.command(
+    "doctor", cls=Command, short_help="What works on this machine, and how to get the rest."
+)
 @common_options
 @click.option("--fetch", is_flag=True, help="Download LiteRT's benchmark_model for phones first.")
 def command(terminal: Terminal, fetch: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.figures import Rows, fidelity_rows, pictures, share_of
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.control_characters import one_line
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-@click.command("evaluate", short_help="How good a model is: accuracy, fidelity to its float model.")
+@click.command(
+    "evaluate",
+    cls=Command,
+    short_help="How good a model is: accuracy, fidelity to its float model.",
+)
 @click.argument("model", type=FILE)
 @click.option("--data", type=FILE, required=True, help="Folder of pictures, CSV or one picture.")
 @click.option("--reference", type=FILE, help="Float .tflite to measure fidelity against.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeeff.cli import searching
+from edgeeff.cli.command import Command
 from edgeeff.cli.numbers import FINITE
 from edgeeff.cli.target_options import target_options
 from edgeeff.cli.terminal import Terminal, common_options
@@ -22,7 +23,9 @@ OUTPUT = Path("artifacts/fit")
 A_PATH = click.Path(path_type=Path)
 
 
-@click.command("fit", short_help="The network and precision that suit a budget, measured.")
+@click.command(
+    "fit", cls=Command, short_help="The network and precision that suit a budget, measured."
+)
 @click.option("--max-latency", type=FINITE, metavar="MS", help="Median of a run, at most.")
 @click.option("--max-bytes", type=click.IntRange(1), metavar="N", help="Of the file, at most.")
 @click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeeff.cli.checks import show_check
+from edgeeff.cli.command import Command
 from edgeeff.cli.layer_errors import errors_of_layers, plot_of, show_errors
 from edgeeff.cli.plots import check_plot, write_plot
 from edgeeff.cli.terminal import Terminal, common_options
@@ -27,7 +28,9 @@ _COUNTING = ("int32", "int64", "bool")
 _LONGEST_NAME = 300
 
 
-@click.command("inspect", short_help="What a .tflite file holds, and what an accelerator takes.")
+@click.command(
+    "inspect", cls=Command, short_help="What a .tflite file holds, and what an accelerator takes."
+)
 @common_options
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--tensors", is_flag=True, help="Every operator and tensor, as -v does.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.numbers import FINITE, PERCENT
 from edgeeff.cli.summary import summary, trials_shown
 from edgeeff.cli.terminal import Terminal, common_options
@@ -91,7 +92,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-@click.command("quantize", short_help="The same for any float .tflite classifier.")
+@click.command("quantize", cls=Command, short_help="The same for any float .tflite classifier.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--recipe", help="Name (edgeeff recipes) or FILE.toml; default: the best for it.")
 @click.option("--mean", help="Of the pixels, 0..255: one number or R,G,B.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.terminal import Terminal, common_options, echo
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 FIGURES = ("recipe", ">MB", ">SQNR dB", "same top-1", ">seconds", "time per run")
 
 
-@click.command("recipes", short_help="The ways to quantize: what each costs and gives.")
+@click.command(
+    "recipes", cls=Command, short_help="The ways to quantize: what each costs and gives."
+)
 @click.argument("name", required=False)
 @common_options
 def command(terminal: Terminal, name: str | None) -> None:

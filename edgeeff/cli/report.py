@@ -6,12 +6,15 @@ from pathlib import Path
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.terminal import Terminal, common_options
 
 FILE = click.Path(path_type=Path)
 
 
-@click.command("report", short_help="One HTML page of the models and figures in a folder.")
+@click.command(
+    "report", cls=Command, short_help="One HTML page of the models and figures in a folder."
+)
 @click.argument("folder", type=FILE)
 @click.option("--output", type=FILE, help="The HTML file; default: report.html in FOLDER.")
 @click.option("--title", default="", help="Of the page; default: the folder's name.")

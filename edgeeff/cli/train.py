@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.numbers import FINITE
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
@@ -24,7 +25,9 @@ A_PATH = click.Path(path_type=Path)
 ARTIFACTS = Path("artifacts")
 
 
-@click.command("train", short_help="A network for classes of your own, from a folder of pictures.")
+@click.command(
+    "train", cls=Command, short_help="A network for classes of your own, from a folder of pictures."
+)
 @click.option("--variant", help="Such as lite0 (the default) or b0.")
 @click.option("--data", type=A_PATH, help="A folder per class, train/ and val/, or a CSV.")
 @click.option("--dataset", help="In its place: fashion-mnist or digits.")

@@ -18,13 +18,14 @@ from edgeeff.architectures.variants import (
     parts,
     scaled,
 )
+from edgeeff.cli.command import Command
 from edgeeff.cli.numbers import FINITE
 from edgeeff.cli.plots import check_plot, write_plot
 from edgeeff.cli.terminal import Terminal, common_options
 from edgeeff.errors import UsageError
 
 
-@click.command("variants", short_help="List the networks, or show one part by part.")
+@click.command("variants", cls=Command, short_help="List the networks, or show one part by part.")
 @common_options
 @click.argument("name", required=False)
 @click.option("--phi", type=FINITE, help="Scale NAME (default b0) by this compound coefficient.")

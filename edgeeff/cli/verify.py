@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeeff.cli.command import Command
 from edgeeff.cli.terminal import Terminal, common_options
 
 if TYPE_CHECKING:
     from edgeeff.bundling.golden import Difference
 
 
-@click.command("verify", short_help="Whether a bundle is whole and computes the same here.")
+@click.command(
+    "verify", cls=Command, short_help="Whether a bundle is whole and computes the same here."
+)
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
     "--device",

@@ -295,7 +295,7 @@ def locate(abis: Sequence[str], given: str = "") -> Path:
     raise TargetUnavailable(
         f"there is no benchmark_model for {abis[0] if abis else 'this phone'}",
         f"edgeeff doctor --fetch downloads it; without internet put the path of one into "
-        f"{VARIABLE} (LiteRT publishes it at {DOWNLOADS}/latest/android_arm64/benchmark_model)",
+        f"{VARIABLE} (docs/android.md says where there is one)",
     )
 
 

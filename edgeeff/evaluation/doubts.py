@@ -71,3 +71,13 @@ def another_network(reference: Path | None, found: Fidelity | None) -> str | Non
         f"the answers differ by more than they say ({found.median_image_sqnr_db:.1f} dB at the "
         f"median picture): is {reference} the float network that the model was made from?"
     )
+
+
+def quantized_reference(reference: Path | None, quantized: bool) -> str | None:
+    """A doubt if a reference is itself quantized; ``None`` if it is float or there is none."""
+    if reference is None or not quantized:
+        return None
+    return (
+        f"{reference} is quantized itself: these figures compare two quantized models, and say "
+        "nothing of what the float network would answer"
+    )

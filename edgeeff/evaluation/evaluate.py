@@ -15,13 +15,19 @@ from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.accuracy import Accuracy, accuracy, ranks
 from edgeeff.evaluation.changes import Change, changes, surest
 from edgeeff.evaluation.classifier import Answers, Classifier, batches
-from edgeeff.evaluation.doubts import another_network, near_chance, of_several_classes
+from edgeeff.evaluation.doubts import (
+    another_network,
+    near_chance,
+    of_several_classes,
+    quantized_reference,
+)
 from edgeeff.evaluation.fidelity import Fidelity, ImageErrors, image_errors, summary
 from edgeeff.evaluation.inputs import find_labels, find_preprocessing, find_weights
 from edgeeff.evaluation.paired import Drop, drop
 from edgeeff.pictures.images import ImageSet, Picture, Skipped, check_classes, pixels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.progress import Progress
+from edgeeff.tflite.reader import read_model
 
 SCHEMA = "edgeeff.evaluation/1"
 
@@ -66,6 +72,7 @@ class Evaluation:
         changes: those that the reference was surest of.
         weights: where the model's manifest says that its weights are from, such as a run.
         exclusive: whether one class excludes the others, as ``Classifier.exclusive`` says.
+        reference_quantized: whether the reference is not the float network that it should be.
     """
 
     model: Path
@@ -85,6 +92,7 @@ class Evaluation:
     changes: tuple[Change, ...] = ()
     weights: str | None = None
     exclusive: bool = True
+    reference_quantized: bool = False
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -97,6 +105,7 @@ class Evaluation:
             of_several_classes(self.exclusive, judged),
             near_chance(whose, judged),
             another_network(self.reference, self.fidelity),
+            quantized_reference(self.reference, self.reference_quantized),
         )
         return tuple(doubt for doubt in found if doubt is not None)
 
@@ -222,7 +231,12 @@ def evaluate(
         changes=surest(judge.changes),
         weights=find_weights(model),
         exclusive=exclusive,
+        reference_quantized=reference is not None and _quantized(reference),
     )
+
+
+def _quantized(model: Path) -> bool:
+    return any(tensor.scales for tensor in read_model(model).tensors)
 
 
 def _check_labels(images: ImageSet, tested: Classifier) -> None:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeeff.errors import InputError
+from edgeeff.pictures.class_names import check_count
 from edgeeff.pictures.preprocessing import Preprocessing, of_shape, usual_crop
 from edgeeff.pictures.shapes import Shape, check_ends, picture_shape
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_layout import channels_last
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.metadata import read_labels, read_metadata, read_preprocessing
-from edgeeff.tflite.metadata_writer import check_count
 from edgeeff.tflite.model import Model
 from edgeeff.tflite.reader import read_model
 
@@ -62,7 +62,7 @@ def find_labels(model: Path) -> tuple[str, ...] | None:
         return None
     labels = read_labels(model, metadata.outputs[0])
     if labels is not None:
-        check_count(labels, parsed.classes, f"the labels in {model}")
+        check_count(len(labels), parsed.classes, f"the labels in {model}")
     return labels
 
 

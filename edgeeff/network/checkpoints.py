@@ -13,6 +13,7 @@ import tensorflow as tf
 from edgeeff.errors import InputError
 from edgeeff.network.input_scaling import separated
 from edgeeff.network.named_tensors import NamedTensors, check_size
+from edgeeff.state_dicts.weight_files import checkpoint_prefix
 
 VARIABLE = re.compile(r"(?:.*/)?layer_with_weights-(\d+)/([a-z_]+)/\.ATTRIBUTES/VARIABLE_VALUE")
 """How Keras' object-based checkpoints name a layer's variable; anything else is training state."""
@@ -23,9 +24,7 @@ def prefix_of(path: Path) -> Path | None:
     if os.path.isdir(path):
         latest = tf.train.latest_checkpoint(str(path))
         return None if latest is None else Path(latest)
-    name = re.sub(r"\.(index|data-\d{5}-of-\d{5})$", "", path.name)
-    prefix = path.with_name(name)
-    return prefix if os.path.isfile(prefix.with_name(f"{name}.index")) else None
+    return checkpoint_prefix(path)
 
 
 def read(prefix: Path, layers: Sequence[str]) -> NamedTensors:

@@ -33,8 +33,6 @@ from edgeeff.network.model_code import (
     unknown_part,
 )
 from edgeeff.pictures.shapes import check_ends
-from edgeeff.shell import word
-from edgeeff.tflite.reader import IDENTIFIER
 
 EXPORT = 'save it there with model.export("FOLDER"), and give that folder to --model'
 
@@ -133,10 +131,6 @@ def _check_file(path: Path, *, allow_code: bool) -> tuple[int, list[str]]:
         The Keras version that wrote it, and its layers of the user's own classes.
     """
     content = files.read_bytes(path, foreign.MOST_UNPACKED)
-    if content[4:8] == IDENTIFIER:
-        raise InputError(
-            f"{path} is a .tflite file, not of Keras", f"edgeeff quantize {word(path)}"
-        )
     most = foreign.most_unpacked(len(content))
     with foreign.parsing(
         f"{path} is not a whole Keras model",

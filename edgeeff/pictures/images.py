@@ -39,6 +39,12 @@ BROKEN = (Image.DecompressionBombError, *foreign.MALFORMED)
 HEIC = "HEIC is not read: convert it to JPEG"
 """Of phones' photographs; Pillow alone does not know it."""
 
+INNER_FOLDER = (
+    "a folder inside the folder that you give counts as a class: give the inner one itself if its "
+    "pictures have no labels"
+)
+ORDER = "--labels FILE names the model's classes in order, one per line"
+
 HEADINGS = frozenset({"path", "file", "filename", "image"})
 """A CSV whose first cell is one of these begins with a heading."""
 
@@ -72,6 +78,7 @@ class ImageSet:
         skipped: files that were left out when the set was listed.
         strict: whether a picture that cannot be read ends the job.
         notes: what the user must be told of them, a sentence each.
+        labels: the file that says the names; ``None``: none does.
     """
 
     source: Path
@@ -81,6 +88,7 @@ class ImageSet:
     strict: bool = False
     by_name: bool = False
     notes: tuple[str, ...] = ()
+    labels: Path | None = None
 
     @property
     def labelled(self) -> bool:
@@ -149,11 +157,12 @@ def read_images(path: Path, *, labels: Path | None = None, strict: bool = False)
     Raises:
         InputError: nothing there, no picture, or labels that do not fit.
     """
-    names = read_labels(labels) if labels else ()
+    names = class_names.read_labels(labels) if labels else ()
+    where = labels or class_names.LABELS
     if path.suffix.lower() == ".csv":
-        images = _read_list(path, names)
+        images = _read_list(path, names, where)
     elif os.path.isdir(path):
-        images = _read_folder(path, names)
+        images = _read_folder(path, names, where)
     elif os.path.isfile(path):
         images = ImageSet(path, (Picture(path),), names)
     elif os.path.exists(path):
@@ -166,37 +175,15 @@ def read_images(path: Path, *, labels: Path | None = None, strict: bool = False)
     if not images.pictures:
         hint = "JPEG, PNG, WebP or BMP files, in the folder itself or in one folder per class"
         raise InputError(f"no pictures in {path}{_first_skipped(images.skipped)}", hint)
-    return replace(images, strict=strict)
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Class names, one per line, UTF-8; empty lines at the end do not count.
-
-    Raises:
-        InputError: not text, empty, an empty line between names (it would shift the rest), or a
-            name with a character that some program takes for the end of a line, or shows as none.
-    """
-    names = [line.strip() for line in files.read_text(path).split("\n")]
-    while names and not names[-1]:
-        names.pop()
-    if not names:
-        raise InputError(f"{path} holds no class names", "one per line")
-    if "" in names:
-        where = names.index("") + 1
-        raise InputError(f"{path}:{where} is empty", "one class name per line, without gaps")
-    for number, name in enumerate(names, 1):
-        if not class_names.is_one_line(name):
-            raise InputError(f"{path}:{number} is not one line of text: {name!r}", "write it anew")
-    return tuple(names)
+    return replace(images, strict=strict, labels=labels)
 
 
 def check_classes(images: ImageSet, outputs: int) -> None:
     """Check that labels index the outputs of a model. Raises ``InputError``."""
     named = len(images.classes)
-    if named and named != outputs:
-        names = "class name" if named == 1 else "class names"
-        found = f"{named} {names} for a model of {outputs} classes"
-        raise InputError(f"{images.source}: {found}", class_names.mismatch_hint(named, outputs))
+    if named:
+        hint = class_names.A_LINE_EACH if images.labels else INNER_FOLDER if named == 1 else ORDER
+        class_names.check_count(named, outputs, images.labels or images.source, hint)
     for picture in images.pictures:
         if picture.label is not None and picture.label >= outputs:
             reason = f"label {picture.label} for a model of {outputs} outputs"
@@ -318,7 +305,7 @@ def _upright(image: Image.Image) -> Image.Image:
         return image  # damaged EXIF says nothing of how the picture stands
 
 
-def _read_folder(root: Path, names: Sequence[str]) -> ImageSet:
+def _read_folder(root: Path, names: Sequence[str], labels: object) -> ImageSet:
     groups: dict[str, list[Path]] = {}
     skipped: list[Skipped] = []
     for path in _walk(root):
@@ -336,7 +323,7 @@ def _read_folder(root: Path, names: Sequence[str]) -> ImageSet:
         return ImageSet(root, tuple(map(Picture, flat)), tuple(names), tuple(skipped))
     unread = {one.path.relative_to(root).parts[0] for one in skipped if one.reason == HEIC}
     found = sorted({*groups, *(name for name in unread if (root / name).is_dir())})
-    classes = class_names.of_folders(found, names, str(root))
+    classes = class_names.of_folders(found, names, str(root), labels)
     pictures = [
         Picture(path, classes.indices[name]) for name in sorted(groups) for path in groups[name]
     ]
@@ -353,7 +340,7 @@ def _classed(images: ImageSet, classes: class_names.Classes, names: Sequence[str
     )
 
 
-def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
+def _read_list(path: Path, names: Sequence[str], labels: object) -> ImageSet:
     text = io.StringIO(files.read_text(path), newline="")
     try:
         rows = [row for row in csv.reader(text, strict=True) if row]
@@ -365,7 +352,7 @@ def _read_list(path: Path, names: Sequence[str]) -> ImageSet:
     words = [row[1].strip() if len(row) > 1 else "" for row in rows]
     if any(words) and not all(words):
         raise InputError(f"{path}: line without a label: {rows[words.index('')][0]}")
-    classes = class_names.of_list(sorted(set(words) - {""}), names, str(path))
+    classes = class_names.of_list(sorted(set(words) - {""}), names, str(path), labels)
     pictures: list[Picture] = []
     skipped: list[Skipped] = []
     for place, word in zip(places, words, strict=True):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,18 @@ from edgeeff.architectures.variants import Variant, counts, find_variant
 from edgeeff.errors import InputError, OutputError, UsageError
 from edgeeff.evaluation.classifier import excludes
 from edgeeff.evaluation.gate import check_agreement
-from edgeeff.pictures.images import read_images, read_labels
+from edgeeff.evaluation.normalisation import scale
+from edgeeff.pictures.class_names import LABELS
 from edgeeff.pictures.preprocessing import Preprocessing
-from edgeeff.pipeline import learning, network_process, own_models, policy, source_notes, sources
+from edgeeff.pipeline import (
+    early,
+    learning,
+    network_process,
+    own_models,
+    policy,
+    source_notes,
+    sources,
+)
 from edgeeff.pipeline.candidates import Conversion, Job, make
 from edgeeff.pipeline.command import command
 from edgeeff.pipeline.network_process import Order
@@ -65,6 +74,7 @@ class Prepared:
         settings: with what a run that the weights are of says instead of ``None``.
         model: the file that is written if the weights are whole.
         notes: what the user must be told of the pictures, a sentence each.
+        untrained: why the network will not be trained; ``None``: nothing tells it yet.
     """
 
     variant: Variant
@@ -74,6 +84,7 @@ class Prepared:
     settings: Settings
     model: Path
     notes: tuple[str, ...] = ()
+    untrained: str | None = None
 
 
 def prepare(name: str | None, settings: Settings) -> Prepared:
@@ -92,23 +103,31 @@ def prepare(name: str | None, settings: Settings) -> Prepared:
     check_memory(variant, settings)
     extras.require("convert", "convert")
     weighted = sources.find(variant, settings)
-    labels = _labels(settings, weighted.variant)
+    labels = early.labels(settings)
+    early.count_labels(settings, labels, settings.classes or weighted.variant.classes)
     if run is not None and labels is None:
         labels = run.labels
-    told = _check_eval_data(settings, labels)
-    if settings.calibration is not None and str(settings.calibration) != SYNTHETIC:
-        read_images(settings.calibration)
+    told = early.told(settings, labels, early.eval_data(settings))
+    early.list_pictures(settings)
     for trained in (True, False):
         _refuse(settings, _target(settings, variant, recipe.scheme, trained=trained))
         # A float model that is there already stays if it is the same one.
         refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     files.refuse_unwritable(settings.output)
-    model = _target(settings, variant, recipe.scheme, trained=settings.weights != "none")
-    return Prepared(variant, recipe, weighted, labels, settings, model, told)
+    untrained = early.untrained(weighted, settings)
+    if settings.qat and untrained:
+        raise learning.untrained(untrained)
+    trained = settings.weights != "none" and untrained is None
+    model = _target(settings, variant, recipe.scheme, trained=trained)
+    return Prepared(variant, recipe, weighted, labels, settings, model, told, untrained)
 
 
 def convert(
-    name: str | None, settings: Settings | None = None, progress: Progress | None = None
+    name: str | None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    *,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Conversion:
     """Build a variant, load weights, export, calibrate, quantize and verify it.
 
@@ -117,6 +136,7 @@ def convert(
             is the folder of, whose classes, labels, preprocessing and resolution count too.
         settings: what is not as usual.
         progress: told of every stage.
+        warn: told as soon as it is known that the network stays untrained, and why.
 
     Raises:
         UsageError: unknown names or contradicting options.
@@ -132,10 +152,14 @@ def convert(
     variant, expected, weighted = prepared.variant, prepared.recipe, prepared.weighted
     usual = weighted.preprocessing
     told = prepared.notes
+    if prepared.untrained:
+        warn(early.stays_untrained(prepared.untrained, variant.name))
     _refuse_full(settings.output)
     with network_process.begun(Order(weighted, settings, prepared.labels)) as wait:
         calibration = _pictures(settings, expected, usual, progress)
         network = wait(progress)
+    if network.untrained and not prepared.untrained and settings.weights != "none":
+        warn(early.stays_untrained("; ".join(_of_weights(network)), variant.name))
     check_network(network)
     if settings.qat:
         learning.check(network)
@@ -205,13 +229,16 @@ def convert_model(
     extras.require("convert", "convert")
     _refuse_of_variants(settings)
     if isinstance(model, Path):
-        own_models.refuse_absent(model)
+        own_models.check_file(model)
+    scale(settings.mean, settings.std, settings.resize)
     stem = model.stem if isinstance(model, Path) else str(model.name)
     target, reference = (
         settings.output / f"{stem}-{precision}.tflite" for precision in (scheme, "float32")
     )
-    labels = tuple(read_labels(settings.labels)) if settings.labels else None
-    told = _check_eval_data(settings, labels)
+    labels = early.labels(settings)
+    told = early.told(settings, labels, early.eval_data(settings))
+    early.list_pictures(settings)
+    files.refuse_unwritable(settings.output)
     _refuse(settings, target)
     refuse_foreign(reference, force=settings.force)
     _refuse_full(settings.output)
@@ -270,21 +297,23 @@ def quantize(
         # Miss a recipe before the source is looked at.
         find_recipe(settings.recipe)
     extras.require("quantize", "quantize")
-    labels = read_labels(settings.labels) if settings.labels else None
-    network = sources.from_tflite(source, preprocessing, labels)
+    files.refuse_unwritable(settings.output)
+    labels, judging = early.labels(settings), early.eval_data(settings)
+    early.list_pictures(settings)
+    network = sources.from_tflite(source, preprocessing, labels, settings.labels or LABELS)
     recipes = policy.to_try(settings, policy.held_by(correctable(network.graph)))
     recipe = recipes[-1]
     check_network(network)
-    if settings.qat:
-        learning.check(network)
     _check_limits(network, settings)
     stem = source.stem.removesuffix("-float32")
     model = settings.output / f"{stem}-{recipe.scheme}.tflite"
     if model.resolve() == source.resolve():
         raise UsageError(f"{source} would be overwritten", "choose another --output DIR")
-    told = _check_eval_data(settings, network.labels)
+    told = early.told(settings, network.labels, judging)
     _refuse(settings, model)
     _refuse_full(settings.output)
+    if settings.qat:
+        learning.check(network)
     calibration = _pictures(settings, recipe, network.preprocessing, progress)
     line = command("quantize", source, settings=settings, preprocessing=preprocessing)
     job = _job(network, source, calibration, settings, progress, line)
@@ -359,16 +388,6 @@ def _pictures(
     )
 
 
-def _check_eval_data(settings: Settings, labels: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Miss pictures or labels that will judge the model before it is made; what to say of them."""
-    images = None
-    if settings.eval_data:
-        images = read_images(settings.eval_data, labels=settings.labels).labelled_as(labels)
-    if settings.limits.max_drop is not None and not (images and images.labelled):
-        raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
-    return images.notes if images else ()
-
-
 def _check_limits(network: FloatModel, settings: Settings) -> None:
     """Miss a limit that this network's answers cannot be held against before the work."""
     if settings.limits.min_agreement is not None:
@@ -405,17 +424,3 @@ def _refuse_full(folder: Path) -> None:
     """Fail now, not after a minute of work, if the folder cannot be written."""
     with files.scratch_folder(folder) as scratch:
         files.write_bytes(scratch / "probe", b"\0")
-
-
-def _labels(settings: Settings, variant: Variant) -> tuple[str, ...] | None:
-    if settings.labels is None:
-        return None
-    names = read_labels(settings.labels)
-    classes = settings.classes or variant.classes
-    if len(names) != classes:
-        off = " (label 0 is the background there)" if classes - len(names) == 1 else ""
-        raise InputError(
-            f"{settings.labels} has {len(names)} names, the network {classes} classes{off}",
-            f"give one name per line for each class, or --classes {len(names)}",
-        )
-    return tuple(names)

@@ -55,10 +55,10 @@ def check(network: FloatModel) -> None:
     refuse_untrainable(correctable(network.graph))
 
 
-def untrained() -> InputError:
+def untrained(why: str = "") -> InputError:
     """The error for a network that cannot be trained to answer as it did before."""
     return InputError(
-        "an untrained network has no answers to keep",
+        f"an untrained network has no answers to keep{f': {why}' if why else ''}",
         "give it weights (--weights FILE), or leave out --qat",
     )
 

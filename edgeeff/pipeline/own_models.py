@@ -3,27 +3,61 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgeeff import files
+from edgeeff import files, foreign
 from edgeeff.errors import InputError, UsageError
 from edgeeff.evaluation.normalisation import scale
+from edgeeff.pictures.class_names import check_count
 from edgeeff.pictures.preprocessing import Preprocessing, from_options
 from edgeeff.pictures.shapes import Shape
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.float_graph import refuse_constant
+from edgeeff.shell import word
+from edgeeff.state_dicts.reading import SUFFIXES as OF_PYTORCH
 from edgeeff.tflite.float_model import FloatModel, Provenance
-from edgeeff.tflite.metadata_writer import Texts, check_count, write_metadata
+from edgeeff.tflite.metadata_writer import Texts, write_metadata
+from edgeeff.tflite.reader import IDENTIFIER
+
+ARCHIVE, H5 = b"PK", b"\x89HDF"
+SUFFIXES: Mapping[bytes, tuple[str, ...]] = {ARCHIVE: (".keras",), H5: (".h5", ".hdf5")}
+"""By how a file of Keras begins, what its name has to end in: Keras goes by that."""
+
+KINDS = (
+    "--model takes a .keras or .h5 file of a whole model, or the folder of a SavedModel; weights "
+    "alone: --weights FILE with --variant"
+)
 
 
-def refuse_absent(model: Path) -> None:
-    """Raise ``InputError`` if no such model is there, before TensorFlow is imported."""
-    if os.path.isdir(model) and not os.path.isfile(model / "saved_model.pb"):
-        raise InputError(f"{model} is not a SavedModel: it has no saved_model.pb")
+def check_file(model: Path) -> None:
+    """See that a file can be a model, without TensorFlow.
+
+    Raises:
+        InputError: it is not there, of another kind, or called as another kind is.
+    """
+    if os.path.isdir(model):
+        if not os.path.isfile(model / "saved_model.pb"):
+            raise InputError(f"{model} is not a SavedModel: it has no saved_model.pb", KINDS)
+        return
     if not os.path.exists(model):
-        raise InputError(f"{model}: no such file", "give a .keras or .h5 file or a SavedModel")
+        raise InputError(f"{model}: no such file", KINDS)
+    content = files.read_bytes(model, foreign.MOST_UNPACKED)
+    if content[4:8] == IDENTIFIER:
+        raise InputError(
+            f"{model} is a .tflite file, not of Keras", f"edgeeff quantize {word(model)}"
+        )
+    kind = next((start for start in SUFFIXES if content.startswith(start)), None)
+    if kind is None or (kind == ARCHIVE and model.suffix in OF_PYTORCH):
+        raise InputError(f"{model} is not a file of Keras", KINDS)
+    if model.suffix not in SUFFIXES[kind]:
+        called = model.with_suffix(SUFFIXES[kind][0])
+        raise InputError(
+            f"{model} may be a model, but is not called {' or '.join(SUFFIXES[kind])}",
+            f"Keras goes by the name: rename it to {called}",
+        )
 
 
 def from_keras(
@@ -62,7 +96,7 @@ def from_keras(
     graph, white = exported.graph, exported.scaling.white if exported.scaling else None
     preprocessing, notes = _pictures_of(network.name, white, shape, settings)
     if labels is not None:
-        check_count(labels, graph.shape(graph.output)[-1], str(settings.labels))
+        check_count(len(labels), graph.shape(graph.output)[-1], settings.labels)
     with progress.stage("compare with the model"):
         apart = difference(network.name, network.call, graph.content(), preprocessing)
     if settings.logits:

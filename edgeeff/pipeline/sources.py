@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from edgeeff import files
 from edgeeff.architectures.variants import Variant
-from edgeeff.errors import InputError, UsageError
+from edgeeff.errors import UsageError
 from edgeeff.evaluation.inputs import find_labels, find_preprocessing
 from edgeeff.evaluation.normalisation import scale
+from edgeeff.pictures.class_names import LABELS, check_count
 from edgeeff.pictures.imagenet import imagenet_labels
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pictures.shapes import check_ends
@@ -20,12 +21,13 @@ from edgeeff.progress import Progress
 from edgeeff.quantization.float_graph import softmax_of_one
 from edgeeff.shell import word
 from edgeeff.state_dicts.reading import StateDict, is_state_dict, read
+from edgeeff.state_dicts.weight_files import check_kind, check_there
 from edgeeff.tflite.fixed_batch import fix_batch
 from edgeeff.tflite.float_model import FloatModel, Provenance
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.leading_layout import channels_last, float_pixels
 from edgeeff.tflite.manifest import read_manifest
-from edgeeff.tflite.metadata_writer import Texts, check_count, write_metadata
+from edgeeff.tflite.metadata_writer import Texts, write_metadata
 from edgeeff.tflite.probe import probe
 from edgeeff.tflite.reader import read_model
 from edgeeff.training.runs import BEST, Run, checked, is_run, read_run
@@ -72,7 +74,9 @@ def find(variant: Variant, settings: Settings) -> WeightedVariant:
         side = settings.resolution or run.preprocessing.resolution
         preprocessing = replace(run.preprocessing, resolution=side)
     elif settings.weights not in NAMED_WEIGHTS:
-        weights = _existing(settings.weights)
+        weights = Path(settings.weights)
+        check_there(weights, ", ".join(NAMED_WEIGHTS))
+        check_kind(weights, variant.name)
         if os.path.isfile(weights) and is_state_dict(weights):
             weights = read(weights, variant, settings.weights_from)
             variant = weights.variant
@@ -94,18 +98,6 @@ def run_of(weights: str) -> Run | None:
     """The run that weights are the folder of; ``None`` if they are none. ``InputError``."""
     there = weights not in NAMED_WEIGHTS and is_run(Path(weights))
     return read_run(Path(weights)) if there else None
-
-
-def _existing(weights: str) -> Path:
-    """A weight file, or what the files of a TensorFlow checkpoint have in common."""
-    if not any(os.path.exists(path) for path in (Path(weights), Path(f"{weights}.index"))):
-        raise InputError(
-            f"{weights}: no such weight file",
-            f"give the path of one, or {', '.join(NAMED_WEIGHTS)}",
-        )
-    if os.path.exists(weights) and not (os.path.isfile(weights) or os.path.isdir(weights)):
-        raise InputError(f"{weights} is not a regular file", "copy it into one")
-    return Path(weights)
 
 
 def from_variant(
@@ -194,6 +186,7 @@ def from_tflite(
     path: Path,
     preprocessing: Preprocessing | None = None,
     labels: tuple[str, ...] | None = None,
+    labels_of: object = LABELS,
 ) -> FloatModel:
     """Read a float .tflite and what its manifest says of it, if it has one.
 
@@ -201,6 +194,7 @@ def from_tflite(
         path: the file.
         preprocessing: of the network; ``None``: as its manifest or metadata says.
         labels: of its classes; ``None``: as its manifest or metadata says.
+        labels_of: where they stand, for messages.
 
     Raises:
         InputError: a file that is damaged or crashes the runtime, one that says no preprocessing,
@@ -223,7 +217,7 @@ def from_tflite(
     if labels is None:
         labels = find_labels(path)
     else:
-        check_count(labels, read_model(path).classes)
+        check_count(len(labels), read_model(path).classes, labels_of)
     if manifest is None:
         return FloatModel(content, preprocessing, labels=labels)
     return FloatModel(content, preprocessing, manifest.variant, manifest.weights, labels)

@@ -115,6 +115,7 @@ def compile_model(
         OutputError: the results exist and ``force`` is false, or cannot be written.
     """
     options = options or CompilerOptions()
+    files.refuse_unwritable(output)
     content = files.read_bytes(model)
     compiled, log_file = (output / f"{model.stem}_edgetpu{end}" for end in (".tflite", ".log"))
     for path in (compiled, log_file):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeeff.errors import InputError
+from edgeeff.pictures.class_names import check_count
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.tflite.feeding import takes_pixels
 from edgeeff.tflite.flatbuffer import Table, decode, read_schema
@@ -100,7 +100,7 @@ def write_metadata(
     ends["output_tensor_metadata"] = [_output(first, result.name), *others]
     root["subgraph_metadata"] = [ends]
     if labels is not None:
-        check_count(labels, result.shape[-1])
+        check_count(len(labels), result.shape[-1])
         _name_classes(ends["output_tensor_metadata"][0], files, labels)
     graph.attach(ENTRY, encode(root, read_schema("metadata"), ROOT, IDENTIFIER))
     graph.attach(PREPROCESSING_ENTRY, json.dumps(preprocessing.to_json()).encode())
@@ -115,20 +115,6 @@ def normalization(info: TensorInfo, preprocessing: Preprocessing) -> tuple[PerCh
     if takes_pixels(info, preprocessing):
         return (0.0,) * preprocessing.channels, (1.0,) * preprocessing.channels
     return preprocessing.mean, preprocessing.std
-
-
-def check_count(labels: tuple[str, ...], outputs: int, where: str = "the labels") -> None:
-    """Refuse labels that are more or fewer than a model's outputs. Raises ``InputError``.
-
-    One sigmoid tells two classes apart.
-    """
-    if len(labels) == outputs or (len(labels), outputs) == (2, 1):
-        return
-    hint = "one name per line for each output, in their order"
-    if abs(len(labels) - outputs) == 1:
-        more = "do the labels" if len(labels) > outputs else "does the model"
-        hint = f"{more} count a class 0 'background'? Every answer would be off by one"
-    raise InputError(f"{where}: {len(labels)} classes, the model has {outputs} outputs", hint)
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:

@@ -29,13 +29,14 @@ from edgeeff.training.data.pictures import Pictures
 from edgeeff.training.data.reading import judged, kept_whole
 from edgeeff.training.data.sets import DataSet
 from edgeeff.training.devices import chosen_strategy, is_chief
+from edgeeff.training.filling import fill
 from edgeeff.training.learner import Learner
 from edgeeff.training.memory import check_memory, picture_bytes
 from edgeeff.training.network import Built, built, freeze_batchnorm, named_weights
 from edgeeff.training.runs import Epoch, Run
 from edgeeff.training.schedule import Phase, Plan, plan
 from edgeeff.training.settings import TrainingSettings
-from edgeeff.training.start import fill, find_start
+from edgeeff.training.start import find_start
 
 JUDGED_AT_ONCE = 64
 LOOK_EVERY = 8

@@ -215,7 +215,9 @@ def settings_of(fields: Mapping[str, Any], source: str) -> TrainingSettings:
     table = {name: value for name, value in fields.items() if value is not None}
     changes = table.pop("augmentation", {})
     if not isinstance(changes, Mapping):
-        raise UsageError(f"{source}: augmentation is {shown(changes)}", "it is a table")
+        raise UsageError(
+            f"{source}: augmentation is {shown(changes)}", "it is a table, written [augmentation]"
+        )
     augmentation = Augmentation(**_checked(Augmentation, changes, source))
     checked = _checked(TrainingSettings, table, source)
     for name in ("data", "val_data"):
@@ -231,10 +233,10 @@ def _checked(kind: type, table: Mapping[str, Any], source: str) -> dict[str, Any
             raise unknown_name(f"setting in {source}", name, known)
     paths = {name: table[name] for name in ("data", "val_data") if name in table}
     rest = {name: value for name, value in table.items() if name not in paths and value is not None}
-    foreign.check_types(kind, rest, source, "docs/training.md says what it may be")
+    foreign.check_types(kind, rest, source, hint=None)
     for name, value in paths.items():
         if not isinstance(value, (str, Path)):
-            raise UsageError(f"{source}: {name} is {shown(value)}", "it is a path")
+            raise UsageError(f"{source}: {name} is {shown(value)}", foreign.taken(Path))
     return {**rest, **paths}
 
 

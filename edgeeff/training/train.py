@@ -23,6 +23,7 @@ from edgeeff.training.data.sets import DataSet, read_data_set
 from edgeeff.training.doubts import doubts
 from edgeeff.training.runs import Run
 from edgeeff.training.settings import TrainingSettings
+from edgeeff.training.start import find_start
 
 if TYPE_CHECKING:
     from edgeeff.training.events import Events
@@ -66,11 +67,12 @@ def train(
             f"--resume {word(output)} goes on with it, --force begins anew, "
             "--output DIR goes elsewhere",
         )
+    files.refuse_unwritable(output)
     extras.require("convert", "train")
     variant = find_variant(settings.variant)
     settings = replace(settings, variant=variant.name)
     data = data or read(settings)
-    files.refuse_unwritable(output)
+    find_start(variant, settings, whole=data.whole)  # miss weights before TensorFlow is imported
     return _run(_Job(settings, variant, data, output, progress or Progress(), on_epoch), None)
 
 

@@ -168,6 +168,13 @@ def test_a_batch_that_is_left_open_becomes_one_picture(bundled: Bundled, tmp_pat
     assert edgeeff.verify(made.path).good
 
 
+def test_a_name_that_two_classes_have_is_a_note(user_folder: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join("abcdefghia"))
+    made = edgeeff.bundle([user_folder / "int8.tflite"], tmp_path / "bundle", labels=labels)
+    assert any("calls two classes 'a' (lines 1 and 10)" in note for note in made.notes)
+
+
 class TestRefusals:
     def test_a_model_that_says_no_preprocessing(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="does not say how its pictures") as raised:
@@ -177,7 +184,7 @@ class TestRefusals:
     def test_labels_of_another_network(self, user_folder: Path, tmp_path: Path) -> None:
         labels = tmp_path / "labels.txt"
         labels.write_text("\n".join("abcdefghijk"))
-        with pytest.raises(InputError, match=": 11 classes, the model has 10"):
+        with pytest.raises(InputError, match=r"labels\.txt: 11 class names for a model"):
             edgeeff.bundle([user_folder / "int8.tflite"], tmp_path / "bundle", labels=labels)
         assert not (tmp_path / "bundle").exists()
 

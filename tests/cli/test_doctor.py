@@ -1,4 +1,5 @@
 import json
+import shlex
 
 from edgeeff import doctor
 from edgeeff.accelerators import TARGETS
@@ -45,6 +46,14 @@ def test_a_missing_package_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(doctor.PACKAGES, "no-such-package", ("nothing", "pip install it"))
     found = next(one for one in doctor._packages() if one.name == "no-such-package")
     assert (found.state, found.fix) == ("missing", "pip install it")
+
+
+def test_a_part_of_edgeeff_that_is_missing_is_not_looked_for_on_an_index(monkeypatch):
+    monkeypatch.setattr(doctor.extras, "versions", lambda packages: {})
+    advised = {one.name: shlex.split(one.fix) for one in doctor._packages()}
+    assert advised["optuna"][:2] == ["pip", "install"]
+    assert advised["optuna"][2].startswith("optuna")
+    assert not [name for name, words in advised.items() if any("edgeeff" in w for w in words)]
 
 
 def test_a_program_that_is_not_there_is_missing():

@@ -44,6 +44,16 @@ def test_fidelity_as_one_json_document(flat, capfd):
     assert names <= set(document["fidelity"])
 
 
+@pytest.mark.parametrize(("reference", "quantized"), [(tiny.INT8, True), (tiny.FLOAT32, False)])
+def test_a_reference_that_is_quantized_itself_is_a_note(reference, quantized, flat, capfd):
+    words = (tiny.INT8_FLOAT_ENDS, "--data", flat, "--reference", reference, *LITE, "--json")
+    assert run("evaluate", *words) == 0
+    captured = capfd.readouterr()
+    told = f"{reference} is quantized itself"
+    assert any(doubt.startswith(told) for doubt in json.loads(captured.out)["doubts"]) == quantized
+    assert (f"note: {told}" in captured.err) == quantized
+
+
 def test_accuracy_as_a_table_with_its_interval(classes, capfd):
     assert run("evaluate", tiny.FLOAT32, "--data", classes, *LITE) == 0
     shown = capfd.readouterr().out

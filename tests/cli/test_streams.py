@@ -21,6 +21,9 @@ STEERS = "\x1b[2J\x1b]0;title\x07\x9b31m\u202egnp.\r"
 
 NAME = f"a{STEERS}b"
 
+TEMPORARY = ".edgeeff-012345672d803af5"
+"""A name that a run could have made up."""
+
 
 def steering(text: str) -> list[str]:
     return [char for char in text if ord(char) in STEERING and char != "\n"]
@@ -77,10 +80,12 @@ def test_a_message_cannot_forge_another_one(monkeypatch, capsys):
         (OSError(36, "File name too long", "x"), 2, "x: File name too long"),
         (PermissionError(13, "Permission denied", "x"), 2, "x: Permission denied"),
         (OSError(28, "No space left on device"), 2, "cannot write: No space left on device"),
+        (OSError(28, "No space left on device", f"out/{TEMPORARY}/new/x"), 2, "out: No space left"),
+        (OSError(122, "Disk quota exceeded"), 2, "cannot write: Disk quota exceeded"),
         (MemoryError(), 1, "not enough memory"),
         (OSError(5, "Input/output error"), 1, "unexpected OSError"),
     ],
-    ids=["long name", "permission", "full", "memory", "other"],
+    ids=["long name", "permission", "full", "full while temporary", "quota", "memory", "other"],
 )
 def test_what_the_system_does_to_any_program_is_no_bug(error, status, words, monkeypatch, capsys):
     monkeypatch.setattr(cli, "discard", lambda stream: None)

@@ -102,5 +102,5 @@ def test_labels_of_a_model_that_answers_no_classes_are_refused(tmp_path, shape):
         graph.resize(graph.output, shape)
     path = tmp_path / "model.tflite"
     path.write_bytes(graph.content() + archive)
-    with pytest.raises(InputError, match=": 10 classes, the model has 0 outputs"):
+    with pytest.raises(InputError, match=": 10 class names for a model of 0 classes"):
         find_labels(path)

@@ -30,6 +30,16 @@ class TestLitePackages:
         for weight, value in values(model).items():
             assert not np.array_equal(value, before[weight]), weight
 
+    @pytest.mark.slow
+    def test_a_head_for_other_classes_is_said_to_be_dropped(self) -> None:
+        variant = find_variant("lite0")
+        loaded = weights.load(build(variant, classes=5, resolution=32), variant, "auto")
+        assert not loaded.trained
+        assert loaded.notes == (
+            "the weights are for 1000 classes, not 5: their head was dropped, the new one is "
+            "untrained",
+        )
+
     def test_the_file_of_another_variant_is_an_input_error(self) -> None:
         path = lite_packages.find(find_variant("lite1"))
         assert path is not None

@@ -18,7 +18,6 @@ from edgeeff.errors import InputError
 from edgeeff.network import model_export, model_files
 from edgeeff.network.model_code import refuse_code
 from tests.network.classifiers import LAYERS, PICTURE, SAVED_BY_KERAS, SIDE, classifier, trunk
-from tests.tflite import tiny
 
 pytestmark = SAVED_BY_KERAS
 
@@ -293,11 +292,3 @@ def test_a_network_of_another_precision_is_told_from_one_without_operators(keras
     network = keras.Sequential([keras.Input(PICTURE), keras.layers.Flatten(), half])
     with pytest.raises(InputError, match="computes in float16 from layer half on"):
         model_files.of_model(network)
-
-
-def test_a_tflite_file_is_for_quantize(tmp_path: Path) -> None:
-    path = tmp_path / "net.tflite"
-    path.write_bytes(tiny.FLOAT32.read_bytes())
-    with pytest.raises(InputError, match=r"is a \.tflite file") as refused:
-        model_files.read(path)
-    assert refused.value.hint == f"edgeeff quantize {path}"

@@ -149,3 +149,28 @@ def test_a_folder_of_heic_alone_says_so(tmp_path):
     (tmp_path / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     with pytest.raises(InputError, match="HEIC is not read"):
         read_images(tmp_path)
+
+
+def test_names_that_classes_share_are_said_with_their_lines():
+    (note,) = class_names.repeated(("crane", "cat", "crane", "maillot", "maillot "), "labels.txt")
+    assert note.startswith(
+        "labels.txt calls two classes 'crane' (lines 1 and 3), and 1 more name likewise: "
+    )
+
+
+def test_names_of_one_class_each_are_not_remarked():
+    assert class_names.repeated(("crane", "cat"), "labels.txt") == ()
+
+
+def test_one_sigmoid_takes_the_names_of_two_classes():
+    class_names.check_count(2, 1)
+    with pytest.raises(InputError, match=r"the labels: 3 class names for a model of 1 class$"):
+        class_names.check_count(3, 1)
+
+
+@pytest.mark.parametrize(("named", "off_by_one"), [(9, True), (11, True), (12, False)])
+def test_a_count_that_is_one_off_may_be_the_background(named, off_by_one):
+    with pytest.raises(InputError) as refused:
+        class_names.check_count(named, 10, "labels.txt")
+    assert refused.value.hint.startswith("one name per line for each class")
+    assert ("background" in refused.value.hint) == off_by_one

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from edgeeff.errors import InputError, UsageError
 from edgeeff.pictures import images
-from edgeeff.pictures.images import check_classes, read_images, read_labels
+from edgeeff.pictures.class_names import read_labels
+from edgeeff.pictures.images import check_classes, read_images
 from tests.pictures.saving import RED, save
 
 
@@ -232,7 +233,10 @@ class TestLabels:
 
     @pytest.mark.parametrize(
         ("content", "words"),
-        [("cat\n", "not in the labels"), ("dog\ndog\n", "more than once")],
+        [
+            ("cat\n", r"class 'dog' is not in .*/labels\.txt$"),
+            ("dog\ndog\n", r"class 'dog' is more than once in .*/labels\.txt$"),
+        ],
     )
     def test_class_that_is_not_one_line_of_them_is_an_error(self, tmp_path, content, words):
         save(tmp_path / "data" / "dog" / "a.png")
@@ -272,6 +276,21 @@ class TestLabels:
         check_classes(found, 2)
         with pytest.raises(InputError, match="2 class names for a model of 10"):
             check_classes(found, 10)
+
+    def test_wrong_count_in_a_file_names_the_file(self, tmp_path):
+        save(tmp_path / "data" / "dog" / "a.png")
+        file = tmp_path / "labels.txt"
+        file.write_text("dog\ncat\nant\n")
+        found = read_images(tmp_path / "data", labels=file)
+        with pytest.raises(InputError, match=r"/labels\.txt: 3 class names for a model of 5"):
+            check_classes(found, 5)
+
+    def test_a_name_that_two_classes_have_hinders_no_other(self, tmp_path):
+        """ImageNet has two that are called crane."""
+        save(tmp_path / "data" / "cat" / "a.png")
+        file = tmp_path / "labels.txt"
+        file.write_text("crane\ncat\ncrane\n")
+        assert labels(read_images(tmp_path / "data", labels=file)) == [1]
 
     def test_label_outside_the_model_is_an_error(self):
         found = images.ImageSet(Path(), (images.Picture(Path("a.png"), 1000),))

@@ -90,7 +90,7 @@ def test_wrong_names_are_one_clear_error(name, settings, words, tmp_path):
 def test_labels_of_another_count_are_refused_before_any_work(tmp_path):
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(f"class {i}" for i in range(999)))
-    with pytest.raises(InputError, match="999 names"):
+    with pytest.raises(InputError, match=r"labels\.txt: 999 class names for a model"):
         conversion.convert("lite0", conversion.Settings(labels=labels, output=tmp_path / "out"))
 
 
@@ -125,6 +125,20 @@ def test_every_family_becomes_integer_only(variant, tmp_path):
     assert made.manifest.input["dtype"] == "uint8"
     held = policy.held_by(float_graph(made.reference.read_bytes()))
     assert held == policy.expected_of(find_variant(variant))
+
+
+class Said(Exception):  # noqa: N818 - not an error: what was waited for
+    """What a conversion warned of."""
+
+
+@pytest.mark.slow
+def test_a_variant_without_weights_is_said_to_stay_untrained_once_it_is_known(tmp_path):
+    def said(why: str) -> None:
+        raise Said(why)
+
+    settings = conversion.Settings(resolution=32, output=tmp_path)
+    with pytest.raises(Said, match=r"no ImageNet weights of edgetpu-s .*: the network stays untr"):
+        conversion.convert("edgetpu-s", settings, warn=said)
 
 
 @pytest.mark.slow

@@ -39,6 +39,14 @@ def test_a_dry_run_names_the_file_that_would_be_written(weights, mark, tmp_path)
     assert conversion.prepare("b0", settings).model.name == f"efficientnet-b0{mark}-int8.tflite"
 
 
+def test_a_dry_run_says_that_no_weights_are_for_so_many_classes(tmp_path, capsys):
+    words = ("--variant", "b0", "--classes", 5, "--dry-run", "--json", "--output", tmp_path)
+    status, out, err = said(capsys, "convert", *words)
+    assert status == 0
+    assert "note: ImageNet's weights have 1000 classes, not 5" in err
+    assert json.loads(out)["model"] == str(tmp_path / "efficientnet-b0-untrained-int8.tflite")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -46,7 +54,7 @@ def test_a_dry_run_names_the_file_that_would_be_written(weights, mark, tmp_path)
         (["--output", "file"], "is a file"),
         (["--output", "file/below"], "is a file"),
         (["--labels", "absent.txt"], "cannot read absent.txt"),
-        (["--labels", "file"], "1 names, the network 1000 classes"),
+        (["--labels", "file"], "file: 1 class name for a model of 1000 classes"),
         (["--eval-data", "absent"], "no folder or file absent"),
         (["--calibration", "empty"], "no pictures in empty"),
         (["--max-drop", "1"], "--max-drop needs labelled pictures"),

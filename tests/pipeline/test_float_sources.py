@@ -76,10 +76,17 @@ class TestWhatTheSourceSaysOfItself:
         assert made.manifest.labels == list("abcdefghij")
         assert find_labels(made.model) == tuple("abcdefghij")
 
+    def test_a_name_that_two_classes_have_is_a_note(self, described, tmp_path):
+        labels = tmp_path / "labels.txt"
+        labels.write_text("\n".join("abcdefghia"))
+        made = quantize(described, tmp_path / "out", recipe="dynamic", labels=labels)
+        assert made.manifest.labels == list("abcdefghia")
+        assert any(f"{labels} calls two classes 'a' (lines 1 and 10)" in it for it in made.notes)
+
     def test_labels_for_another_network_are_refused(self, described, tmp_path):
         labels = tmp_path / "labels.txt"
         labels.write_text("\n".join("abcdefghijk"))
-        with pytest.raises(InputError, match="11 classes, the model has 10") as raised:
+        with pytest.raises(InputError, match=r"labels\.txt: 11 class names for a model") as raised:
             quantize(described, tmp_path / "out", recipe="dynamic", labels=labels)
         assert "background" in raised.value.hint
         assert not (tmp_path / "out").exists()

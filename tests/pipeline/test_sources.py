@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import safetensors.numpy
 
-from edgeeff.architectures.variants import find_variant
 from edgeeff.errors import UsageError
 from edgeeff.pictures.preprocessing import Preprocessing
 from edgeeff.pipeline import sources
 from edgeeff.pipeline.settings import Settings
-from edgeeff.state_dicts.layouts import places
-from edgeeff.state_dicts.origins import ORIGINS
-
-NARROW = replace(find_variant("b0"), width=0.125)
-
-
-def state_dict(folder: Path, classes: int) -> str:
-    """A torchvision network's weights."""
-    network = replace(NARROW, classes=classes)
-    found = places(ORIGINS["torchvision"].layout, network)
-    arrays = {name: np.zeros(place.shape, np.float32) for name, place in found.items()}
-    safetensors.numpy.save_file(arrays, folder / "best.safetensors")
-    return str(folder / "best.safetensors")
+from tests.pipeline.narrow import NARROW, state_dict
 
 
 def test_pytorch_s_weights_say_classes_and_preprocessing(tmp_path: Path) -> None:

@@ -159,12 +159,11 @@ class TestWhatAFileSaysAlready:
         assert write_metadata(source, LITE, labels=labels) == write_metadata(source, LITE)
 
 
-@pytest.mark.parametrize(("count", "hint"), [(9, "the model count"), (11, "the labels count")])
-def test_labels_that_are_one_off_are_refused(count: int, hint: str) -> None:
+@pytest.mark.parametrize("count", [9, 11])
+def test_labels_that_are_one_off_are_refused(count: int) -> None:
     labels = tuple(map(str, range(count)))
-    with pytest.raises(InputError, match=f": {count} classes, the model has 10") as raised:
+    with pytest.raises(InputError, match=f": {count} class names for a model of 10") as raised:
         write_metadata(tiny.FLOAT32.read_bytes(), LITE, labels=labels)
-    assert hint in raised.value.hint
     assert "background" in raised.value.hint
 
 

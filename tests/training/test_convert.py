@@ -79,7 +79,7 @@ def test_other_classes_than_the_run_s_are_refused(finished, tmp_path):
 
 def test_labels_that_do_not_match_the_weights_are_refused(finished, tmp_path):
     (tmp_path / "labels.txt").write_text("one\ntwo\n")
-    with pytest.raises(InputError, match="has 2 names, the network 10 classes"):
+    with pytest.raises(InputError, match=r"labels\.txt: 2 class names for a model of 10 classes"):
         prepare(None, given(finished, tmp_path, labels=tmp_path / "labels.txt"))
 
 

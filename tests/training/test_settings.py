@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeeff.errors import InputError, UsageError
+from edgeeff.errors import EdgeeffError, InputError, UsageError
 from edgeeff.training.settings import (
     BOUNDS,
     CHOICES,
@@ -54,12 +54,27 @@ def test_an_unknown_setting_is_named_with_the_nearest():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("epochs", "ten"), ("batch", 1.5), ("weights", 3), ("clip", math.nan)]
+    ("name", "value", "takes"),
+    [
+        ("epochs", "ten", "a whole number, without quotes"),
+        ("batch", 1.5, "a whole number, without quotes"),
+        ("weights", 3, "text in quotes"),
+        ("weights", ["imagenet"], "text in quotes"),
+        ("clip", math.nan, "a number, without quotes"),
+        ("learning_rate", "0.001", "a number, without quotes"),
+        ("data", 3, "a path in quotes"),
+    ],
 )
-def test_a_value_of_another_type_is_refused(name, value):
-    with pytest.raises(InputError, match=name) as refused:
+def test_a_value_of_another_type_is_refused_and_told_what_is_taken(name, value, takes):
+    with pytest.raises(EdgeeffError, match=name) as refused:
         settings_of({**DIGITS, name: value}, "mine.toml")
-    assert "docs/training.md" in refused.value.hint
+    assert refused.value.hint == f"it takes {takes}"
+
+
+def test_a_truth_takes_no_quotes():
+    with pytest.raises(InputError, match="flip is 'true'") as refused:
+        settings_of({**DIGITS, "augmentation": {"flip": "true"}}, "mine.toml")
+    assert refused.value.hint == "it takes true or false, without quotes"
 
 
 @pytest.mark.parametrize("name", BOUNDS)

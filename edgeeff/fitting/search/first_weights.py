@@ -9,6 +9,7 @@ from edgeeff.architectures.variants import Variant
 from edgeeff.errors import InputError, UsageError
 from edgeeff.progress import Progress
 from edgeeff.shell import word
+from edgeeff.state_dicts.weight_files import check_kind, check_there
 from edgeeff.training import runs
 from edgeeff.training.settings import NAMED_WEIGHTS
 
@@ -37,12 +38,16 @@ class FirstWeights:
 
         Raises:
             UsageError: weights that are a run.
+            InputError: no such file, or one of no kind that is read.
         """
         if runs.is_run(Path(weights)):
             raise UsageError(
                 f"{weights} is a run, and the search takes a weight file",
                 f"--weights {word(Path(weights) / runs.BEST)} is the one in it",
             )
+        if weights not in NAMED_WEIGHTS:
+            check_there(Path(weights), ", ".join(NAMED_WEIGHTS))
+            check_kind(Path(weights), base.name)
         self._base, self._weights, self._seed = base, weights, seed
         self._progress = progress
         self._read: dict[str, Source | None] = {}

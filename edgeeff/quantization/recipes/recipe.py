@@ -325,7 +325,7 @@ def parse(name: str, text: str) -> Recipe:
 def _summary(name: str, table: Mapping[str, Any]) -> str:
     summary = table.get("summary", "")
     if not isinstance(summary, str):
-        raise _bad(name, f"summary {shown(summary)}", "a line of text")
+        raise _bad(name, f"summary {shown(summary)}", "a line of text in quotes")
     return summary
 
 
@@ -383,12 +383,12 @@ def _build(name: str, part: str, kind: type[Any], fields: Any) -> Any:
     types = {field.name: type(field.default) for field in dataclasses.fields(kind)}
     _refuse_unknown(name, part, fields, set(types))
     for key, value in fields.items():
-        fits = isinstance(value, types[key]) or (types[key] is float and type(value) is int)
-        if not fits or isinstance(value, bool):
-            raise _bad(name, f"{part}.{key} = {shown(value)}", f"it takes a {types[key].__name__}")
         choices = CHOICES.get((kind, key))
         if choices and value not in choices:
             raise _bad(name, f"{part}.{key} = {shown(value)}", f"one of {', '.join(choices)}")
+        fits = isinstance(value, types[key]) or (types[key] is float and type(value) is int)
+        if not fits or isinstance(value, bool):
+            raise _bad(name, f"{part}.{key} = {shown(value)}", foreign.taken(types[key]))
         low, high = LIMITS.get((kind, key), (None, None))
         if low is not None and high is not None and not low <= value <= high:
             raise _bad(name, f"{part}.{key} = {shown(value)}", f"between {low:g} and {high:g}")

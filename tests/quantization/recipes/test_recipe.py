@@ -117,6 +117,20 @@ def test_a_bad_recipe_is_told_which_key_is_wrong(text: str, named: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "takes"),
+    [
+        ('[ranges]\npercentile = "99.5"', "it takes a number, without quotes"),
+        (f'{ROUND}pictures = "24"', "it takes a whole number, without quotes"),
+        ("[ranges]\nestimator = 5", "one of minmax, percentile, mse, entropy, geometric"),
+    ],
+)
+def test_a_value_of_another_type_is_told_what_is_taken(text: str, takes: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse("mine", text)
+    assert caught.value.hint == takes
+
+
 def test_a_near_key_is_suggested() -> None:
     with pytest.raises(InputError) as caught:
         parse("mine", "[ranges]\npercentil = 99.0")
