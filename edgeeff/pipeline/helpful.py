@@ -163,19 +163,29 @@ def _without_what_costs(
     network: FloatModel, recipe: Recipe, judge: _Judge
 ) -> tuple[float, Recipe, tuple[str, ...]]:
     """Decibels, the recipe that is left, and the parts that are left out."""
-    parts = dict(_without_a_part(network, recipe))
     best, kept = judge(recipe), recipe
     left_out: tuple[str, ...] = ()
-    for part, candidate in parts.items():
+    while (worst := _costliest(network, kept, judge, best)) is not None:
+        best, kept, part = worst
+        left_out = (*left_out, part)
+    if best < judge.plain - BEHIND:
+        return judge.plain, _plain(recipe), tuple(dict(_without_a_part(network, recipe)))
+    return best, kept, left_out
+
+
+def _costliest(
+    network: FloatModel, recipe: Recipe, judge: _Judge, best: float
+) -> tuple[float, Recipe, str] | None:
+    """Decibels, what is left, and the part without which a recipe is best; ``None``: with all."""
+    found = None
+    for part, candidate in _without_a_part(network, recipe):
         enough = best >= judge.plain - BEHIND
         if enough and part != RISKY:
             continue
-        found = judge(candidate)
-        if found > best:
-            best, left_out, kept = found, (part,), candidate
-    if best < judge.plain - BEHIND:
-        return judge.plain, _plain(recipe), tuple(parts)
-    return best, kept, left_out
+        if judge(candidate) > best:
+            best = judge(candidate)
+            found = best, candidate, part
+    return found
 
 
 def _decibels(noise: float) -> float:

@@ -21,8 +21,10 @@ from edgeeff.pipeline.settings import Settings
 from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import (
+    Bias,
     Group,
     Recipe,
+    Round,
     find_recipe,
     named_recipes,
     parse,
@@ -196,6 +198,24 @@ def test_what_is_kept_is_made_with_the_pictures_that_judged_too(tmp_path: Path, 
     assert made == everything
     assert len(tried) > 2
     assert all(names == everything - judged for names in tried)
+
+
+def test_parts_that_are_bad_alone_are_left_out_one_after_the_other():
+    """What is left may be better than plain rounding."""
+    recipe = find_recipe("int8")
+    plain = find_recipe("int8-plain").ranges
+
+    def quantize(candidate: Recipe) -> bytes:
+        bad = (candidate.ranges != plain) + (candidate.correction(Round) is not None)
+        good = candidate.correction(Bias) is not None
+        return ending("MUL", value=1 - (0.02 + 0.1 * bad - 0.01 * good))
+
+    network = FloatModel(ending("MUL", value=1.0), UNIT)
+    kept, found = helpful(network, recipe, quantize, synthetic_set(4, UNIT).pictures)
+    assert found.left_out == ("ranges", "round")
+    assert kept.ranges == plain
+    assert kept.corrections == tuple(it for it in recipe.corrections if not isinstance(it, Round))
+    assert found.sqnr_db == pytest.approx(found.plain_db + 6, abs=0.1)
 
 
 def test_what_no_part_alone_explains_becomes_plain_rounding(small):
