@@ -16,7 +16,7 @@ from edgeeff.evaluation.gate import AccuracyGateFailed, Trial, judge
 from edgeeff.evaluation.grades import GOOD, SQNR_DB
 from edgeeff.evaluation.verdict import Compared, faults
 from edgeeff.pictures.images import read_images
-from edgeeff.pipeline.helpful import Helpful, helpful
+from edgeeff.pipeline.helpful import Comparison, Helpful, helpful
 from edgeeff.pipeline.learning import Training
 from edgeeff.pipeline.mixed_precision import Search, search
 from edgeeff.pipeline.policy import RIVALS, by_pictures, ends, is_checked, safer
@@ -162,19 +162,23 @@ def _checked(job: Job, recipe: Recipe, quantized: Maker) -> tuple[Recipe, Helpfu
     """The recipe with what of it helps the network, if that has to be looked at."""
     if not is_checked(job.settings, job.network, recipe):
         return recipe, None
-    pair = job.calibration
-    recipe = by_pictures(recipe, pair.used)
-    used, judges = pair.comparing(job.network.preprocessing, job.settings.seed)
-    if used is not pair.used:
-        meanwhile = replace(pair, used=used)
-        quantized = _maker(replace(job, calibration=meanwhile, observations=Observations()))
+    recipe = by_pictures(recipe, job.calibration.used)
     quantized(recipe, job.progress)
     with job.progress.stage("compare with plain rounding"):
+        pictures = job.calibration.checking(job.network.preprocessing, job.settings.seed).pictures
+        seen = Comparison(lambda it: quantized(it, Progress())[0], pictures)
+        return helpful(job.network, recipe, seen, _unseen(job))
 
-        def make(candidate: Recipe) -> bytes:
-            return quantized(candidate, Progress())[0]
 
-        return helpful(job.network, recipe, make, judges.pictures)
+def _unseen(job: Job) -> Comparison | None:
+    """A comparison on pictures of the user that do not calibrate, if those of the usual one do."""
+    parts = job.calibration.set_aside()
+    if parts is None:
+        return None
+    calibrates, judges = parts
+    meanwhile = replace(job.calibration, used=calibrates)
+    quantized = _maker(replace(job, calibration=meanwhile, observations=Observations()))
+    return Comparison(lambda it: quantized(it, Progress())[0], judges.pictures)
 
 
 def _search(job: Job, recipe: Recipe) -> Search:

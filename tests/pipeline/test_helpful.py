@@ -16,12 +16,14 @@ import edgeeff
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.pictures.preprocessing import from_options
 from edgeeff.pipeline import candidates, policy
-from edgeeff.pipeline.helpful import helpful
+from edgeeff.pipeline.helpful import Comparison, helpful
 from edgeeff.pipeline.settings import Settings
 from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set
+from edgeeff.quantization.float_graph import float_graph
 from edgeeff.quantization.quantize import quantize_model
 from edgeeff.quantization.recipes.recipe import (
     Bias,
+    Equalize,
     Group,
     Recipe,
     Round,
@@ -31,6 +33,7 @@ from edgeeff.quantization.recipes.recipe import (
 )
 from edgeeff.quantization.recipes.spelling import spelled
 from edgeeff.tflite.float_model import FloatModel, Provenance
+from edgeeff.tflite.logits import logits_of
 from tests.small_classifiers import SmallClassifier
 
 SIDE = 16
@@ -55,7 +58,9 @@ def small() -> FloatModel:
 def checked(network: FloatModel, recipe: Recipe):
     calibration = synthetic_set(16, PREPROCESSING)
     others = synthetic_set(8, PREPROCESSING, 2).pictures
-    return helpful(network, recipe, lambda it: quantize_model(network, it, calibration), others)
+    return helpful(
+        network, recipe, Comparison(lambda it: quantize_model(network, it, calibration), others)
+    )
 
 
 def test_a_recipe_that_helps_stays_as_it_is(small):
@@ -107,7 +112,7 @@ def losing_the_farthest(odd: float):
             return ending("MINIMUM", value=float(far.max() - lost))
         return ending("MUL", value=1 - np.sqrt(noise))
 
-    return recipe, *helpful(network, recipe, quantize, pictures)
+    return recipe, *helpful(network, recipe, Comparison(quantize, pictures))
 
 
 @pytest.mark.parametrize("odd", [0.0, 2.0])
@@ -140,7 +145,7 @@ def test_groups_that_bring_less_than_their_time_are_left_out(variant, worth_db, 
 
     pictures = synthetic_set(4, UNIT).pictures
     network = FloatModel(ending("MUL", value=1.0), UNIT, variant)
-    kept, found = helpful(network, recipe, quantize, pictures)
+    kept, found = helpful(network, recipe, Comparison(quantize, pictures))
     assert kept.correction(Group) == replace(recipe.correction(Group), enough_db=enough_db)
     assert found.left_out == (("further groups",) if enough_db == 18 else ())
     assert found.sqnr_db - found.whole_db == pytest.approx(
@@ -174,12 +179,38 @@ def test_each_recipe_is_made_once_the_one_that_is_kept_too(tmp_path: Path, monke
     assert len(made) == len(set(made)) > 2
 
 
-def test_what_is_kept_is_made_with_the_pictures_that_judged_too(tmp_path: Path, monkeypatch):
-    """Each recipe is tried without them, and the one that helps is made with all."""
-    calibrated: list[set[str]] = []
+@pytest.mark.parametrize(("unseen_db", "left_out"), [(6, ()), (-6, ("equalize",))])
+def test_whether_equalization_helps_is_told_by_pictures_that_it_has_not_seen(unseen_db, left_out):
+    """On those that it has seen it brings 20 dB here."""
+    recipe = find_recipe("int8")
+    network = of_layers("RELU")
+
+    def quantize_with(worth_db: float):
+        def quantize(candidate: Recipe) -> bytes:
+            equalized = candidate.correction(Equalize) is not None
+            noise = 0.1 / 10 ** (worth_db / 20 if equalized else 0)
+            graph = float_graph(network.content)
+            last = graph.producer[logits_of(graph)]
+            graph.set_weights(last, graph.weights(last) * np.float32(1 - noise))
+            graph.set_bias(last, graph.bias(last) * np.float32(1 - noise))
+            return graph.content()
+
+        return quantize
+
+    pictures = synthetic_set(8, PREPROCESSING, 2).pictures
+    seen, unseen = (Comparison(quantize_with(worth), pictures) for worth in (20, unseen_db))
+    kept, found = helpful(network, recipe, seen, unseen)
+    assert found.left_out == left_out
+    assert (kept.correction(Equalize) is None) == bool(left_out)
+    assert found.sqnr_db - found.whole_db == pytest.approx(6 if left_out else 0, abs=0.1)
+
+
+def test_equalization_is_tried_without_the_pictures_that_judge_it(tmp_path: Path, monkeypatch):
+    """What is kept of the recipe is made with all."""
+    calibrated: list[tuple[bool, frozenset[str]]] = []
 
     def noted(model: FloatModel, recipe: Recipe, given: CalibrationSet, **options: Any) -> bytes:
-        calibrated.append(set(given.names))
+        calibrated.append((recipe.correction(Equalize) is not None, frozenset(given.names)))
         return quantize_model(model, recipe, given, **options)
 
     monkeypatch.setattr(candidates, "quantize_model", noted)
@@ -191,13 +222,13 @@ def test_what_is_kept_is_made_with_the_pictures_that_judged_too(tmp_path: Path, 
     source.write_bytes(of_layers("RELU").content)
     settings = Settings(output=tmp_path / "out", calibration=folder)
     manifest = edgeeff.quantize(source, settings, PREPROCESSING).manifest
-    everything = {str(folder / f"{number}.png") for number in range(6)}
-    judged = {str(folder / f"{number}.png") for number in (2, 3)}
+    assert manifest.corrections["left_out"] == ["equalize"]
     assert manifest.corrections["pictures"] == 2
-    *tried, made = calibrated
-    assert made == everything
-    assert len(tried) > 2
-    assert all(names == everything - judged for names in tried)
+    everything = frozenset(str(folder / f"{number}.png") for number in range(6))
+    rest = everything - {str(folder / f"{number}.png") for number in (2, 3)}
+    assert {names for _, names in calibrated} == {everything, rest}
+    assert {equalized for equalized, names in calibrated if names == rest} == {True, False}
+    assert calibrated[-1] == (False, everything)
 
 
 def test_parts_that_are_bad_alone_are_left_out_one_after_the_other():
@@ -211,7 +242,7 @@ def test_parts_that_are_bad_alone_are_left_out_one_after_the_other():
         return ending("MUL", value=1 - (0.02 + 0.1 * bad - 0.01 * good))
 
     network = FloatModel(ending("MUL", value=1.0), UNIT)
-    kept, found = helpful(network, recipe, quantize, synthetic_set(4, UNIT).pictures)
+    kept, found = helpful(network, recipe, Comparison(quantize, synthetic_set(4, UNIT).pictures))
     assert found.left_out == ("ranges", "round")
     assert kept.ranges == plain
     assert kept.corrections == tuple(it for it in recipe.corrections if not isinstance(it, Round))
@@ -228,7 +259,8 @@ def test_what_no_part_alone_explains_becomes_plain_rounding(small):
         astray = part.ranges == clipping or part.corrections != ()
         return quantize_model(small, recipe if astray else part, synthetic_set(16, PREPROCESSING))
 
-    kept, found = helpful(small, recipe, without, synthetic_set(8, PREPROCESSING, 2).pictures)
+    others = synthetic_set(8, PREPROCESSING, 2).pictures
+    kept, found = helpful(small, recipe, Comparison(without, others))
     assert set(found.left_out) == {"clip", "ranges"}
     assert kept.corrections == ()
     assert found.sqnr_db == found.plain_db

@@ -172,29 +172,38 @@ class CalibrationPair:
     held_out: CalibrationSet
     spare: CalibrationSet | None = None
 
-    def comparing(
-        self, preprocessing: Preprocessing, seed: int = 0
-    ) -> tuple[CalibrationSet, CalibrationSet]:
-        """Pictures that calibrate while candidates are compared, and others that judge them.
+    def checking(self, preprocessing: Preprocessing, seed: int = 0) -> CalibrationSet:
+        """Pictures on which candidates are compared: none of ``held_out``.
 
-        None of either is of ``held_out``. Spare pictures judge; where the user gave none to spare,
-        a third of those that calibrate, ``CHECKING`` at most, are set aside meanwhile: on pictures
-        that they were calibrated with, candidates look best that fit these alone. They are
-        neighbours in the list, since frames of a film and crops of a photograph are, too: those
-        that stay should not show the same. Made-up pictures are judged by others. One or two
-        pictures judge themselves.
+        Those that are spare; without any, made-up ones that do not calibrate, or, where the user
+        gave pictures, some of those that do: made-up ones are too unlike them.
         """
         if self.spare is not None:
-            return self.used, self.spare
+            return self.spare
         if self.used.synthetic:
-            return self.used, synthetic_set(CHECKING, preprocessing, seed + 2)
+            return synthetic_set(CHECKING, preprocessing, seed + 2)
+        total = len(self.used.pictures)
+        count = min(CHECKING, total)
+        return subset(self.used, [i * total // count for i in range(count)])
+
+    def set_aside(self) -> tuple[CalibrationSet, CalibrationSet] | None:
+        """The pictures that calibrate in two parts: a second one that the first has not seen.
+
+        A third of them, ``CHECKING`` at most, and neighbours in the list, since frames of a film
+        and crops of a photograph are, too: those in the first part should not show the same.
+
+        Returns:
+            ``None`` where ``checking`` gives pictures that do not calibrate, or for too few.
+        """
+        if self.spare is not None or self.used.synthetic:
+            return None
         total = len(self.used.pictures)
         count = min(CHECKING, total // 3)
         first = (total - count) // 2
-        judges = subset(self.used, list(range(first, first + count)))
-        same = {i for i, digest in enumerate(self.used.digests) if digest in judges.digests}
-        calibrates = without(self.used, same)
-        return (calibrates, judges) if judges.names and calibrates.names else (self.used, self.used)
+        second = subset(self.used, list(range(first, first + count)))
+        same = {i for i, digest in enumerate(self.used.digests) if digest in second.digests}
+        rest = without(self.used, same)
+        return (rest, second) if rest.names and second.names else None
 
 
 def synthetic_pair(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationPair:

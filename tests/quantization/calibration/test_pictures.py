@@ -147,47 +147,45 @@ def numbered(*values: int) -> CalibrationPair:
 
 
 @pytest.mark.parametrize(
-    ("count", "judge"),
+    ("count", "second"),
     [
         (3, ["1"]),
         (9, ["3", "4", "5"]),
         (90, [str(number) for number in range(37, 53)]),
     ],
 )
-def test_candidates_are_judged_by_pictures_that_do_not_calibrate_meanwhile(
-    count: int, judge: list[str]
-) -> None:
+def test_a_part_is_set_aside_that_the_rest_has_not_seen(count: int, second: list[str]) -> None:
     """Neighbours in the list, and those that stay are all others."""
     pair = numbered(*range(count))
-    calibrates, judges = pair.comparing(LITE)
-    assert list(judges.names) == judge
-    assert set(calibrates.names) == {*pair.used.names} - {*judge}
+    rest, aside = pair.set_aside()
+    assert list(aside.names) == second
+    assert set(rest.names) == {*pair.used.names} - {*second}
 
 
-def test_a_copy_of_a_picture_that_judges_candidates_does_not_calibrate_them() -> None:
-    calibrates, judges = numbered(0, 1, 2, 3, 3, 5, 3).comparing(LITE)
-    assert judges.names == ("2", "3")
-    assert calibrates.names == ("0", "1", "5")
+def test_a_copy_of_a_picture_that_is_set_aside_is_left_out() -> None:
+    rest, aside = numbered(0, 1, 2, 3, 3, 5, 3).set_aside()
+    assert aside.names == ("2", "3")
+    assert rest.names == ("0", "1", "5")
 
 
 @pytest.mark.parametrize("values", [(1,), (1, 2), (1, 1, 1)])
-def test_pictures_that_none_can_be_set_aside_of_judge_themselves(values: tuple[int, ...]) -> None:
+def test_of_too_few_pictures_none_is_set_aside(values: tuple[int, ...]) -> None:
     pair = numbered(*values)
-    assert pair.comparing(LITE) == (pair.used, pair.used)
+    assert pair.set_aside() is None
+    assert pair.checking(LITE).names == pair.used.names
 
 
 def test_spare_pictures_judge_candidates(tmp_path: Path) -> None:
     for number in range(40):
         save(tmp_path / f"{number:02d}.png", number)
     pair = folder_pair(tmp_path, LITE, count=8)
-    calibrates, judges = pair.comparing(LITE)
-    assert calibrates is pair.used
+    judges = pair.checking(LITE)
     assert len(judges.names) == 12
     assert {*judges.digests}.isdisjoint({*pair.used.digests, *pair.held_out.digests})
+    assert pair.set_aside() is None
 
 
 def test_made_up_pictures_are_judged_by_others() -> None:
     pair = synthetic_pair(4, LITE)
-    calibrates, judges = pair.comparing(LITE)
-    assert calibrates is pair.used
-    assert {*judges.digests}.isdisjoint({*pair.used.digests, *pair.held_out.digests})
+    assert {*pair.checking(LITE).digests}.isdisjoint({*pair.used.digests, *pair.held_out.digests})
+    assert pair.set_aside() is None
