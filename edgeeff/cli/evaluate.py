@@ -72,9 +72,8 @@ def command(
     for file in filter(None, (model, reference)):
         probe(file)
     own = find_labels(model)
-    images = read_images(data, labels=labels, strict=strict).labelled_as(own)
-    if ignore_labels:
-        images = images.without_labels()
+    images = read_images(data, labels=labels, strict=strict)
+    images = images.without_labels() if ignore_labels else images.labelled_as(own)
     evaluation = evaluate(
         model,
         images.take(limit),

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgeeff.cli.figures import Rows, fidelity_rows, layer_name, share, share_of
+from edgeeff.cli.figures import Rows, fidelity_rows, layer_name, pictures, share, share_of
 from edgeeff.cli.terminal import Terminal
 from edgeeff.shell import word
 
@@ -47,7 +47,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ("weights", weights.source if weights else "of the file"),
         *_same_function(weights),
         ("recipe", (manifest.recipe or {}).get("name", "")),
-        *corrections_rows(manifest.corrections, (manifest.recipe or {}).get("name", "")),
+        *corrections_rows(manifest.corrections),
         ("calibration", _calibration(manifest.calibration)),
         *_coverage(manifest.calibration),
         *learned_rows(manifest.qat),
@@ -56,7 +56,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ("operators", _operators(manifest.operators, every=terminal.verbose)),
         ("integer only", "yes" if manifest.integer_only else "no"),
         *_fidelity(manifest.fidelity),
-        *_accuracy(manifest.accuracy),
+        *accuracy_rows(manifest.accuracy),
         *_verdict(manifest.verdict),
         ("took", _seconds(manifest.seconds, every=terminal.verbose)),
         ("peak memory", size_of(manifest.peak_memory_bytes)),
@@ -91,14 +91,14 @@ def learned_rows(qat: dict[str, Any] | None) -> Rows:
     """What quantization-aware training did."""
     if qat is None:
         return []
-    pictures = f"{qat['steps']} steps of {qat['batch']} of {qat['count']:,} pictures"
+    steps = f"{qat['steps']} steps of {qat['batch']} of {qat['count']:,} pictures"
     gained = f"{qat['start_db']:.1f} to {qat['end_db']:.1f} dB on {qat['judged']} of them"
     if qat["end_db"] - qat["start_db"] < NO_GAIN_DB:
         gained += ": NO GAIN, the model without --qat is as good"
     same = f"same answer to {qat['same_answers']:.1%} of {qat['judged']} pictures as while trained"
     if qat["same_answers"] < SHIPPED:
         same += f": NOT WHAT WAS TRAINED, farthest off is {layer_name(qat['unlike_of'])}"
-    return [("trained", f"{pictures} ({qat['source']}), {gained}"), ("the file", same)]
+    return [("trained", f"{steps} ({qat['source']}), {gained}"), ("the file", same)]
 
 
 def _same_function(weights: Provenance | None) -> Rows:
@@ -108,11 +108,12 @@ def _same_function(weights: Provenance | None) -> Rows:
     return [("float32", f"answers as the network it was made of: {apart}")]
 
 
-def corrections_rows(found: dict[str, Any] | None, recipe: str) -> Rows:
+def corrections_rows(found: dict[str, Any] | None) -> Rows:
     """What of a recipe helps this network, as far as that was looked at."""
     if found is None:
         return []
-    gain = f"{found['sqnr_db'] - found['plain_db']:+.1f} dB on {found['pictures']} pictures"
+    better = found["sqnr_db"] - found["plain_db"]
+    gain = f"{better:+.1f} dB by the mean of {pictures(found['pictures'])}"
     rows = [("against plain rounding", gain)]
     if found["left_out"]:
         cost = found["sqnr_db"] - found["whole_db"]
@@ -121,12 +122,10 @@ def corrections_rows(found: dict[str, Any] | None, recipe: str) -> Rows:
             if cost >= 0
             else f"worth {-cost:.1f} dB, but not the time"
         )
-        on = f"by the mean of these {found['pictures']} pictures, where bad answers count most"
         median, whole = (f"{found[key]:.1f} dB" for key in ("median_db", "whole_median_db"))
-        again = f"--recipe {recipe.removesuffix(' --mixed')}"
         rows += [
-            ("left out of the recipe", f"{', '.join(found['left_out'])}: {said}, {on}"),
-            ("with all of it", f"{whole} at their median picture, not {median}: {again}"),
+            ("left out of the recipe", f"{', '.join(found['left_out'])}: {said}"),
+            ("their median picture", f"{median}, and {whole} with all of the recipe"),
         ]
     return rows
 
@@ -287,14 +286,23 @@ def _ruined(terminal: Terminal, verdict: dict[str, Any]) -> None:
         terminal.warn(f"hint: try --recipe {verdict['try']}")
 
 
-def _accuracy(found: dict[str, Any] | None) -> Rows:
-    if found is None or found.get("top1") is None:
+def accuracy_rows(found: dict[str, Any] | None) -> Rows:
+    """What the pictures of ``--eval-data`` showed, labelled or not."""
+    if found is None:
         return []
     from edgeeff.evaluation.accuracy import Share
 
-    top1 = Share(found["top1"]["value"], *found["top1"]["ci95"])
-    source = f" of {found['data']}" if found.get("data") else ""
-    return [("top-1", f"{share_of(top1, found['images'])}{source}")]
+    rows: Rows = [("of --eval-data", f"{pictures(found['images'])} of {found['data']}")]
+    of_float = found["reference_accuracy"]
+    for name, accuracy in (("top-1", found), ("top-1 of float", of_float or {})):
+        if accuracy.get("top1") is not None:
+            top1 = Share(accuracy["top1"]["value"], *accuracy["top1"]["ci95"])
+            rows.append((name, share_of(top1, found["images"])))
+    if found["top1_drop"] is not None:
+        low, high = (100 * end for end in found["top1_drop"]["ci95"])
+        points = 100 * found["top1_drop"]["value"]
+        rows.append(("top-1 below float", f"{points:.2f} points ({low:.2f} to {high:.2f})"))
+    return rows + (fidelity_rows(found["fidelity"]) if found["fidelity"] else [])
 
 
 def _seconds(stages: dict[str, float], *, every: bool) -> str:

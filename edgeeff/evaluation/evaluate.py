@@ -191,7 +191,8 @@ def evaluate(
         images: pictures, with labels for accuracy; classes in the order of their names get the
             order of the model's own labels, where it knows these names.
         reference: the float ``.tflite`` that fidelity is measured against.
-        preprocessing: of the pictures; ``None``: as the model's manifest or metadata says.
+        preprocessing: of the pictures, for both files; ``None``: as the manifest or metadata of
+            each says.
         threads: as of ``tflite.runner.Runner``.
         progress: told of every picture in a stage ``evaluation``.
         top: keep that many most likely classes of every picture.
@@ -256,11 +257,10 @@ def _load(
     tested = Classifier(model, preprocessing, threads=threads)
     if reference is None:
         return tested, None
-    # The reference may normalise in another way than a model that has it in its graph, but it
-    # sees the same pixels.
-    compared = Classifier(
-        reference, find_preprocessing(reference, otherwise=preprocessing), threads=threads
-    )
+    # Unless the caller says how, the reference may normalise in another way than a model that has
+    # it in its graph, but it sees the same pixels.
+    of_reference = given or find_preprocessing(reference, otherwise=preprocessing)
+    compared = Classifier(reference, of_reference, threads=threads)
     if compared.classes != tested.classes:
         counts = f"{compared.classes} classes, {model} {tested.classes}"
         raise InputError(f"{reference} has {counts}", "they are not the same network")

@@ -2,7 +2,7 @@
 
 The limits are what networks of about 1000 classes showed (docs/results.md): above the good ones no
 labelled pictures told a quantized network from its float network. What is bad is what ``verdict``
-calls a ruined network; for the divergence, what came with it.
+calls a ruined network.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgeeff.evaluation.accuracy import Share
-from edgeeff.evaluation.verdict import LEAST_AGREEMENT, LEAST_SQNR_DB
+from edgeeff.evaluation.verdict import LEAST_AGREEMENT, LEAST_SQNR_DB, MOST_KL
 
 GOOD, FAIR, BAD = "good", "fair", "BAD"
 
@@ -41,7 +41,7 @@ AGREEMENT = Bounds(good=0.96, bad=LEAST_AGREEMENT)
 SQNR_DB = Bounds(good=21, bad=LEAST_SQNR_DB)
 """Of the median picture's logits."""
 
-KL = Bounds(good=0.01, bad=0.05)
+KL = Bounds(good=0.01, bad=MOST_KL)
 """Divergence of the probabilities, in nats."""
 
 

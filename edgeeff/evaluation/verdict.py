@@ -20,6 +20,10 @@ LEAST_AGREEMENT = 0.85
 """Share with the same top-1 that the 95% interval has to reach. On synthetic pictures it says
 nothing: they show no class, and the two likeliest are often as good as equal."""
 
+MOST_KL = 0.05
+"""Divergence of the probabilities in nats, mean over the pictures; made-up ones are not judged by
+it, nor by the share above."""
+
 MOST_DROP = 0.05
 """Of top-1 accuracy below float, that the 95% interval has to reach."""
 
@@ -53,6 +57,9 @@ def faults(compared: Compared) -> tuple[str, ...]:
             f"same top-1 as float {same.value:.1%} ({same.low:.1%} to {same.high:.1%}), under "
             f"{LEAST_AGREEMENT:.0%}, {where}"
         )
+    kl = compared.fidelity.kl
+    if kl is not None and not compared.synthetic and kl > MOST_KL:
+        found.append(f"KL divergence {kl:.2g} nats, above {MOST_KL:g}, {where}")
     if compared.drop is not None and compared.drop.interval[0] > MOST_DROP:
         points = 100 * compared.drop.value
         found.append(

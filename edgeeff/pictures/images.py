@@ -43,7 +43,10 @@ INNER_FOLDER = (
     "a folder inside the folder that you give counts as a class: give the inner one itself if its "
     "pictures have no labels"
 )
-ORDER = "--labels FILE names the model's classes in order, one per line"
+ORDER = (
+    "--labels FILE names the model's classes in order, one per line; edgeeff evaluate has "
+    "--ignore-labels for pictures that folders sort otherwise"
+)
 
 HEADINGS = frozenset({"path", "file", "filename", "image"})
 """A CSV whose first cell is one of these begins with a heading."""

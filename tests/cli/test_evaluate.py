@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from edgeeff.pictures.preprocessing import of_family
+from edgeeff.tflite.metadata_writer import write_metadata
 from tests.commands import run
 from tests.tflite import tiny
 
@@ -68,6 +70,21 @@ def test_equal_models_show_no_error_instead_of_an_infinite_ratio(flat, capfd):
     shown = capfd.readouterr().out
     assert "no error" in shown
     assert "inf" not in shown
+
+
+def test_labels_that_are_ignored_need_not_be_the_models(photographs, tmp_path, capfd):
+    """One of the folders is called as a class of the model is, and one is not."""
+    for name in ("cat", "unknown"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        photographs["coffee"].crop((0, 0, 60, 60)).save(tmp_path / "data" / name / "a.png")
+    labelled = tmp_path / "labelled.tflite"
+    labels = ("cat", *(f"thing{n}" for n in range(9)))
+    content = write_metadata(tiny.FLOAT32.read_bytes(), of_family("lite", 32), labels=labels)
+    labelled.write_bytes(content)
+    words = ("evaluate", labelled, "--data", tmp_path / "data", "--reference", tiny.FLOAT32, *LITE)
+    assert run(*words) == 2
+    assert run(*words, "--ignore-labels") == 0
+    assert "no error" in capfd.readouterr().out
 
 
 def test_labels_name_the_predictions(flat, tmp_path, capfd):

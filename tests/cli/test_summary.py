@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from edgeeff.cli.summary import corrections_rows, learned_rows, same_answers, show_kept, size_of
+from edgeeff.cli.summary import (
+    accuracy_rows,
+    corrections_rows,
+    learned_rows,
+    same_answers,
+    show_kept,
+    size_of,
+)
 from edgeeff.cli.terminal import Terminal
 
 LEARNED: dict[str, Any] = {
@@ -70,18 +77,48 @@ HELPFUL: dict[str, Any] = {
 }
 
 
-def test_what_was_left_out_is_said_with_where_that_was_seen_and_how_to_keep_it() -> None:
-    told = dict(corrections_rows(HELPFUL, "int8-swish --mixed"))
-    assert told == {
-        "against plain rounding": "+1.6 dB on 16 pictures",
-        "left out of the recipe": "ranges, group: 18.5 dB better without, by the mean of these "
-        "16 pictures, where bad answers count most",
-        "with all of it": "19.7 dB at their median picture, not 13.1 dB: --recipe int8-swish",
+def test_what_was_left_out_is_said_with_the_measure_and_the_median_either_way() -> None:
+    assert dict(corrections_rows(HELPFUL)) == {
+        "against plain rounding": "+1.6 dB by the mean of 16 pictures",
+        "left out of the recipe": "ranges, group: 18.5 dB better without",
+        "their median picture": "13.1 dB, and 19.7 dB with all of the recipe",
     }
 
 
 def test_a_recipe_that_helps_whole_has_nothing_left_out() -> None:
-    assert len(corrections_rows(HELPFUL | {"left_out": []}, "int8")) == 1
+    assert len(corrections_rows(HELPFUL | {"left_out": []})) == 1
+
+
+JUDGED: dict[str, Any] = {
+    "images": 100,
+    "data": "photos",
+    "top1": {"value": 0.9, "ci95": [0.826, 0.945]},
+    "reference_accuracy": {"top1": {"value": 0.92, "ci95": [0.85, 0.96]}},
+    "top1_drop": {"value": 0.02, "ci95": [-0.01, 0.05]},
+    "fidelity": {
+        "images": 100,
+        "agreement": 0.97,
+        "sqnr_db": 24.0,
+        "median_image_sqnr_db": 25.5,
+        "kl": 0.002,
+    },
+}
+
+
+def test_labelled_pictures_show_both_accuracies_the_drop_and_the_fidelity() -> None:
+    told = dict(accuracy_rows(JUDGED))
+    assert told["of --eval-data"] == "100 pictures of photos"
+    assert told["top-1"] == "90.00% of 100 pictures (82.6% to 94.5%)"
+    assert told["top-1 of float"] == "92.00% of 100 pictures (85.0% to 96.0%)"
+    assert told["top-1 below float"] == "2.00 points (-1.00 to 5.00)"
+    assert told["SQNR, median picture"].startswith("25.5 dB")
+
+
+def test_pictures_without_labels_show_the_fidelity() -> None:
+    unlabelled = {"top1": None, "reference_accuracy": None, "top1_drop": None}
+    told = dict(accuracy_rows(JUDGED | unlabelled))
+    assert {"of --eval-data", "same top-1", "KL divergence"} <= set(told)
+    assert not {name for name in told if name.startswith("top-1")}
 
 
 LONG = ";".join(f"net.Net/torch.nn.Sequential_{n}/torch.nn.Conv2d" for n in (1, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,16 @@ def test_class_names_are_those_that_the_model_knows(folder, answers, tmp_path):
     assert found.accuracy is not None
     assert found.accuracy.top1.value == 1
     assert found.classes == own
+
+
+def test_a_preprocessing_that_is_said_holds_for_the_reference_too(folder, tmp_path):
+    """Whatever its own metadata says."""
+    other = replace(LITE, mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0))
+    described = tmp_path / "described.tflite"
+    described.write_bytes(write_metadata(tiny.FLOAT32.read_bytes(), other))
+    found = evaluate(tiny.FLOAT32, read_images(folder), reference=described, preprocessing=LITE)
+    assert found.fidelity is not None
+    assert found.fidelity.sqnr_db == np.inf
 
 
 def test_reference_is_judged_on_the_same_labels(folder, answers, tmp_path):

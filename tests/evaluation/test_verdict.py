@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,14 @@ def test_what_lost_its_answers_has_a_fault_that_names_figure_and_pictures(fideli
     for fault in faults(Compared(fidelity, "pictures of the user")):
         assert f"on {fidelity.images} pictures of the user" in fault
     assert faults(Compared(fidelity, "pictures"))
+
+
+@pytest.mark.parametrize(
+    ("kl", "synthetic", "bad"), [(0.06, False, True), (0.04, False, False), (0.06, True, False)]
+)
+def test_probabilities_that_are_not_those_of_float_are_a_fault(kl, synthetic, bad):
+    found = faults(Compared(replace(measured(20, 0.95, 25, 25), kl=kl), "pictures", synthetic))
+    assert found == (("KL divergence 0.06 nats, above 0.05, on 20 pictures",) if bad else ())
 
 
 @given(st.floats(0, 1), st.integers(1, 1000))

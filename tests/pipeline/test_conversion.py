@@ -104,7 +104,7 @@ def test_few_pictures_are_said_not_to_be_enough(source, tmp_path, pictures):
     made = quantize(source, tmp_path / "out", recipe="int8-plain", calibration=pictures)
     assert made.manifest.calibration is not None
     assert made.manifest.calibration["coverage"]["enough"] is False
-    assert "the calibration pictures are not enough: only 4; give about 20" in made.notes
+    assert "the calibration pictures are not enough: only 4 calibrate; take about 20" in made.notes
 
 
 def test_made_up_pictures_are_not_judged(made):

@@ -19,8 +19,11 @@ SIDE = 16
 PICTURES = np.stack(list(synthetic_pictures(8, SIDE, seed=0)))
 
 
-def trained(mean: str, std: str) -> Graph:
-    """A network whose first layer's statistics are those of pictures normalised like this."""
+def trained(mean: str, std: str, activation: str = "NONE") -> Graph:
+    """A network whose first layer's statistics are those of pictures normalised like this.
+
+    They are of its sums, before the activation that may be fused into it.
+    """
     net = SmallClassifier(SIDE)
     first = net.convolution(net.image, 8)
     graph = Graph.of(net.content(net.dense(net.mean(net.alone(first, "RELU")), 3)))
@@ -32,6 +35,8 @@ def trained(mean: str, std: str) -> Graph:
     seen = np.concatenate([runner.run(image[None])[0].reshape(-1, 8) for image in images])
     known = TensorStatistics(seen.mean(axis=0), seen.std(axis=0))
     statistics.attach(graph, Statistics("batchnorm", {"first": known}))
+    layer = graph.producer[first]
+    graph.update(layer, options={**layer.options, "fused_activation_function": activation})
     return graph
 
 
@@ -40,16 +45,19 @@ def noted(graph: Graph, mean: str, std: str) -> tuple[str, ...]:
     return unlike_training(FloatModel(graph.content(), how), PICTURES)
 
 
+@pytest.mark.parametrize("activation", ["NONE", "RELU6"])
 @pytest.mark.parametrize("normalised", [("127.5", "127.5"), ("127", "128"), ("118", "60")])
-def test_pictures_as_in_training_are_not_remarked(normalised):
-    assert noted(trained("127.5", "127.5"), *normalised) == ()
+def test_pictures_as_in_training_are_not_remarked(normalised, activation):
+    assert noted(trained("127.5", "127.5", activation), *normalised) == ()
 
 
+@pytest.mark.parametrize("activation", ["NONE", "RELU6"])
 @pytest.mark.parametrize(
     ("training", "now"), [(("0", "255"), ("0", "1")), (("0", "1"), ("127.5", "127.5"))]
 )
-def test_pixels_of_another_scale_are_remarked(training, now):
-    (note,) = noted(trained(*training), *now)
+def test_pixels_of_another_scale_are_remarked(training, now, activation):
+    """Although ReLU6 cuts off what is too far."""
+    (note,) = noted(trained(*training, activation), *now)
     assert "times as far" in note
     assert f"std {now[1]}" in note
 

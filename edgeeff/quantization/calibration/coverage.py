@@ -93,12 +93,12 @@ class Coverage:
     def verdict(self) -> str:
         """One line for people."""
         if self.pictures < FEWEST:
-            return f"not enough: only {self.pictures}; give about {self.wanted}"
+            return f"not enough: only {self.pictures} calibrate; take about {self.wanted}"
         last = f"the last {self.pictures - self.pictures // 2} of {self.pictures} pictures"
         grown = f"widened ranges by {self.widened:.1%}"
         if self.enough:
             return f"enough: {last} {grown}"
-        return f"not enough: {last} still {grown}; give about {self.wanted}"
+        return f"not enough: {last} still {grown}; calibrate with about {self.wanted}"
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values; of the curve a list for each column."""

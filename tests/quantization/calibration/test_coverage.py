@@ -94,7 +94,7 @@ def test_bounded_values_are_covered_by_a_few_dozen_pictures():
 def test_very_few_pictures_are_never_enough(count):
     found = reached(np.ones((3, count)))
     assert not found.enough
-    assert found.verdict == f"not enough: only {count}; give about 20"
+    assert found.verdict == f"not enough: only {count} calibrate; take about 20"
 
 
 def test_the_activation_that_was_widened_most_is_named():
