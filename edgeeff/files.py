@@ -178,7 +178,7 @@ def refuse_unwritable(folder: Path) -> None:
 def refuse_file_name(folder: Path) -> None:
     """Raise ``OutputError`` if a folder yet to be made is called as only files are."""
     if folder.suffix.lower() in OF_FILES and not os.path.lexists(folder):
-        raise OutputError(f"--output {folder}: this is a folder, not a file", _into(folder.parent))
+        raise OutputError(f"--output {folder} names a file, not a folder", _into(folder.parent))
 
 
 def _into(folder: Path) -> str:

@@ -83,8 +83,8 @@ def test_a_path_through_a_file_says_so(place: str, tmp_path: Path):
 @pytest.mark.parametrize(
     ("folder", "said", "instead"),
     [
-        ("model.tflite", "this is a folder, not a file", "--output . is a folder"),
-        ("out/model.TFLITE", "this is a folder, not a file", "--output out is a folder"),
+        ("model.tflite", "names a file, not a folder", "--output . is a folder"),
+        ("out/model.TFLITE", "names a file, not a folder", "--output out is a folder"),
         ("out/file/below", "out/file is a file", "--output out is a folder"),
     ],
 )

@@ -26,6 +26,10 @@ class Command(click.Command):
                     f"it goes with {', '.join(others)}; {ctx.command_path} --help shows its own",
                 ) from error
             raise
+        except click.UsageError as error:
+            # The parser does not say whose option lacks its value.
+            error.ctx = error.ctx or ctx
+            raise
         for place, option in enumerate(given):
             if _holds_one_value(option) and option in given[:place]:
                 raise UsageError(f"{option.opts[0]} comes twice", "give it once")

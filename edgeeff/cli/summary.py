@@ -238,7 +238,7 @@ def _calibration(used: dict[str, Any] | None) -> str:
     if used["source"] == "synthetic":
         known = "BatchNorm statistics and " if used["batchnorm"] else ""
         return f"no data: {known}{used['count']} synthetic pictures"
-    return f"{used['count']} pictures of {used['source']}"
+    return f"{pictures(used['count'])} of {used['source']}"
 
 
 def _coverage(used: dict[str, Any] | None) -> Rows:

@@ -32,6 +32,13 @@ def test_an_option_that_comes_twice_is_refused(
     assert_one_error(capsys, 2, f"error: {option} comes twice", *words)
 
 
+@pytest.mark.parametrize("words", [["convert", "--variant"], ["quantize", "x.tflite", "--mean"]])
+def test_an_option_without_its_value_names_the_help_of_its_command(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_one_error(capsys, 2, f"edgeeff {words[0]} --help shows its options", *words)
+
+
 def test_an_option_that_may_come_twice_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("report", "absent", "--pictures", "a", "--pictures", "b", "-q", "-q")
     assert_one_error(capsys, 2, "a is not a folder", *words)
@@ -78,5 +85,5 @@ def test_a_files_name_for_the_folder_of_results_is_refused_before_the_work(
     monkeypatch.chdir(tmp_path)
     Path("own.keras").write_bytes(b"PK")
     words = [*words, "--output", "model.tflite"]
-    assert_one_error(capsys, 2, "--output model.tflite: this is a folder, not a file", *words)
+    assert_one_error(capsys, 2, "--output model.tflite names a file, not a folder", *words)
     assert not Path("model.tflite").exists()
