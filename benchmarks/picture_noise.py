@@ -43,14 +43,14 @@ def half_a_level(picture: Pixels, random: np.random.Generator) -> FloatArray:
 
 
 def one_level(picture: Pixels, random: np.random.Generator) -> FloatArray:
-    moved = picture.astype(np.float32) + random.integers(-1, 2, picture.shape)
-    return np.clip(moved, 0, 255).astype(np.float32)
+    moved = picture.astype(np.int64) + random.integers(-1, 2, picture.shape)
+    return moved.clip(0, 255).astype(np.float32)
 
 
 def saved_again(picture: Pixels, random: np.random.Generator) -> FloatArray:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG", quality=QUALITY)
-    return np.asarray(Image.open(file)).astype(np.float32)
+    return np.asarray(Image.open(file), np.float32)
 
 
 Change = Callable[[Pixels, np.random.Generator], FloatArray]
