@@ -174,11 +174,13 @@ def test_the_command_prints_one_json_document(model, stand_in, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status"),
-    [(["--min-mapped", "99"], 3), (["--min-mapped", "90"], 0), (["--compiler", "/none"], 4)],
+    ("compiler", "arguments", "status"),
+    [(None, ["--min-mapped", "99"], 3), (None, ["--min-mapped", "90"], 0), ("/none", [], 4)],
 )
-def test_the_command_ends_with_the_status_of_its_outcome(model, stand_in, arguments, status):
-    program = stand_in(PARTLY_MAPPED)
+def test_the_command_ends_with_the_status_of_its_outcome(
+    model, stand_in, compiler, arguments, status
+):
+    program = compiler or stand_in(PARTLY_MAPPED)
     with pytest.raises(SystemExit) as ended:
         main(["compile", str(model), "--compiler", str(program), *arguments])
     assert ended.value.code == status
