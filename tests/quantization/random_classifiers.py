@@ -19,9 +19,9 @@ import numpy as np
 from edgeeff.evaluation.classifier import Classifier
 from edgeeff.pictures.preprocessing import from_options
 from edgeeff.pipeline import policy
-from edgeeff.pipeline.helpful import helpful
+from edgeeff.pipeline.helpful import Comparison, helpful
 from edgeeff.pipeline.settings import Settings
-from edgeeff.quantization.calibration.pictures import synthetic_set
+from edgeeff.quantization.calibration.pictures import CalibrationPair, synthetic_set
 from edgeeff.quantization.float_graph import correctable
 from edgeeff.quantization.quantize import check_network, quantize_model
 from edgeeff.quantization.recipes.recipe import Recipe, find_recipe
@@ -112,7 +112,11 @@ class RandomClassifier:
             return quantize_model(network, candidate, calibration)
 
         others = synthetic_set(8, network.preprocessing, 2).pictures
-        kept, _ = helpful(network, recipe, quantize, others)
+        unseen = None
+        if parts := CalibrationPair(calibration, calibration).set_aside():
+            rest, second = parts
+            unseen = Comparison(lambda it: quantize_model(network, it, rest), second.pictures)
+        kept, _ = helpful(network, recipe, Comparison(quantize, others), unseen)
         made = quantize(kept)
         assert parse_model(made).integer_only
         noise, plain = (_noise(network, it) for it in (made, quantize(find_recipe("int8-plain"))))

@@ -112,27 +112,20 @@ def test_a_preprocessing_of_another_size_is_refused(tiny_float: Path):
         quantize_model(FloatModel(tiny_float.read_bytes(), other), find_recipe("int8"), pictures)
 
 
-def rounded_on(calibration, content: bytes, share: float, more: str = "") -> bytes:
-    text = f'[[corrections]]\nkind = "round"\nsynthetic = {share}\n{more}'
+def rounded_on(calibration, content: bytes, share: float) -> bytes:
+    text = f'[[corrections]]\nkind = "round"\nsynthetic = {share}\n'
     return quantize_model(FloatModel(content, TINY), parse("made", text), calibration)
 
 
-MEASURED = '[[corrections]]\nkind = "bias"\nmeans = "measured"\n'
-
-
 @pytest.mark.parametrize(
-    ("source", "more", "joined"),
-    [
-        ("mine", "", True),
-        pytest.param("synthetic", "", False, marks=pytest.mark.slow),
-        pytest.param("mine", MEASURED, False, marks=pytest.mark.slow),
-    ],
-    ids=["yours", "none given", "yours, means compared"],
+    ("source", "joined"),
+    [("mine", True), pytest.param("synthetic", False, marks=pytest.mark.slow)],
+    ids=["yours", "none given"],
 )
-def test_synthetic_pictures_join_yours_in_rounding(tiny_float, source, more, joined):
+def test_synthetic_pictures_join_yours_in_rounding(tiny_float, source, joined):
     calibration = replace(synthetic_set(6, TINY, seed=5), source=source)
     content = tiny_float.read_bytes()
-    none, half, all_ = (rounded_on(calibration, content, share, more) for share in (0, 0.5, 1))
+    none, half, all_ = (rounded_on(calibration, content, share) for share in (0, 0.5, 1))
     assert (none != half) == (half != all_) == joined
 
 
