@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import config
 
 from edgeeff.arrays import FloatArray, Pixels
 from edgeeff.errors import InputError
@@ -77,6 +80,22 @@ class Trained:
         return {name: getattr(self, name) for name in names if name != "network"}
 
 
+@contextlib.contextmanager
+def _deterministic() -> Iterator[None]:
+    """TensorFlow's operators give the same each time; afterwards they are as they were.
+
+    A caller's own network may draw at random without a seed, which they refuse meanwhile.
+    """
+    before = config.is_op_determinism_enabled()
+    tf.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        if not before:
+            config.disable_op_determinism()
+
+
+@_deterministic()
 def train(
     network: Corrected,
     recipe: Recipe,
@@ -109,7 +128,6 @@ def train(
     progress = progress or Progress()
     graph = network.graph
     refuse_untrainable(graph)
-    tf.config.experimental.enable_op_determinism()
     # The network takes so many pictures at once, and no fewer.
     size = graph.shape(graph.input)[0]
     plan = replace(plan, batch=-(-plan.batch // size) * size)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from edgeeff.errors import InputError
 from edgeeff.evaluation.classifier import Classifier
@@ -169,3 +170,10 @@ def test_a_network_whose_answers_are_not_finite_is_refused(corrected, lessons, m
     broken = {**corrected.unrounded, layer.name: (np.full_like(kernel, np.nan), bias)}
     with pytest.raises(InputError, match="no number"):
         train(replace(corrected, unrounded=broken), RECIPE, PREPROCESSING, lessons, SHORT)
+    # What the caller draws at random needs no seed because a training failed.
+    assert tf.random.uniform([2]).shape == (2,)
+
+
+@pytest.mark.slow
+def test_operators_may_draw_without_a_seed_again_after_a_training(trained):
+    assert tf.random.uniform([2]).shape == (2,)
