@@ -303,11 +303,13 @@ def show_outliers(bench: Bench) -> Rows:
         yield from stream(network, judge, against_outliers(bench.subject), *HELD_OUT)
 
 
-def show_real_b0(bench: Bench, *, calibration: Path, judged: Sequence[Path]) -> Rows:
+def show_real_b0(
+    bench: Bench, *, calibration: Path, judged: Sequence[Path], every: int = EVERY
+) -> Rows:
     """Fidelity at the features of a real B0, then operators, bytes and time of each file."""
     preprocessing = bench.preprocessing
     np.save(bench.folder / CALIBRATION, chosen(calibration, preprocessing, GIVEN))
-    pictures_of = {folder.name: chosen(folder, preprocessing, JUDGED, EVERY) for folder in judged}
+    pictures_of = {folder.name: chosen(folder, preprocessing, JUDGED, every) for folder in judged}
     judges = {name: Judge(bench, pictures) for name, pictures in pictures_of.items()}
     made = []
 
@@ -404,6 +406,9 @@ def main() -> None:
         "--calibration", type=Path, metavar="DATA", help="with --labelled or --real-b0"
     )
     parser.add_argument("--judged", type=Path, nargs="+", metavar="FOLDER", help="with --real-b0")
+    parser.add_argument(
+        "--every", type=int, default=EVERY, metavar="N", help="picture of these, with --real-b0"
+    )
     parser.add_argument("--save", type=Path, metavar="FILE.json", help="put the rows into this")
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
     given = parser.parse_args()
@@ -413,7 +418,12 @@ def main() -> None:
     elif given.real_b0:
         if not (given.calibration and given.judged):
             parser.error("--real-b0 takes --calibration and --judged")
-        mode = functools.partial(show_real_b0, calibration=given.calibration, judged=given.judged)
+        mode = functools.partial(
+            show_real_b0,
+            calibration=given.calibration,
+            judged=given.judged,
+            every=given.every,
+        )
         words, first = [f"b0={given.real_b0}"], "edgeeff int8-plain"
     elif given.calibration:
         parser.error("--calibration goes with --labelled or --real-b0")

@@ -87,9 +87,9 @@ def _sqnr(ratio: float | None) -> str:
     from edgeeff.evaluation.grades import GOOD, SQNR_DB
 
     if ratio is None:
-        return f"{_decibels(ratio)}: {GOOD}"
+        return f"{decibels(ratio)}: {GOOD}"
     grade = SQNR_DB.grade(ratio)
-    return f"{_decibels(ratio)}: {grade} (good is above {SQNR_DB.good:g} dB)"
+    return f"{decibels(ratio)}: {grade} (good is above {SQNR_DB.good:g} dB)"
 
 
 def _summed(ratio: float | None, median: float | None) -> str:
@@ -97,11 +97,12 @@ def _summed(ratio: float | None, median: float | None) -> str:
     from edgeeff.evaluation.grades import FEW_OWN_DB
 
     if ratio is None or median is None or median - ratio < FEW_OWN_DB:
-        return _decibels(ratio)
-    return f"{_decibels(ratio)}: a few pictures own the error, and are answered much worse"
+        return decibels(ratio)
+    return f"{decibels(ratio)}: a few pictures own the error, and are answered much worse"
 
 
-def _decibels(ratio: float | None) -> str:
+def decibels(ratio: float | None) -> str:
+    """A ratio; ``None``, an infinite one in JSON, is no error."""
     return "no error" if ratio is None else f"{ratio:.1f} dB"
 
 

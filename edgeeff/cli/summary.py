@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgeeff.cli.figures import Rows, fidelity_rows, layer_name, pictures, share, share_of
+from edgeeff.cli.figures import Rows, decibels, fidelity_rows, layer_name, pictures, share, share_of
 from edgeeff.cli.terminal import Terminal
 from edgeeff.shell import word
 
@@ -136,7 +136,7 @@ def _trials(terminal: Terminal, trials: list[dict[str, Any]]) -> None:
             trial["recipe"],
             size_of(trial["bytes"]),
             same_answers(trial),
-            _decibels(trial["sqnr_db"]),
+            decibels(trial["sqnr_db"]),
             _drop(trial["drop"]),
             ", ".join(trial["failed"]) or "passed",
         ]
@@ -190,8 +190,7 @@ def _held_out(terminal: Terminal, whole: dict[str, Any], mixed: dict[str, Any]) 
     kinds = {"median_image_sqnr_db": "median picture", "sqnr_db": "all together"}
     pairs = {kind: (whole["fidelity"][key], mixed[key]) for key, kind in kinds.items()}
     told = [
-        f"{kind} {_decibels(before)} → {_decibels(after)}"
-        for kind, (before, after) in pairs.items()
+        f"{kind} {decibels(before)} → {decibels(after)}" for kind, (before, after) in pairs.items()
     ]
     size = size_of(whole["bytes"])
     terminal.say(
@@ -203,10 +202,6 @@ def _held_out(terminal: Terminal, whole: dict[str, Any], mixed: dict[str, Any]) 
             "note: on pictures that chose nothing these layers gain nothing: more --calibration "
             "pictures choose better, and full int8 (without --mixed) is as good"
         )
-
-
-def _decibels(ratio: float | None) -> str:
-    return "no error" if ratio is None else f"{ratio:.1f} dB"
 
 
 def size_of(count: int | None) -> str:
