@@ -1,10 +1,13 @@
-"""The bounds of an answer that is worked out of probabilities, as the mean of an ensemble is.
+"""Between which values an operator's output lies whatever the picture is.
 
-Margins for logits that no picture showed would leave a third of its grid empty.
+Of an answer that is worked out of probabilities, as the mean of an ensemble is: margins for logits
+that no picture showed would leave a third of its grid empty. And of what cannot get beyond the
+ranges of its inputs: headroom beyond that would be empty, too.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
@@ -43,6 +46,8 @@ OF_INPUTS: Mapping[str, Callable[[Sequence[Range]], Range]] = {
 }
 """From the bounds of all inputs, those of the output."""
 
+UNBOUNDED: Range = (-math.inf, math.inf)
+
 OF_THE_FIRST = ("RESHAPE", "SQUEEZE", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "TRANSPOSE")
 """Operators whose output lies between the values of their first input."""
 
@@ -78,3 +83,28 @@ def _worked_out(graph: Graph, maker: Operator, known: dict[int, Range | None]) -
     ranges = [_bounds(graph, source, known) for source in maker.inputs]
     found = [range_ for range_ in ranges if range_ is not None]
     return OF_INPUTS[maker.kind](found) if len(found) == len(ranges) else None
+
+
+def attainable(graph: Graph, operator: Operator, ranges: Mapping[int, Range]) -> Range:
+    """Between which values an operator's output lies, from the ranges of its inputs.
+
+    Args:
+        graph: a float network.
+        operator: one of its operators.
+        ranges: of tensors; those of an input that is missing are not known.
+
+    Returns:
+        Infinite ends unless the output holds or averages the values of its first input, or is the
+        product with a gate of 0 to 1, as in a swish.
+    """
+    source = operator.inputs[0]
+    if operator.kind == "MUL" and len(operator.inputs) == 2:
+        made = [graph.producer.get(tensor) for tensor in operator.inputs]
+        gates = [place for place, maker in enumerate(made) if maker and maker.kind == "LOGISTIC"]
+        if not gates:
+            return UNBOUNDED
+        source = operator.inputs[1 - gates[-1]]
+    elif operator.kind not in (*OF_THE_FIRST, "PAD"):
+        return UNBOUNDED
+    low, high = ranges.get(source, UNBOUNDED)
+    return min(low, 0.0), max(high, 0.0)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeeff.arrays import Vector
-from edgeeff.quantization.calibration.bounds import MADE, answer_bounds
+from edgeeff.quantization.calibration.bounds import MADE, answer_bounds, attainable
 from edgeeff.quantization.calibration.estimators import ESTIMATORS, LEVELS, Range
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.calibration.shared_ranges import shared
@@ -283,7 +283,7 @@ def _range(
     if not _by_batchnorm(graph, operator, batchnorm):
         low, high = ESTIMATORS[rule.estimator](observed, rule)
         if operator.activation != "RELU6":
-            low, high = low * rule.headroom, high * rule.headroom
+            low, high = _with_headroom(graph, operator, (low, high), found, rule)
     elif operator.activation == "RELU6" or operator.kind == "MEAN":
         return 0.0, 6.0
     elif is_swish(graph, operator):
@@ -302,6 +302,15 @@ def _range(
     if told is not None and (scaled or not _by_batchnorm(graph, operator, batchnorm)):
         lowest = told
     return max(low, lowest), min(high, highest)
+
+
+def _with_headroom(
+    graph: Graph, operator: Operator, seen: Range, found: Mapping[int, Range], rule: Ranges
+) -> Range:
+    """A range that pictures tell, made wider, but no wider than its inputs let values get."""
+    low, high = (end * rule.headroom for end in seen)
+    lowest, highest = attainable(graph, operator, found)
+    return max(low, min(seen[0], lowest)), min(high, max(seen[1], highest))
 
 
 def told_apart(graph: Graph, tensor: int, rule: Ranges) -> Range:

@@ -19,8 +19,7 @@ from edgeeff.quantization.calibration.odd_pictures import odd_pictures
 from edgeeff.quantization.calibration.pictures import CalibrationSet, synthetic_set, without
 from edgeeff.quantization.corrections.bias_room import (
     LEVELS_16_BITS,
-    make_room,
-    widen_for_biases,
+    least_scales,
 )
 from edgeeff.quantization.corrections.correction import Corrections, Known, correct
 from edgeeff.quantization.corrections.equalization import (
@@ -120,7 +119,7 @@ def correct_network(
     statistics.detach(graph)
     batches = _batches(graph, preprocessing, calibration)
     trust = functools.partial(ranges.trusted, rule=recipe.ranges, synthetic=calibration.synthetic)
-    histograms = recipe.static and ranges.reads_histograms(graph, trust(said), recipe.ranges)
+    histograms = recipe.static and _reads_histograms(graph, recipe, trust(said))
 
     def look() -> dict[int, Observed]:
         with progress.stage("calibrate", len(calibration.pictures)) as advance:
@@ -147,18 +146,23 @@ def correct_network(
     if recipe.static:
         with progress.stage("compare channels"):
             known = _split(graph, recipe, known, grids, batches, threads)
-    wide = recipe.scheme == "int16x8"
-    if wide:
-        grids = widen_for_biases(graph, grids)
     unrounded = {o.name: (graph.weights(o), graph.bias(o)) for o in graph.operators if o.weighted}
-    make_room(graph, grids, wide=wide)
+    least = least_scales(graph, grids, wide=recipe.scheme == "int16x8")
     wanted = _wanted(graph, recipe, synthetic=calibration.synthetic)
     pictures = _replayed(graph, wanted, preprocessing, calibration)
     # 16 bits round so little that the layers see float inputs.
     seen = grids if recipe.scheme == "int8" else {}
     with progress.stage("correct weights", len(graph.operators)) as advance:
         scales = correct(
-            graph, pictures, seen, known, wanted, seed=seed, threads=threads, advance=advance
+            graph,
+            pictures,
+            seen,
+            known,
+            wanted,
+            least=least,
+            seed=seed,
+            threads=threads,
+            advance=advance,
         )
     return Corrected(graph, grids, scales, unrounded)
 
@@ -170,12 +174,30 @@ def _grids(
     if not recipe.static:
         return {}
     rule = recipe.ranges
-    levels = 2 * LEVELS_16_BITS if recipe.scheme == "int16x8" else LEVELS
     found = ranges.grids(
-        graph, known.observed, known.batchnorm, rule, synthetic=synthetic, levels=levels
+        graph,
+        known.observed,
+        known.batchnorm,
+        rule,
+        synthetic=synthetic,
+        levels=_levels(recipe),
     )
     found[graph.input] = normalised_grid(preprocessing)
     return found
+
+
+def _reads_histograms(
+    graph: Graph, recipe: Recipe, batchnorm: Mapping[int, TensorStatistics]
+) -> bool:
+    """Whether a range needs more than extremes: those of the sums of groups do as well."""
+    if recipe.correction(Group) is not None:
+        return recipe.ranges.estimator != "minmax"
+    return ranges.reads_histograms(graph, batchnorm, recipe.ranges)
+
+
+def _levels(recipe: Recipe) -> int:
+    """Between which the grids of its activations tell values apart."""
+    return 2 * LEVELS_16_BITS if recipe.scheme == "int16x8" else LEVELS
 
 
 def _equalized(
@@ -209,7 +231,9 @@ def _grouped(
     if rule is None:
         return known
     said = {graph.name(tensor): found for tensor, found in known.batchnorm.items()}
-    activations = Activations(known.observed, trust(known.batchnorm), recipe.ranges)
+    activations = Activations(
+        known.observed, trust(known.batchnorm), recipe.ranges, _levels(recipe)
+    )
     done = group(graph, activations, rule)
     if not done:
         return known

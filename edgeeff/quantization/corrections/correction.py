@@ -87,6 +87,7 @@ def correct(
     known: Known,
     wanted: Corrections,
     *,
+    least: Mapping[str, FloatArray] | None = None,
     seed: int = 0,
     threads: int | None = None,
     advance: Advance | None = None,
@@ -99,6 +100,8 @@ def correct(
         grids: of the activations that are rounded to int8.
         known: of the float network.
         wanted: of the recipe.
+        least: the finest scales of a layer's weights, float32 [channels], by its name
+            (``bias_room``).
         seed: of the positions that are sampled.
         threads: kernel threads.
         advance: called with 1 after each operator.
@@ -114,12 +117,13 @@ def correct(
     fed = [first.quantize(batch) if first else batch for batch in batches]
     stored: dict[int, Any] = {graph.input: fed}
     truth = _Truth(graph.copy(), batches, threads) if wanted.keep_outputs else None
+    finest = least or {}
     # The matrices are many and small: threads of BLAS would mostly wait for each other.
     with quiet_runtime(), threadpool_limits(1, "blas"):
         for operator in graph.operators:
             if operator.weighted and operator.name not in wanted.in_float:
                 scales[operator.name] = _correct_layer(
-                    graph, operator, stored, rounded, known, wanted, random, truth
+                    graph, operator, stored, rounded, known, wanted, finest, random, truth
                 )
             if wanted.replayed:
                 _replay(graph, operator, stored, rounded, len(batches), threads)
@@ -137,6 +141,7 @@ def _correct_layer(
     grids: Mapping[int, Grid],
     known: Known,
     wanted: Corrections,
+    finest: Mapping[str, FloatArray],
     random: np.random.Generator,
     truth: _Truth | None,
 ) -> FloatArray:
@@ -146,18 +151,19 @@ def _correct_layer(
     source = wanted.bias.means if wanted.bias else "batchnorm"
     tensor = operator.inputs[0]
     means = tap_means(graph, operator, known.mean(tensor, source))
-    seen = None
+    seen, least = None, finest.get(operator.name)
     # The outputs of groups see inputs of their own, and pictures are too few to tell how very many
     # inputs go together: such weights are rounded to nearest.
     sampled = not is_grouped(graph, operator) and matrix.shape[-1] <= MOST_TAPS
     if truth is not None and sampled:
         state = copy.deepcopy(random)
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
-        return _keep_outputs(graph, operator, seen, truth.sample(operator.name, state), wanted)
+        real = truth.sample(operator.name, state)
+        return _keep_outputs(graph, operator, seen, real, wanted, least)
     if wanted.replayed and sampled:
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
     moments = None if seen is None else rounding.hessian(seen - means[..., None])
-    rounded, scales = _rounded(matrix, moments, wanted)
+    rounded, scales = _rounded(matrix, moments, wanted, least)
     graph.set_weights(operator, from_per_channel(operator, rounded, weights))
     bias = graph.bias(operator)
     if wanted.bias is None or bias is None:
@@ -170,7 +176,12 @@ def _correct_layer(
 
 
 def _keep_outputs(
-    graph: Graph, operator: Operator, seen: FloatArray, real: FloatArray, wanted: Corrections
+    graph: Graph,
+    operator: Operator,
+    seen: FloatArray,
+    real: FloatArray,
+    wanted: Corrections,
+    least: FloatArray | None,
 ) -> FloatArray:
     """Round a layer so that it makes of its inputs what the float layer makes of float ones.
 
@@ -184,7 +195,7 @@ def _keep_outputs(
     mixed = rounding.mixed_moments(real, seen)
     ridge = wanted.round.ridge if wanted.round else 0.0
     kept = rounding.keeping_outputs(matrix, moments, mixed, ridge, seen.shape[-1])
-    rounded, scales = _rounded(kept, moments, wanted)
+    rounded, scales = _rounded(kept, moments, wanted, least)
     graph.set_weights(operator, from_per_channel(operator, rounded, weights))
     bias = graph.bias(operator)
     if bias is not None:
@@ -214,12 +225,17 @@ class _Truth:
 
 
 def _rounded(
-    matrix: FloatArray, moments: FloatArray | None, wanted: Corrections
+    matrix: FloatArray,
+    moments: FloatArray | None,
+    wanted: Corrections,
+    least: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Weights on their grids, and the scale of each channel, [channels]."""
     scales = rounding.channel_scales(matrix)
     if wanted.clip is not None:
         scales = rounding.clipped_scales(matrix, wanted.clip.least, moments)
+    if least is not None:
+        scales = rounding.no_finer(scales, matrix, least)
     if wanted.round is None or wanted.round.method == "nearest" or moments is None:
         return rounding.nearest(matrix, scales), scales[:, 0]
     return rounding.gptq(matrix, moments, wanted.round.damping, scales), scales[:, 0]

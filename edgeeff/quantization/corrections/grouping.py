@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeeff.arrays import Vector
+from edgeeff.quantization.calibration.estimators import LEVELS
 from edgeeff.quantization.calibration.observation import Observed
 from edgeeff.quantization.calibration.ranges import is_swish, told_apart
 from edgeeff.quantization.calibration.swish import SWISH_LEAST
@@ -27,14 +28,12 @@ from edgeeff.quantization.corrections.swish_scaling import (
     scaling_factors,
     swish_inputs,
 )
-from edgeeff.quantization.grid import FIXED, HIGHEST, LOWEST
+from edgeeff.quantization.grid import FIXED
 from edgeeff.quantization.recipes.recipe import Group, Ranges
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.statistics import TensorStatistics
 from edgeeff.tflite.weights import per_channel
-
-STEPS = HIGHEST - LOWEST
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,13 @@ class Activations:
         observed: what pictures did.
         batchnorm: what counts above them (``ranges.trusted``).
         rule: of the recipe, for ranges.
+        levels: of the grids that they will have.
     """
 
     observed: Mapping[int, Observed]
     batchnorm: Mapping[int, TensorStatistics]
     rule: Ranges
+    levels: int = LEVELS
 
     def reach(self, graph: Graph, tensor: int) -> tuple[Vector, Vector]:
         """Smallest and largest value of each channel, float64 [channels]."""
@@ -121,13 +122,16 @@ def _changed(graph: Graph, region: Region, known: Activations, rule: Group) -> G
     if widths is None:
         return None
     signal, name = _signal(graph, region, known.observed), region.makers[0].name
+    signal *= known.levels**2
     before = _ratio_db(signal, widths, np.zeros(region.channels, np.int64))
     if before >= rule.enough_db:
         return None
     if region.channels < rule.narrow and scalable_through_swish(graph, region):
         inputs = swish_inputs(graph, region)
         costs = _sensitivity(graph, region, known.observed)
-        factors = {t: scaling_factors(_channels(graph, t, known, costs)) for t in inputs}
+        factors = {
+            t: scaling_factors(_channels(graph, t, known, costs), known.levels) for t in inputs
+        }
         everything = (np.arange(region.channels),)
         divided = scale_through_swish(graph, region, factors)
         return Grouped(name, before, None, everything, {}, divided)
@@ -155,7 +159,8 @@ def _labels(region: Region, signal: float, widths: Widths, rule: Group) -> tuple
 
 
 def _ratio_db(signal: float, widths: Widths, labels: Labels) -> float:
-    return 10 * math.log10(signal / max(cost(*widths, labels) / (12 * STEPS**2), 1e-30))
+    """In which both are counted in squares of the grid's levels."""
+    return 10 * math.log10(signal / max(cost(*widths, labels) / 12, 1e-30))
 
 
 def _widths(graph: Graph, region: Region, known: Activations) -> Widths | None:

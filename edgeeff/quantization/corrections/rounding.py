@@ -70,6 +70,22 @@ def clipped_scales(
     return best
 
 
+def no_finer(scales: FloatArray, weights: FloatArray, least: FloatArray) -> FloatArray:
+    """Scales that are at least so large; of channels without a weight just so large.
+
+    Args:
+        scales: [channels, 1].
+        weights: [channels, taps].
+        least: [channels].
+
+    Returns:
+        [channels, 1], never zero.
+    """
+    finest = least[:, None]
+    silent = ~weights.any(axis=1, keepdims=True) & (finest > 0)
+    return np.where(silent, finest, np.maximum(scales, finest))
+
+
 def nearest(weights: FloatArray, scales: FloatArray | None = None) -> FloatArray:
     """Weights rounded to the nearest value of their channel's grid, [channels, taps].
 
@@ -144,7 +160,7 @@ def gptq(
         scales: [channels, 1], else ``channel_scales``.
 
     Returns:
-        [channels, taps]; every channel's largest magnitude is 127 steps of its scale.
+        [channels, taps].
     """
     scales = channel_scales(weights) if scales is None else scales
     spread = _inverse_factor(moments, damping)
@@ -219,11 +235,11 @@ def _round_blocks(weights: FloatArray, scales: FloatArray, spread: FloatArray) -
 
 
 def _keep_scale(rounded: FloatArray, weights: FloatArray, scales: FloatArray) -> FloatArray:
-    """Put each channel's largest weight back on ±127.
+    """Put each channel's largest weight back on ±127, or where it was on a coarser grid.
 
     It owns most of the channel's output, and errors spread from other taps would move it.
     """
     largest = np.abs(weights).argmax(axis=1)
     channels = np.arange(len(weights))
-    rounded[channels, largest] = np.sign(weights[channels, largest]) * LEVELS * scales[:, 0]
+    rounded[channels, largest] = nearest(weights[channels, largest, None], scales)[:, 0]
     return rounded

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeeff.arrays import Vector
+from edgeeff.quantization.calibration.estimators import LEVELS
 from edgeeff.quantization.calibration.swish import SWISH_LEAST, told_apart_by_swish
 from edgeeff.quantization.corrections.equalization import HOMOGENEOUS
 from edgeeff.quantization.corrections.regions import Region
-from edgeeff.quantization.grid import HIGHEST, LOWEST
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.model import Operator
 from edgeeff.tflite.weights import from_per_channel, per_channel
@@ -32,8 +32,6 @@ it did."""
 
 RATIOS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 """How far the grid is to reach below zero, as a share of how far above; likewise."""
-
-STEPS = HIGHEST - LOWEST
 
 
 def scalable_through_swish(graph: Graph, region: Region) -> bool:
@@ -77,7 +75,7 @@ class SwishChannels:
     product_cost: Vector
 
 
-def scaling_factors(channels: SwishChannels) -> Vector:
+def scaling_factors(channels: SwishChannels, levels: int = LEVELS) -> Vector:
     """What to divide the channels of a swish's input by, float64 [channels].
 
     Divided, all reach as far as the grid does, above zero or below. Wide channels fill what is
@@ -92,13 +90,13 @@ def scaling_factors(channels: SwishChannels) -> Vector:
         for ratio in RATIOS
         for narrowest in NARROWEST
     ]
-    return min(tried, key=lambda factors: _rounding_cost(channels, factors))
+    return min(tried, key=lambda factors: _rounding_cost(channels, factors, levels))
 
 
-def _rounding_cost(channels: SwishChannels, factors: Vector) -> float:
+def _rounding_cost(channels: SwishChannels, factors: Vector, levels: int) -> float:
     """Of x / s and swish(x) / s on a grid each, but for a constant."""
     above = float((channels.high / factors).max())
-    half_a_step = factors * above / (2 * STEPS)
+    half_a_step = factors * above / (2 * levels)
     below = np.minimum(channels.low, -told_apart_by_swish(half_a_step, float(channels.low.max())))
     product_below = np.minimum(channels.low, -SWISH_LEAST)
     power = np.square(factors)

@@ -34,7 +34,7 @@ MEASURED = "measured.toml"
 
 CORRECTED = {
     "int8": ORDER,
-    "int16x8": tuple(kind for kind in ORDER if kind != "group"),
+    "int16x8": ORDER,
     "dynamic": ("equalize", "clip", "round", "bias"),
     "weight-only": ("clip", "round", "bias"),
 }
@@ -207,7 +207,7 @@ CHOICES: Mapping[tuple[type[Any], str], tuple[str, ...]] = {
 }
 LIMITS: Mapping[tuple[type[Any], str], tuple[float, float]] = {
     (Ranges, "percentile"): (50.0, 100.0),
-    (Ranges, "deviations"): (0.5, 64.0),
+    (Ranges, "deviations"): (0.5, 256.0),
     (Ranges, "logits_percent"): (50.0, 100.0),
     (Ranges, "logits_margin"): (1.0, 8.0),
     (Ranges, "logits_margin_data"): (1.0, 8.0),

@@ -100,9 +100,7 @@ def _weight_ranges(
         _check_grid(operator, kernel, scale)
         axis = kernel.ndim - 1 if operator.kind == "DEPTHWISE_CONV_2D" else 0
         shape = [len(scale) if place == axis else 1 for place in range(kernel.ndim)]
-        # A channel of zeros lies on every grid: the finest leaves its bias the most precision.
-        silent = ~per_channel(operator, kernel).any(axis=1)
-        end = np.where(silent, 0, LEVELS * scale).astype(np.float32).reshape(shape)
+        end = (LEVELS * scale).astype(np.float32).reshape(shape)
         ranges[graph.name(operator.inputs[1])] = {"min": -end, "max": end}
     return ranges
 

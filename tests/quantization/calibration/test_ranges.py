@@ -17,6 +17,7 @@ from edgeeff.quantization.grid import Grid
 from edgeeff.quantization.recipes.recipe import Ranges, find_recipe
 from edgeeff.tflite import statistics
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.model import Operator
 from tests.small_classifiers import VALID, SmallClassifier
 
 RULE = replace(find_recipe("int8").ranges, logits_percent=100.0)
@@ -52,6 +53,30 @@ def lite0(lite0_float: Path) -> Lite0:
     return Lite0(graph, observe(graph, batches), said)
 
 
+@dataclass(frozen=True)
+class Observing:
+    """A float network, and what pictures do in it."""
+
+    graph: Graph
+    observed: dict[int, Observed]
+
+    def is_gate(self, tensor: int) -> bool:
+        maker = self.graph.producer.get(tensor)
+        return maker is not None and maker.kind == "LOGISTIC"
+
+    def makers(self, operator: Operator) -> list[str]:
+        return [self.graph.producer[t].kind for t in operator.inputs if t in self.graph.producer]
+
+
+@pytest.fixture(scope="module")
+def b0_like(tiny_float: Path) -> Observing:
+    """A network of swish and squeeze-excite."""
+    graph = float_graph(tiny_float.read_bytes())
+    preprocessing = of_family("lite", 32)
+    batches = (p[None] for p in synthetic_set(4, preprocessing).normalised(preprocessing))
+    return Observing(graph, observe(graph, batches))
+
+
 def test_a_mean_of_bounded_values_has_their_bounds(lite0: Lite0):
     """Four pictures show means of up to about 4; a picture of one colour can show 6."""
     assert lite0.observed[lite0.tensor("MEAN")].maximum.max() < 5.5
@@ -75,17 +100,35 @@ def test_the_margin_is_for_large_logits_alone(lite0: Lite0, margin: float):
 
 @pytest.mark.parametrize(
     ("kind", "batchnorm", "headroom"),
-    [("MEAN", True, 1), ("MEAN", False, 4), ("FULLY_CONNECTED", True, 4)],
+    [("MEAN", True, 1), ("MEAN", False, 1.4), ("FULLY_CONNECTED", True, 1.4)],
     ids=["bounded", "seen", "logits"],
 )
 def test_headroom_is_for_what_only_pictures_tell(
     lite0: Lite0, kind: str, batchnorm: bool, headroom: float
 ):
+    """So little that the mean stays inside what it averages."""
     usual, wide = (
         lite0.grid(kind, replace(RULE, estimator="minmax", headroom=times), batchnorm=batchnorm)
-        for times in (1.0, 4.0)
+        for times in (1.0, 1.4)
     )
     assert wide.maximum == pytest.approx(headroom * usual.maximum, abs=2 * wide.scale)
+
+
+def test_no_headroom_is_given_beyond_what_the_inputs_let_values_reach(b0_like: Observing):
+    rule = Ranges(headroom=64.0)
+    found = ranges.grids(b0_like.graph, b0_like.observed, {}, rule, synthetic=True)
+    bounded = 0
+    for operator in b0_like.graph.operators:
+        gated = operator.kind == "MUL" and "LOGISTIC" in b0_like.makers(operator)
+        if not gated and operator.kind not in ("MEAN", "PAD"):
+            continue
+        sources = [found[t] for t in operator.inputs if t in found and not b0_like.is_gate(t)]
+        if sources:
+            (source,), made = sources, found[operator.output]
+            assert source.minimum - source.scale < made.minimum
+            assert made.maximum < source.maximum + source.scale
+            bounded += 1
+    assert bounded > 10
 
 
 @pytest.mark.parametrize(

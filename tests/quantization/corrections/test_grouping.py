@@ -1,9 +1,14 @@
 """Regions, groups of channels and scaling through swish: the float network stays as it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from edgeeff.pictures.preprocessing import of_family
+from edgeeff.pictures.synthetic import synthetic_pictures
 from edgeeff.quantization.calibration.observation import observe
+from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.corrections.channel_groups import take_apart
 from edgeeff.quantization.corrections.grouping import Activations, group
 from edgeeff.quantization.corrections.regions import regions
@@ -15,12 +20,16 @@ from edgeeff.quantization.corrections.swish_scaling import (
     swish_inputs,
 )
 from edgeeff.quantization.float_graph import float_graph
-from edgeeff.quantization.recipes.recipe import Group, Ranges
+from edgeeff.quantization.quantize import Ends, quantize_model
+from edgeeff.quantization.recipes.recipe import Group, Ranges, find_recipe
+from edgeeff.tflite.float_model import FloatModel
 from edgeeff.tflite.graph import Graph
+from edgeeff.tflite.logits import cut_at_logits
 from edgeeff.tflite.runner import Runner
 from tests.small_classifiers import VALID, SmallClassifier
 
 EXTREMES = (-3.0, 3.0)
+LITE = of_family("lite", 224)
 
 
 @pytest.fixture
@@ -174,3 +183,26 @@ def test_a_network_that_is_good_enough_stays_as_it_is(graph, pictures):
     before = graph.content()
     assert group(graph, known(graph, pictures), Group(enough_db=0.0, unit=2)) == []
     assert graph.content() == before
+
+
+def test_finer_grids_need_no_groups(graph, pictures):
+    widened(graph)
+    coarse = known(graph, pictures)
+    fine = replace(coarse, levels=65534)
+    rule = Group(most=3, narrow=0, unit=2, enough_db=30.0)
+    assert group(graph.copy(), fine, rule) == []
+    assert group(graph.copy(), coarse, rule)
+
+
+@pytest.mark.slow
+def test_sums_of_groups_are_ranged_where_batchnorm_knew_all_else(lite0_float):
+    """No histogram had been made of them: with nothing to go by, they were cut off."""
+    content = cut_at_logits(float_graph(lite0_float.read_bytes())).content()
+    model, ends = FloatModel(content, LITE), Ends("uint8", "float32")
+    made = quantize_model(model, find_recipe("int8-swish"), synthetic_set(8, LITE), ends=ends)
+    names = [operator.name for operator in Graph.of(made).operators]
+    assert any("/group" in name for name in names)
+    picture = next(synthetic_pictures(1, 224, seed=5))
+    logits = Runner(content).run(LITE.normalised(picture)[None])[0]
+    noise = np.square(Runner(made).run(picture[None])[0] - logits).sum()
+    assert np.square(logits).sum() > 10**1.5 * noise
