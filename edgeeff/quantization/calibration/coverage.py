@@ -57,13 +57,14 @@ class Coverage:
     """How the ranges that pictures decide grew with the pictures.
 
     Attributes:
-        pictures: how many there are.
+        pictures: how many there are, not counting copies.
         activations: how many ranges they decide.
         curve: shares of the final ranges after 1, 2, 5, 10, ... pictures.
         widened: by what share the last half of the pictures widened the ranges, mean.
         most: the same of the activation that was widened most.
         most_of: its name.
         odd: names of further pictures that reach so far beyond these that they do not count.
+        copies: how many further pictures are the same as one of these.
     """
 
     pictures: int
@@ -73,6 +74,7 @@ class Coverage:
     most: float
     most_of: str
     odd: tuple[str, ...] = ()
+    copies: int = 0
 
     @property
     def enough(self) -> bool:
@@ -93,7 +95,8 @@ class Coverage:
     def verdict(self) -> str:
         """One line for people."""
         if self.pictures < FEWEST:
-            return f"not enough: only {self.pictures} calibrate; take about {self.wanted}"
+            beside = f", the other {self.copies} are copies" if self.copies else ""
+            return f"not enough: only {self.pictures} calibrate{beside}; take about {self.wanted}"
         last = f"the last {self.pictures - self.pictures // 2} of {self.pictures} pictures"
         grown = f"widened ranges by {self.widened:.1%}"
         if self.enough:
@@ -166,18 +169,21 @@ def of_observation(
     graph: Graph,
     observed: Mapping[int, Observed],
     batchnorm: Mapping[int, TensorStatistics],
-    pictures: int,
+    pictures: Sequence[int],
     *,
     odd: tuple[str, ...] = (),
+    copies: int = 0,
 ) -> Coverage | None:
-    """The coverage of what one pass over ``pictures`` pictures saw.
+    """The coverage of what one pass over pictures saw.
 
     Args:
         graph: the network.
         observed: of every activation (``observation.observe``).
         batchnorm: the statistics whose word counts above pictures (``ranges.trusted``).
-        pictures: how many there were; a last batch may have been filled up with the first.
+        pictures: the places of those that count; a last batch may have been filled up with the
+            first ones, and copies would seem to widen nothing.
         odd: names of pictures that were left out of these.
+        copies: how many were left out because they are the same as one of these.
 
     Returns:
         ``None`` if no range depends on the pictures.
@@ -185,9 +191,9 @@ def of_observation(
     tensors = list(ranges.from_pictures(graph, batchnorm))
     if not tensors:
         return None
-    extremes = np.array([observed[tensor].extremes[:pictures] for tensor in tensors])
+    extremes = np.array([observed[tensor].extremes for tensor in tensors])[:, list(pictures)]
     found = coverage([graph.name(tensor) for tensor in tensors], extremes)
-    return replace(found, odd=odd) if found else None
+    return replace(found, odd=odd, copies=copies) if found else None
 
 
 def _counts(pictures: int) -> list[int]:

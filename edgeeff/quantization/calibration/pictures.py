@@ -97,6 +97,14 @@ class CalibrationSet:
             found.append(f"{len(flat)} pictures are nearly of one colour, such as {flat[0]}")
         return tuple(found)
 
+    @property
+    def unlike(self) -> tuple[int, ...]:
+        """The places of the pictures that are not the same as an earlier one."""
+        first: dict[str, int] = {}
+        for place, digest in enumerate(self.digests):
+            first.setdefault(digest, place)
+        return tuple(first.values())
+
     def _twins(self) -> list[tuple[str, str]]:
         """The names of pictures that are the same as an earlier one, after that one's."""
         known: dict[str, str] = {}

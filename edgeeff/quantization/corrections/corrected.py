@@ -138,8 +138,16 @@ def correct_network(
         observed = look()
     known = Known(observed, ranges.credible(said, observed, outdated=outdated))
     if covered and recipe.static:
-        count = len(calibration.pictures)
-        covered(coverage.of_observation(graph, observed, trust(known.batchnorm), count, odd=names))
+        unlike = calibration.unlike
+        found = coverage.of_observation(
+            graph,
+            observed,
+            trust(known.batchnorm),
+            unlike,
+            odd=names,
+            copies=len(calibration.pictures) - len(unlike),
+        )
+        covered(found)
     known = _equalized(graph, recipe, known, trust, look)
     known = _grouped(graph, recipe, known, trust, look)
     grids = _grids(graph, recipe, known, preprocessing, synthetic=calibration.synthetic)

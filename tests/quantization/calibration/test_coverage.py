@@ -164,3 +164,17 @@ def test_extremes_of_a_batch_are_noted_one_by_one(tmp_path: Path):
     found = told(FloatModel(path.read_bytes(), TINY), synthetic_set(9, TINY), "int8-plain")
     assert found is not None
     assert found.pictures == 9
+
+
+def test_copies_of_a_picture_do_not_make_more_of_them(tiny_float: Path):
+    few, copies = synthetic_set(3, TINY), 20
+    many = replace(
+        few,
+        pictures=np.concatenate([few.pictures, *[few.pictures[:1]] * copies]),
+        names=(*few.names, *(f"copy{number}" for number in range(copies))),
+        digests=(*few.digests, *few.digests[:1] * copies),
+    )
+    found = told(FloatModel(tiny_float.read_bytes(), TINY), many, "int8-plain")
+    assert found is not None
+    assert (found.pictures, found.copies, found.enough) == (3, copies, False)
+    assert found.verdict == "not enough: only 3 calibrate, the other 20 are copies; take about 20"
