@@ -41,7 +41,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     if manifest.verdict and not manifest.verdict["good"]:
         _ruined(terminal, manifest.verdict)
     for note in made.notes:
-        terminal.warn(f"note: {note}")
+        terminal.note(note)
     rows = [
         ("size", f"{size_of(manifest.float_bytes)} float32 → {size_of(manifest.bytes)}"),
         ("weights", weights.source if weights else "of the file"),
@@ -180,7 +180,7 @@ def show_kept(terminal: Terminal, mixed: dict[str, Any], held_out: dict[str, Any
     chosen_on = f"{mixed['pictures']} calibration pictures, on which the layers were chosen"
     terminal.table(columns, rows, title=f"SQNR by the mean of {chosen_on}")
     if not mixed["kept"]:
-        terminal.warn("note: nothing was worth its cost within the budget: this is full int8")
+        terminal.note("nothing was worth its cost within the budget: this is full int8")
     elif held_out is not None and mixed["full_integer"]["fidelity"] is not None:
         _held_out(terminal, mixed["full_integer"], held_out)
 
@@ -198,8 +198,8 @@ def _held_out(terminal: Terminal, whole: dict[str, Any], mixed: dict[str, Any]) 
     )
     # Infinite is null, and cannot be surpassed.
     if all(b is None or (a is not None and a - b < NO_GAIN_DB) for b, a in pairs.values()):
-        terminal.warn(
-            "note: on pictures that chose nothing these layers gain nothing: more --calibration "
+        terminal.note(
+            "on pictures that chose nothing these layers gain nothing: more --calibration "
             "pictures choose better, and full int8 (without --mixed) is as good"
         )
 
