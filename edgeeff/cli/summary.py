@@ -31,8 +31,14 @@ def trials_shown(terminal: Terminal) -> Iterator[None]:
         raise
 
 
-def summary(terminal: Terminal, made: Conversion) -> None:
-    """Print what a conversion made, and what to do next."""
+def summary(terminal: Terminal, made: Conversion, *, told: Sequence[str] = ()) -> None:
+    """Print what a conversion made, and what to do next.
+
+    Args:
+        terminal: to print on.
+        made: what came out.
+        told: what was said before the work; notes that it holds are not said again.
+    """
     manifest = made.manifest
     terminal.document(manifest.document())
     weights = manifest.weights
@@ -41,7 +47,8 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     if manifest.verdict and not manifest.verdict["good"]:
         _ruined(terminal, manifest.verdict)
     for note in made.notes:
-        terminal.note(note)
+        if not any(note in said for said in told):
+            terminal.note(note)
     rows = [
         ("size", f"{size_of(manifest.float_bytes)} float32 → {size_of(manifest.bytes)}"),
         ("weights", weights.source if weights else "of the file"),

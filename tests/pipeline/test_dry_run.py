@@ -63,7 +63,7 @@ def test_a_dry_run_says_that_no_weights_are_for_so_many_classes(tmp_path, capsys
     words = ("--variant", "b0", "--classes", 5, "--dry-run", "--json", "--output", tmp_path)
     status, out, err = said(capsys, "convert", *words)
     assert status == 0
-    assert "note: ImageNet's weights have 1000 classes, not 5" in err
+    assert "warning: ImageNet's weights have 1000 classes, not 5" in err
     assert json.loads(out)["model"] == str(tmp_path / "efficientnet-b0-untrained-int8.tflite")
 
 
