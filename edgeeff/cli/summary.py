@@ -64,7 +64,7 @@ def summary(terminal: Terminal, made: Conversion, *, told: Sequence[str] = ()) -
         ("integer only", "yes" if manifest.integer_only else "no"),
         *_fidelity(manifest.fidelity),
         *accuracy_rows(manifest.accuracy),
-        *_verdict(manifest.verdict),
+        *verdict_rows(manifest.verdict, manifest.fidelity, manifest.accuracy),
         ("took", _seconds(manifest.seconds, every=terminal.verbose)),
         ("peak memory", size_of(manifest.peak_memory_bytes)),
     ]
@@ -273,10 +273,31 @@ def _fidelity(found: dict[str, Any] | None) -> Rows:
     return [("against float", on), *fidelity_rows(found, synthetic=synthetic)]
 
 
-def _verdict(found: dict[str, Any] | None) -> Rows:
+def verdict_rows(
+    found: dict[str, Any] | None,
+    fidelity: dict[str, Any] | None,
+    accuracy: dict[str, Any] | None,
+) -> Rows:
+    """Whether a model answers as float, and how many pictures tell that if they are few.
+
+    Args:
+        found: the verdict of a manifest.
+        fidelity: likewise, on held-out pictures.
+        accuracy: likewise, with the fidelity on the pictures of ``--eval-data``.
+    """
+    from edgeeff.evaluation.grades import few
+
     if found is None:
         return []
-    return [("verdict", "answers as float" if found["good"] else "BAD: DOES NOT ANSWER AS FLOAT")]
+    if not found["good"]:
+        return [("verdict", "BAD: DOES NOT ANSWER AS FLOAT")]
+    seen = [one for one in (fidelity, (accuracy or {}).get("fidelity")) if one]
+    most = max(seen, key=lambda one: one["images"])
+    if not few(most["images"]):
+        return [("verdict", "answers as float")]
+    synthetic = most.get("pictures") == "synthetic"
+    told = f"{most['images']} synthetic pictures" if synthetic else pictures(most["images"])
+    return [("verdict", f"answers as float, as far as {told} can tell")]
 
 
 def _ruined(terminal: Terminal, verdict: dict[str, Any]) -> None:
