@@ -111,11 +111,15 @@ def command(
         return
     if variant is not None:
         find_variant(variant)
+    told: list[str] = []
+
+    def warn(why: str) -> None:
+        told.append(why)
+        terminal.warn(f"warning: {why}")
+
     with trials_shown(terminal):
-        made = conversion.convert(
-            variant, settings, terminal.progress(), warn=lambda why: terminal.warn(f"note: {why}")
-        )
-    summary(terminal, made)
+        made = conversion.convert(variant, settings, terminal.progress(), warn=warn)
+    summary(terminal, made, told=told)
 
 
 def _describe(terminal: Terminal, name: str | None, settings: Settings) -> None:
@@ -139,11 +143,11 @@ def _describe(terminal: Terminal, name: str | None, settings: Settings) -> None:
     terminal.document(document("edgeeff.plan/1", fields))
     if prepared.untrained:
         why = early.stays_untrained(prepared.untrained, variant.name)
-        terminal.warn(f"note: {why}")
+        terminal.warn(f"warning: {why}")
     rows = [(name, str(value)) for name, value in fields.items()]
     terminal.pairs(rows, title="would use, and write nothing now:")
     if isinstance(weighted.weights, Path) and weighted.run is None:
-        terminal.warn(f"note: only TensorFlow reads {weighted.weights}: it was not looked into")
+        terminal.note(f"only TensorFlow reads {weighted.weights}: it was not looked into")
 
 
 def _calibration(recipe: Recipe, settings: Settings) -> str:

@@ -85,7 +85,7 @@ def command(
     )
     terminal.document(evaluation.document())
     for note in images.notes:
-        terminal.warn(f"note: {note}")
+        terminal.note(note)
     _show(terminal, evaluation, images.classes or own or ())
 
 
@@ -110,9 +110,8 @@ def _show(terminal: Terminal, evaluation: Evaluation, classes: tuple[str, ...]) 
     terminal.pairs(rows, title=evaluation.model.name)
     if evaluation.fidelity is not None and evaluation.fidelity.note:
         terminal.say(evaluation.fidelity.note)
-    # A quiet caller reads them in the document.
-    for doubt in () if terminal.quiet else evaluation.doubts:
-        terminal.warn(f"note: {doubt}")
+    for doubt in evaluation.doubts:
+        terminal.note(doubt)
     if evaluation.skipped:
         first = evaluation.skipped[0]
         several = f"{len(evaluation.skipped)} files skipped, the first"

@@ -128,7 +128,7 @@ def _told_how_to_go_on(terminal: Terminal, output: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if is_fit(output):
-            terminal.warn("note: the same command goes on where it stopped")
+            terminal.note("the same command goes on where it stopped")
         raise
 
 

@@ -116,7 +116,7 @@ def _told_how_to_go_on(terminal: Terminal) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        terminal.warn("note: the same command goes on; what was trained to its end is kept")
+        terminal.note("the same command goes on; what was trained to its end is kept")
         raise
 
 
@@ -154,5 +154,5 @@ def _show(terminal: Terminal, found: Found) -> None:
         ("made on", winner["machine"]),
     ]
     for note in dict.fromkeys((*found.notes, *winner["notes"])):
-        terminal.warn(f"note: {note}")
+        terminal.note(note)
     terminal.pairs(told, title="the winner")

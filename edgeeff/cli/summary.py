@@ -31,8 +31,14 @@ def trials_shown(terminal: Terminal) -> Iterator[None]:
         raise
 
 
-def summary(terminal: Terminal, made: Conversion) -> None:
-    """Print what a conversion made, and what to do next."""
+def summary(terminal: Terminal, made: Conversion, *, told: Sequence[str] = ()) -> None:
+    """Print what a conversion made, and what to do next.
+
+    Args:
+        terminal: to print on.
+        made: what came out.
+        told: what was said before the work; notes that it holds are not said again.
+    """
     manifest = made.manifest
     terminal.document(manifest.document())
     weights = manifest.weights
@@ -41,7 +47,8 @@ def summary(terminal: Terminal, made: Conversion) -> None:
     if manifest.verdict and not manifest.verdict["good"]:
         _ruined(terminal, manifest.verdict)
     for note in made.notes:
-        terminal.warn(f"note: {note}")
+        if not any(note in said for said in told):
+            terminal.note(note)
     rows = [
         ("size", f"{size_of(manifest.float_bytes)} float32 → {size_of(manifest.bytes)}"),
         ("weights", weights.source if weights else "of the file"),
@@ -57,7 +64,7 @@ def summary(terminal: Terminal, made: Conversion) -> None:
         ("integer only", "yes" if manifest.integer_only else "no"),
         *_fidelity(manifest.fidelity),
         *accuracy_rows(manifest.accuracy),
-        *_verdict(manifest.verdict),
+        *verdict_rows(manifest.verdict, manifest.fidelity, manifest.accuracy),
         ("took", _seconds(manifest.seconds, every=terminal.verbose)),
         ("peak memory", size_of(manifest.peak_memory_bytes)),
     ]
@@ -180,7 +187,7 @@ def show_kept(terminal: Terminal, mixed: dict[str, Any], held_out: dict[str, Any
     chosen_on = f"{mixed['pictures']} calibration pictures, on which the layers were chosen"
     terminal.table(columns, rows, title=f"SQNR by the mean of {chosen_on}")
     if not mixed["kept"]:
-        terminal.warn("note: nothing was worth its cost within the budget: this is full int8")
+        terminal.note("nothing was worth its cost within the budget: this is full int8")
     elif held_out is not None and mixed["full_integer"]["fidelity"] is not None:
         _held_out(terminal, mixed["full_integer"], held_out)
 
@@ -198,8 +205,8 @@ def _held_out(terminal: Terminal, whole: dict[str, Any], mixed: dict[str, Any]) 
     )
     # Infinite is null, and cannot be surpassed.
     if all(b is None or (a is not None and a - b < NO_GAIN_DB) for b, a in pairs.values()):
-        terminal.warn(
-            "note: on pictures that chose nothing these layers gain nothing: more --calibration "
+        terminal.note(
+            "on pictures that chose nothing these layers gain nothing: more --calibration "
             "pictures choose better, and full int8 (without --mixed) is as good"
         )
 
@@ -266,10 +273,31 @@ def _fidelity(found: dict[str, Any] | None) -> Rows:
     return [("against float", on), *fidelity_rows(found, synthetic=synthetic)]
 
 
-def _verdict(found: dict[str, Any] | None) -> Rows:
+def verdict_rows(
+    found: dict[str, Any] | None,
+    fidelity: dict[str, Any] | None,
+    accuracy: dict[str, Any] | None,
+) -> Rows:
+    """Whether a model answers as float, and how many pictures tell that if they are few.
+
+    Args:
+        found: the verdict of a manifest.
+        fidelity: likewise, on held-out pictures.
+        accuracy: likewise, with the fidelity on the pictures of ``--eval-data``.
+    """
+    from edgeeff.evaluation.grades import few
+
     if found is None:
         return []
-    return [("verdict", "answers as float" if found["good"] else "BAD: DOES NOT ANSWER AS FLOAT")]
+    if not found["good"]:
+        return [("verdict", "BAD: DOES NOT ANSWER AS FLOAT")]
+    seen = [one for one in (fidelity, (accuracy or {}).get("fidelity")) if one]
+    most = max(seen, key=lambda one: one["images"])
+    if not few(most["images"]):
+        return [("verdict", "answers as float")]
+    synthetic = most.get("pictures") == "synthetic"
+    told = f"{most['images']} synthetic pictures" if synthetic else pictures(most["images"])
+    return [("verdict", f"answers as float, as far as {told} can tell")]
 
 
 def _ruined(terminal: Terminal, verdict: dict[str, Any]) -> None:

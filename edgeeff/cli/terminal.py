@@ -97,8 +97,13 @@ class Terminal:
             echo(folded(text, self._width), err=self.json)
 
     def warn(self, text: str) -> None:
-        """Print what must not be missed, on standard error."""
+        """Print what must not be missed, on standard error, quiet or not."""
         echo(folded(indented(text), width_of(sys.stderr)), err=True)
+
+    def note(self, text: str) -> None:
+        """Print what a user may want to know of what was done, on standard error."""
+        if not self.quiet:
+            self.warn(f"note: {text}")
 
     def table(
         self, columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None

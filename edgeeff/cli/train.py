@@ -150,7 +150,7 @@ def _finish(terminal: Terminal, run: Run, *, qat: bool, steps: int | None) -> No
             made = convert(None, settings, terminal.progress())
         except KeyboardInterrupt:
             again = f"edgeeff train --resume {word(run.folder)}{_words_of_qat(qat, steps)}"
-            terminal.warn(f"note: {again} begins the integer network anew")
+            terminal.note(f"{again} begins the integer network anew")
             raise
         summary(terminal, made)
 
@@ -204,7 +204,7 @@ def _told_how_to_go_on(
         yield
     except KeyboardInterrupt:
         again = f"edgeeff train --resume {word(output)}{after}"
-        terminal.warn(f"note: {_stopped(output, again, former)}")
+        terminal.note(_stopped(output, again, former))
         raise
 
 
@@ -246,7 +246,7 @@ def _say_notes(terminal: Terminal, run: Run, said: set[str]) -> None:
     """Say what the user must be told, but for what was ``said`` already."""
     for note in run.notes:
         if note not in said:
-            terminal.warn(f"note: {note}")
+            terminal.note(note)
     said.update(run.notes)
 
 

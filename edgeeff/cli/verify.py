@@ -76,7 +76,7 @@ def command(
         ]
     )
     for note in found.notes:
-        terminal.warn(f"note: {note}")
+        terminal.note(note)
     for fault in found.faults:
         terminal.warn(f"FAULT: {fault}")
     terminal.say("\ngood: all as it should be" if found.good else "\nNOT good")

@@ -60,8 +60,10 @@ class Trial:
         failed: which limits are missed, in words.
         proof: labelled pictures that the limit on the drop would take, if all that is missing
             is proof: the drop itself is inside, the end of its interval is not.
-        last: no costlier recipe can do better: all limits are reached, or these pictures are
-            too few to prove the drop of any.
+        median_image_sqnr_db: of the logits of the median picture; infinite if equal.
+        last: no other recipe can pass where this one does not: all limits are reached, or these
+            pictures are too few to prove the drop of any.
+        outside: the drop is shown to be over its limit, as its whole interval is.
     """
 
     recipe: str
@@ -72,18 +74,29 @@ class Trial:
     failed: tuple[str, ...]
     proof: int | None = None
     images: int = 0
+    median_image_sqnr_db: float = math.inf
     last: bool = False
+    outside: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        ratio = self.sqnr_db if math.isfinite(self.sqnr_db) else None
-        fields = {key: value for key, value in asdict(self).items() if key != "last"}
-        return {**fields, "sqnr_db": ratio}
+        """The fields as JSON values, without those that only the search asks for."""
+        fields = {key: value for key, value in asdict(self).items() if key not in _OF_THE_SEARCH}
+        for name in ("sqnr_db", "median_image_sqnr_db"):
+            fields[name] = fields[name] if math.isfinite(fields[name]) else None
+        return fields
 
     @property
-    def rank(self) -> tuple[int, bool, float]:
-        """The larger, the better."""
-        return -len(self.failed), self.proof is not None, self.sqnr_db
+    def rank(self) -> tuple[int, bool, float, float]:
+        """The larger, the better.
+
+        On which side of its limit a drop lies decides only where pictures show it: otherwise it is
+        luck, and the error of the logits tells recipes apart. A few pictures can own the sum of
+        errors, so the median picture comes first.
+        """
+        return -len(self.failed), not self.outside, self.median_image_sqnr_db, self.sqnr_db
+
+
+_OF_THE_SEARCH = ("last", "outside")
 
 
 class AccuracyGateFailed(GateFailed):
@@ -100,8 +113,11 @@ class AccuracyGateFailed(GateFailed):
         todo = "calibrate on your own pictures, try --int16x8, or train"
         if best.proof is not None and len(best.failed) == 1:
             todo = f"give about {best.proof:,} labelled pictures, or allow more"
+        ratio = best.median_image_sqnr_db
+        exact = f"{ratio:.1f} dB at the median picture" if math.isfinite(ratio) else "no error"
         super().__init__(
-            f"no recipe reaches the limits ({missed})", f"the best one was kept; {todo}"
+            f"no recipe reaches the limits ({missed})",
+            f"the best one was kept, {best.recipe} ({exact}); {todo}",
         )
         self.trials = tuple(trials)
 
@@ -139,13 +155,14 @@ def judge(
     if fidelity is None:
         raise UsageError("nothing to judge the model by", "give --eval-data DIR")
     found = evaluation.drop if evaluation else None
-    failed, proof, hopeless = [], None, False
+    failed, proof, hopeless, outside = [], None, False, False
     if limits.max_drop is not None:
         if found is None:
             raise UsageError("--max-drop needs labelled pictures", "give --eval-data DIR")
         why, proof = _missed_drop(found, limits.max_drop)
         failed += why
         hopeless = proof is not None and found.images < _fewest(limits.max_drop)
+        outside = _points(found)[1] > limits.max_drop
     check_agreement(limits, exclusive=fidelity.agreement is not None)
     least, same = limits.min_agreement, fidelity.same
     if least is not None and same is not None and 100 * same.value < least:
@@ -162,6 +179,8 @@ def judge(
         tuple(failed),
         proof,
         fidelity.images,
+        fidelity.median_image_sqnr_db,
+        outside=outside,
         last=not failed or (hopeless and len(failed) == 1),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeeff.evaluation.accuracy import Share
+from edgeeff.evaluation.accuracy import Share, wilson
 from edgeeff.evaluation.verdict import LEAST_AGREEMENT, LEAST_SQNR_DB, MOST_KL
 
 GOOD, FAIR, BAD = "good", "fair", "BAD"
@@ -59,3 +59,8 @@ def agreement_grade(share: Share) -> tuple[str, bool]:
     if grade == BAD and share.high >= AGREEMENT.bad:
         grade = FAIR
     return grade, share.low >= AGREEMENT.good
+
+
+def few(images: int) -> bool:
+    """Whether so many pictures prove no agreement good, even if all of them are answered alike."""
+    return not agreement_grade(wilson(images, images))[1]

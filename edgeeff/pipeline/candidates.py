@@ -19,7 +19,7 @@ from edgeeff.pictures.images import read_images
 from edgeeff.pipeline.helpful import Comparison, Helpful, helpful
 from edgeeff.pipeline.learning import Training
 from edgeeff.pipeline.mixed_precision import Search, search
-from edgeeff.pipeline.policy import RIVALS, by_pictures, ends, is_checked, safer
+from edgeeff.pipeline.policy import RIVALS, by_pictures, ends, is_checked, is_over, safer
 from edgeeff.pipeline.settings import Settings
 from edgeeff.progress import Progress
 from edgeeff.quantization.calibration.coverage import Coverage
@@ -90,13 +90,14 @@ def make(job: Job, recipes: Sequence[Recipe], model: Path) -> Conversion:
         files.write_bytes(path_of(model), manifest.document().encode(), force=True)
         return Conversion(model, manifest, model)
     tried: list[_Candidate] = []
+    trials: list[Trial] = []
     with files.scratch_folder(job.settings.output) as scratch:
         for recipe in recipes:
             tried.append(_candidate(job, recipe, scratch, model.name))
-            if tried[-1].trial is None or tried[-1].trial.last:
+            trials += [it for it in (tried[-1].trial,) if it is not None]
+            if not trials or is_over(recipes[: len(tried)], trials):
                 break
-        trials = [candidate.trial for candidate in tried if candidate.trial is not None]
-        best = max(tried, key=lambda it: it.trial.rank if it.trial else (0, False, 0.0))
+        best = max(tried, key=lambda it: it.trial.rank if it.trial else (0, False, 0.0, 0.0))
         manifest = replace(best.manifest, tried=[trial.to_json() for trial in trials] or None)
         write_model(model, best.file.read_bytes(), manifest, force=job.settings.force)
     if trials and all(trial.failed for trial in trials):

@@ -109,16 +109,16 @@ def prepare(name: str | None, settings: Settings) -> Prepared:
         labels = run.labels
     told = early.told(settings, labels, early.eval_data(settings))
     early.list_pictures(settings)
-    for trained in (True, False):
+    untrained = early.untrained(weighted, settings)
+    outcomes = early.outcomes(settings, untrained)
+    for trained in outcomes:
         _refuse(settings, _target(settings, variant, recipe.scheme, trained=trained))
         # A float model that is there already stays if it is the same one.
         refuse_foreign(_target(settings, variant, "float32", trained=trained), force=settings.force)
     files.refuse_unwritable(settings.output)
-    untrained = early.untrained(weighted, settings)
     if settings.qat and untrained:
         raise learning.untrained(untrained)
-    trained = settings.weights != "none" and untrained is None
-    model = _target(settings, variant, recipe.scheme, trained=trained)
+    model = _target(settings, variant, recipe.scheme, trained=outcomes[0])
     return Prepared(variant, recipe, weighted, labels, settings, model, told, untrained)
 
 

@@ -38,6 +38,19 @@ def untrained(weighted: WeightedVariant, settings: Settings) -> str | None:
     return f"{whose} {known} classes, not {wanted}"
 
 
+def outcomes(settings: Settings, why: str | None) -> tuple[bool, ...]:
+    """Whether the network will be trained; both, the likelier first, where that is not known yet.
+
+    Args:
+        settings: of the conversion.
+        why: it will not, as ``untrained`` says.
+    """
+    if settings.weights == "none" or why is not None:
+        return (False,)
+    # Where ImageNet's weights are asked for by name, to be without them is an error.
+    return (True,) if settings.weights == "imagenet" else (True, False)
+
+
 def stays_untrained(why: str, variant: str) -> str:
     """That a network's answers will mean nothing, for which reason, and what to do."""
     return (

@@ -6,11 +6,12 @@ variant of its kind is. The choices are measured (docs/results.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgeeff.architectures.variants import Variant
 from edgeeff.errors import UsageError
+from edgeeff.evaluation.gate import Trial
 from edgeeff.pipeline.mixed_precision import check_searchable
 from edgeeff.pipeline.settings import Settings
 from edgeeff.quantization.calibration.pictures import CalibrationSet
@@ -142,6 +143,19 @@ def to_try(settings: Settings, holds: frozenset[str]) -> list[Recipe]:
     if settings.limits.set and not chosen and recipe.scheme == "int8":
         return [find_recipe(name) for name in choice(holds).ladder]
     return [recipe]
+
+
+def is_over(tried: Sequence[Recipe], trials: Sequence[Trial]) -> bool:
+    """Whether no further recipe is tried: one has passed, or none can and the best is among them.
+
+    Args:
+        tried: so far, in this order.
+        trials: of each against the limits.
+    """
+    if not trials[-1].failed:
+        return True
+    defaults = {candidate.recipe for candidate in CHOICES}
+    return any(trial.last for trial in trials) and any(it.name in defaults for it in tried)
 
 
 def is_checked(settings: Settings, network: FloatModel, recipe: Recipe) -> bool:

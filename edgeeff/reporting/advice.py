@@ -40,12 +40,11 @@ class _Named:
     """A model as commands name it.
 
     Attributes:
-        compared: the option that names the float file, with a space before it; empty for a float
-            file.
+        compared: the option that names the float file; none for a float file.
     """
 
     path: Path
-    compared: str
+    compared: Parts
 
     def beside(self, what: str) -> str:
         """Where a document of it goes."""
@@ -106,14 +105,14 @@ def _models(subjects: Sequence[Subject], folder: Path) -> list[_Named]:
     here = [one for one in subjects if one.paths]
     chosen = [one for one in here if quantized(one)] or here
     found = [_Named(folder / one.paths[0], _compared(one, subjects, folder)) for one in chosen]
-    return found or [_Named(Path("MODEL.tflite"), " --reference FLOAT.tflite")]
+    return found or [_Named(Path("MODEL.tflite"), ("--reference FLOAT.tflite",))]
 
 
-def _compared(subject: Subject, subjects: Sequence[Subject], folder: Path) -> str:
+def _compared(subject: Subject, subjects: Sequence[Subject], folder: Path) -> Parts:
     if subject.manifest is not None and not quantized(subject):
-        return ""
+        return ()
     known = reference(subject, subjects, folder)
-    return f" --reference {'FLOAT.tflite' if known is None else word(known)}"
+    return (f"--reference {'FLOAT.tflite' if known is None else word(known)}",)
 
 
 def _each(
@@ -137,13 +136,13 @@ def _convert(folder: str) -> Parts:
 
 
 def _evaluate(one: _Named) -> Parts:
-    data = f"--data PICTURES{one.compared}"
-    return f"edgeeff evaluate {word(one.path)}", data, f"--json > {one.beside('evaluation')}"
+    to_json = f"--json > {one.beside('evaluation')}"
+    return f"edgeeff evaluate {word(one.path)}", "--data PICTURES", *one.compared, to_json
 
 
 def _layers(one: _Named) -> Parts:
-    layers = f"--layers{one.compared}"
-    return f"edgeeff inspect {word(one.path)}", layers, f"--json > {one.beside('layers')}"
+    to_json = f"--json > {one.beside('layers')}"
+    return f"edgeeff inspect {word(one.path)}", "--layers", *one.compared, to_json
 
 
 def _benchmark(models: Sequence[_Named], folder: str) -> Parts:

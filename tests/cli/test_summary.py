@@ -13,6 +13,7 @@ from edgeeff.cli.summary import (
     same_answers,
     show_kept,
     size_of,
+    verdict_rows,
 )
 from edgeeff.cli.terminal import Terminal
 
@@ -119,6 +120,29 @@ def test_pictures_without_labels_show_the_fidelity() -> None:
     told = dict(accuracy_rows(JUDGED | unlabelled))
     assert {"of --eval-data", "same top-1", "KL divergence"} <= set(told)
     assert not {name for name in told if name.startswith("top-1")}
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "accuracy", "told"),
+    [
+        ({"images": 4, "pictures": "photos"}, None, ", as far as 4 pictures can tell"),
+        ({"images": 1, "pictures": "photos"}, None, ", as far as 1 picture can tell"),
+        (
+            {"images": 20, "pictures": "synthetic"},
+            None,
+            ", as far as 20 synthetic pictures can tell",
+        ),
+        (None, {"fidelity": {"images": 92}}, ", as far as 92 pictures can tell"),
+        (None, {"fidelity": {"images": 93}}, ""),
+        ({"images": 4, "pictures": "photos"}, {"fidelity": {"images": 500}}, ""),
+        ({"images": 500, "pictures": "photos"}, {"fidelity": None}, ""),
+    ],
+)
+def test_a_verdict_on_few_pictures_says_how_many(
+    fidelity: dict[str, Any] | None, accuracy: dict[str, Any] | None, told: str
+) -> None:
+    ((_, verdict),) = verdict_rows({"good": True}, fidelity, accuracy)
+    assert verdict == f"answers as float{told}"
 
 
 LONG = ";".join(f"net.Net/torch.nn.Sequential_{n}/torch.nn.Conv2d" for n in (1, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,22 @@ def test_what_only_lacks_proof_ranks_above_what_is_outside():
     assert tried(10_000, 10, 5).rank > unproven.rank
 
 
+@pytest.mark.parametrize(
+    ("worse", "better"),
+    [
+        (tried(100, 0), replace(tried(100, 1), median_image_sqnr_db=27.0)),
+        (tried(100, 1), replace(tried(100, 1), median_image_sqnr_db=27.0, sqnr_db=20.0)),
+        (tried(100, 1), replace(tried(100, 1), sqnr_db=25.0)),
+    ],
+    ids=["luck with the drop", "a few pictures own the sum", "equal at the median picture"],
+)
+def test_of_those_that_no_drop_tells_apart_the_one_with_the_least_error_is_best(worse, better):
+    assert better.rank > worse.rank
+    assert f"was kept, int8 ({better.median_image_sqnr_db:.1f} dB" in (
+        AccuracyGateFailed([worse, better]).hint
+    )
+
+
 def test_the_error_says_how_many_pictures_would_do():
     unproven = tried(2_000, 8, 2)
     failed = AccuracyGateFailed([tried(2_000, 40), unproven])
@@ -154,7 +171,8 @@ def test_the_error_says_what_else_can_be_done_where_accuracy_is_lost():
 def test_json_says_what_would_prove_it():
     fields = tried(2_000, 8, 2).to_json()
     assert fields["proof"] == tried(2_000, 8, 2).proof
-    assert "last" not in fields
+    assert fields["median_image_sqnr_db"] == CLOSE.median_image_sqnr_db
+    assert not {"last", "outside"} & set(fields)
 
 
 @pytest.mark.parametrize("limit", [math.nan, math.inf])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgeeff import files
 from edgeeff.architectures.variants import find_variant
+from edgeeff.cli.summary import summary
+from edgeeff.cli.terminal import Terminal
 from edgeeff.errors import EdgeeffError, InputError, UsageError
 from edgeeff.evaluation.inputs import find_labels
 from edgeeff.pictures.imagenet import imagenet_labels
@@ -14,6 +18,7 @@ from edgeeff.quantization.calibration.pictures import HELD_OUT
 from edgeeff.quantization.float_graph import float_graph
 from edgeeff.tflite.manifest import read_manifest
 from edgeeff.tflite.reader import read_model
+from tests.commands import said
 from tests.networks import SMALLEST
 from tests.pipeline.quantizing import quantize
 
@@ -133,12 +138,29 @@ class Said(Exception):  # noqa: N818 - not an error: what was waited for
 
 @pytest.mark.slow
 def test_a_variant_without_weights_is_said_to_stay_untrained_once_it_is_known(tmp_path):
-    def said(why: str) -> None:
+    def warned(why: str) -> None:
         raise Said(why)
 
     settings = conversion.Settings(resolution=32, output=tmp_path)
     with pytest.raises(Said, match=r"no ImageNet weights of edgetpu-s .*: the network stays untr"):
-        conversion.convert("edgetpu-s", settings, warn=said)
+        conversion.convert("edgetpu-s", settings, warn=warned)
+
+
+@pytest.mark.slow
+def test_why_a_network_is_untrained_is_said_once_and_that_it_is_in_the_summary(tmp_path, capsys):
+    words = ("--variant", "edgetpu-s", "--resolution", 32, "--float32", "--output", tmp_path)
+    status, _, errors = said(capsys, "convert", *words)
+    before, after = errors.split("WARNING: THIS NETWORK IS UNTRAINED")
+    assert status == 0
+    assert before.startswith("warning: there are no ImageNet weights of edgetpu-s")
+    assert "note:" not in after
+    assert errors.count("no ImageNet weights") == 1
+
+
+def test_notes_that_were_said_before_the_work_are_not_said_again(made, capsys):
+    reasons = ("no weights fit", "pictures are taken whole")
+    summary(Terminal(), replace(made, notes=reasons), told=["no weights fit: it stays untrained"])
+    assert capsys.readouterr().err == "note: pictures are taken whole\n"
 
 
 @pytest.mark.slow

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import pytest
 
 from edgeeff.cli import main
+from edgeeff.errors import OutputError
 from edgeeff.pipeline import conversion
 from tests.commands import run, said
 
@@ -39,11 +41,29 @@ def test_a_dry_run_names_the_file_that_would_be_written(weights, mark, tmp_path)
     assert conversion.prepare("b0", settings).model.name == f"efficientnet-b0{mark}-int8.tflite"
 
 
+@pytest.mark.parametrize(
+    ("there", "settings", "refused"),
+    [
+        ("b0-untrained", {"weights": "imagenet"}, False),
+        ("b0-untrained", {"weights": "imagenet", "classes": 5}, True),
+        ("b0-untrained", {"weights": "none"}, True),
+        ("b0-untrained", {"weights": "auto"}, True),
+        ("b0", {"weights": "imagenet"}, True),
+        ("b0", {"weights": "none"}, False),
+    ],
+)
+def test_a_file_is_in_the_way_only_of_what_may_be_called_so(there, settings, refused, tmp_path):
+    (tmp_path / f"efficientnet-{there}-int8.tflite").touch()
+    wanted = pytest.raises(OutputError, match="exists already") if refused else nullcontext()
+    with wanted:
+        conversion.prepare("b0", conversion.Settings(output=tmp_path, **settings))
+
+
 def test_a_dry_run_says_that_no_weights_are_for_so_many_classes(tmp_path, capsys):
     words = ("--variant", "b0", "--classes", 5, "--dry-run", "--json", "--output", tmp_path)
     status, out, err = said(capsys, "convert", *words)
     assert status == 0
-    assert "note: ImageNet's weights have 1000 classes, not 5" in err
+    assert "warning: ImageNet's weights have 1000 classes, not 5" in err
     assert json.loads(out)["model"] == str(tmp_path / "efficientnet-b0-untrained-int8.tflite")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from edgeeff.architectures.variants import VARIANTS
 from edgeeff.errors import UsageError
-from edgeeff.evaluation.gate import Limits
+from edgeeff.evaluation.gate import Limits, Trial
 from edgeeff.pipeline import policy
 from edgeeff.pipeline.mixed_precision import Budget
 from edgeeff.pipeline.settings import Settings
@@ -46,6 +46,28 @@ def test_the_ladder_of_every_variant_is_of_full_integer_recipes_and_holds_its_be
     ladder = [named_recipes()[name] for name in choice.ladder]
     assert choice.recipe in choice.ladder
     assert all(recipe.scheme == "int8" and not recipe.exceptions for recipe in ladder)
+
+
+PASSED = Trial("", 1, 1.0, 30.0, None, (), last=True)
+MISSED = Trial("", 1, 1.0, 10.0, None, ("SQNR 10.0 under 20 dB",))
+HOPELESS = Trial("", 1, 1.0, 10.0, None, ("4 pictures prove no drop",), proof=900, last=True)
+
+
+@pytest.mark.parametrize(
+    ("tried", "trials", "over"),
+    [
+        (["int8-bias"], [PASSED], True),
+        (["int8-bias"], [MISSED], False),
+        (["int8-bias", "int8"], [MISSED, MISSED], False),
+        (["int8-bias"], [HOPELESS], False),
+        (["int8-bias", "int8"], [HOPELESS, MISSED], True),
+        (["int8-bias", "int8-swish"], [HOPELESS, HOPELESS], True),
+    ],
+)
+def test_no_gate_ends_before_a_recipe_passes_or_none_can_and_the_default_is_measured(
+    tried, trials, over
+):
+    assert policy.is_over([named_recipes()[name] for name in tried], trials) is over
 
 
 @pytest.mark.parametrize("precision", OTHERS)

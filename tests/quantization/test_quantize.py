@@ -224,6 +224,6 @@ def test_bias_alone_takes_up_what_nearest_rounding_leaves(tiny_float: Path):
     pictures = synthetic_set(6, TINY)
     bias = '[[corrections]]\nkind = "bias"\n'
     nearest = '[[corrections]]\nkind = "round"\nmethod = "nearest"\n'
-    recipes = [parse("made", text) for text in ("", bias, nearest + bias)]
+    recipes = [parse("made", text) for text in ('scheme = "int8"', bias, nearest + bias)]
     plain, alone, both = (quantize_model(FloatModel(content, TINY), r, pictures) for r in recipes)
     assert alone == both != plain

@@ -169,6 +169,18 @@ def test_what_is_missing_is_told_of_each_model_once_and_with_its_float_file(
     assert "An example, of 3 of the 4 models:" in out
 
 
+def test_commands_that_get_what_is_missing_fit_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    folder = folders.with_models(Path("artifacts/flowers-networks"))
+    status, out, _ = said(capsys, "report", folder)
+    assert status == 0
+    assert f"      --reference {folder / 'tiny-float32.tflite'} \\\n" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_a_float_file_elsewhere_is_named_as_the_manifest_has_it(tmp_path: Path) -> None:
     folders.with_models(tmp_path)
     for path in tmp_path.glob("tiny-*.json"):

@@ -299,10 +299,12 @@ def find_recipe(name: str) -> Recipe:
 
 
 def parse(name: str, text: str) -> Recipe:
-    """Read a recipe. Raises ``InputError`` for what is unknown, malformed or without effect."""
+    """Read a recipe. ``InputError`` for what is empty, unknown, malformed or without effect."""
     table = foreign.toml_table(text, f"recipe {name} is not TOML", "see edgeeff recipes NAME")
     allowed = {"summary", "scheme", "ranges", "corrections", "exceptions"}
     _refuse_unknown(name, "recipe", table, allowed)
+    if not set(table) - {"summary"}:
+        raise _bad(name, "nothing in it says how to quantize", 'such as scheme = "int8"')
     scheme = table.get("scheme", "int8")
     if scheme not in SCHEMES:
         raise _bad(name, f"scheme {shown(scheme)}", f"one of {', '.join(SCHEMES)}")

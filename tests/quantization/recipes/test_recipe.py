@@ -41,8 +41,8 @@ def test_the_default_rounds_with_gptq_and_corrects_biases() -> None:
     assert recipe.correction(Equalize) is not None
 
 
-def test_an_empty_recipe_is_plain_int8() -> None:
-    recipe = parse("empty", "")
+def test_a_recipe_that_says_its_scheme_alone_has_defaults() -> None:
+    recipe = parse("plain", 'scheme = "int8"')
     assert (recipe.scheme, recipe.ranges, recipe.corrections) == ("int8", Ranges(), ())
 
 
@@ -54,6 +54,9 @@ KINDS = ("round", "equalize", "bias", "clip")
 ROUND, EQUALIZE, BIAS, CLIP = (f'[[corrections]]\nkind = "{kind}"\n' for kind in KINDS)
 
 BAD = {
+    "nothing": ("", "nothing in it says how to quantize"),
+    "comments alone": ("# int8\n\n# later\n", "nothing in it says how to quantize"),
+    "a summary alone": ('summary = "int8"', "nothing in it says how to quantize"),
     "not TOML": ("scheme =", "not TOML"),
     "unknown key": ('shceme = "int8"', "'shceme'"),
     "unknown scheme": ('scheme = "int4"', "scheme 'int4'"),
