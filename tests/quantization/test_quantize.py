@@ -227,3 +227,17 @@ def test_bias_alone_takes_up_what_nearest_rounding_leaves(tiny_float: Path):
     recipes = [parse("made", text) for text in ('scheme = "int8"', bias, nearest + bias)]
     plain, alone, both = (quantize_model(FloatModel(content, TINY), r, pictures) for r in recipes)
     assert alone == both != plain
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", ["synthetic", "photographs"])
+def test_measured_means_are_of_the_same_pictures_in_both_networks(lite0_float: Path, data: str):
+    """Padding and another choice of pictures count as errors else: a false shift of each layer."""
+    pictures = replace(synthetic_set(12, LITE), source=data)
+    text = find_recipe("int8-bias").text.replace('means = "batchnorm"', 'means = "measured"')
+    content = lite0_float.read_bytes()
+    quantized = quantize_model(FloatModel(content, LITE), parse("made", text), pictures)
+    judged = list(synthetic_set(15, LITE).pictures[12:])
+    truth = answers(content, judged)
+    noise = np.square(answers(quantized, judged) - truth).sum()
+    assert np.square(truth).sum() > 10**1.6 * noise

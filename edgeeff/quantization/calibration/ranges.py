@@ -106,17 +106,20 @@ def grids(
         levels: that values will be told apart by: more than int8 has if the grids are widened.
     """
     trust = trusted(batchnorm, rule, synthetic=synthetic)
-    found: dict[int, Range] = {}
-    for operator in graph.operators:
-        for tensor in operator.outputs:
-            if tensor in observed:
-                found[tensor] = _range(
-                    graph, operator, observed[tensor], trust, found, rule, levels
-                )
     logits, made = logits_of(graph), _first_holding(graph, logits_of(graph))
     margin = rule.logits_margin if synthetic else rule.logits_margin_data
     low, high = logits_range(observed[logits], graph.shape(logits)[-1], rule.logits_percent, margin)
-    found[logits] = found[made] = low * rule.headroom, high * rule.headroom
+    found = dict.fromkeys((logits, made), (low * rule.headroom, high * rule.headroom))
+    for operator in graph.operators:
+        for tensor in operator.outputs:
+            if tensor not in observed or tensor in found:
+                continue
+            fixed = FIXED.get(operator.kind)
+            found[tensor] = (
+                (fixed.minimum, fixed.maximum)
+                if fixed
+                else _range(graph, operator, observed[tensor], trust, found, rule, levels)
+            )
     found = shared(graph, found)
     _widen(graph, observed, found)
     found = shared(graph, found)

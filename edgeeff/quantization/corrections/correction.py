@@ -73,11 +73,16 @@ class Corrections:
     keep_outputs: bool = False
 
     @property
+    def compared(self) -> bool:
+        """Whether the float network has to be run on pictures, beside the quantized one."""
+        measured = self.bias is not None and self.bias.means == "measured"
+        return measured or self.keep_outputs
+
+    @property
     def replayed(self) -> bool:
         """Whether the quantized network has to be run on pictures."""
         gptq = self.round is not None and self.round.method == "gptq"
-        measured = self.bias is not None and self.bias.means == "measured"
-        return gptq or measured or self.keep_outputs
+        return gptq or self.compared
 
 
 def correct(
@@ -116,7 +121,7 @@ def correct(
     first = rounded.get(graph.input)
     fed = [first.quantize(batch) if first else batch for batch in batches]
     stored: dict[int, Any] = {graph.input: fed}
-    truth = _Truth(graph.copy(), batches, threads) if wanted.keep_outputs else None
+    truth = _Truth(graph.copy(), batches, threads) if wanted.compared else None
     finest = least or {}
     # The matrices are many and small: threads of BLAS would mostly wait for each other.
     with quiet_runtime(), threadpool_limits(1, "blas"):
@@ -155,7 +160,7 @@ def _correct_layer(
     # The outputs of groups see inputs of their own, and pictures are too few to tell how very many
     # inputs go together: such weights are rounded to nearest.
     sampled = not is_grouped(graph, operator) and matrix.shape[-1] <= MOST_TAPS
-    if truth is not None and sampled:
+    if wanted.keep_outputs and truth is not None and sampled:
         state = copy.deepcopy(random)
         seen = sample(graph, operator, stored[tensor], grids.get(tensor), random)
         real = truth.sample(operator.name, state)
@@ -169,8 +174,10 @@ def _correct_layer(
     if wanted.bias is None or bias is None:
         return scales
     shift = ((matrix - rounded) * means).sum(axis=1)
-    if source == "measured" and seen is not None:
-        shift = (matrix * means - rounded * seen.mean(axis=-1)).sum(axis=1)
+    if source == "measured" and truth is not None:
+        real = tap_means(graph, operator, truth.channel_means(operator.name))
+        found = tap_means(graph, operator, _channel_means(stored[tensor], grids.get(tensor)))
+        shift = (matrix * real - rounded * found).sum(axis=1)
     graph.set_bias(operator, (bias + shift).astype(np.float32))
     return scales
 
@@ -204,6 +211,14 @@ def _keep_outputs(
     return scales
 
 
+def _channel_means(stored: Sequence[npt.NDArray[Any]], grid: Grid | None) -> FloatArray:
+    """The real mean of each channel of what is stored, float32 [channels]."""
+    real = (grid.dequantize(values) if grid else values for values in stored)
+    means = [values.mean(axis=tuple(range(values.ndim - 1)), dtype=np.float64) for values in real]
+    weights = [values.shape[0] for values in stored]
+    return np.average(means, axis=0, weights=weights).astype(np.float32)
+
+
 class _Truth:
     """The float network, replayed beside the quantized one on the same pictures."""
 
@@ -217,6 +232,10 @@ class _Truth:
         """What a layer sees in the float network, at positions as ``random`` draws them."""
         operator = self._operators[name]
         return sample(self._graph, operator, self._stored[operator.inputs[0]], None, random)
+
+    def channel_means(self, name: str) -> FloatArray:
+        """The mean of each channel that a layer sees in the float network, float32 [channels]."""
+        return _channel_means(self._stored[self._operators[name].inputs[0]], None)
 
     def run(self, name: str) -> None:
         """Run an operator."""

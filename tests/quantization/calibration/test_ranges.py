@@ -10,6 +10,7 @@ import pytest
 
 from edgeeff.pictures.preprocessing import of_family
 from edgeeff.quantization.calibration import ranges
+from edgeeff.quantization.calibration.estimators import ESTIMATORS
 from edgeeff.quantization.calibration.observation import Observed, observe
 from edgeeff.quantization.calibration.pictures import synthetic_set
 from edgeeff.quantization.float_graph import float_graph
@@ -259,3 +260,19 @@ def test_an_answer_made_of_probabilities_has_their_bounds(end, reached):
     observed = observe(graph, [np.zeros((1, 8, 8, 3), np.float32)])
     grid = ranges.grids(graph, observed, {}, Ranges(), synthetic=True)[graph.output]
     assert (grid.minimum, grid.maximum) == pytest.approx((0, reached))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_estimator_does_without_the_histograms_that_it_does_not_read(
+    lite0_float: Path, estimator: str
+):
+    graph, preprocessing = float_graph(lite0_float.read_bytes()), of_family("lite", 224)
+    rule = replace(RULE, estimator=estimator)
+    said = ranges.described(graph, statistics.attached(graph))
+    batches = (p[None] for p in synthetic_set(1, preprocessing).normalised(preprocessing))
+    histograms = ranges.reads_histograms(graph, said, rule)
+    assert not histograms
+    found = ranges.grids(
+        graph, observe(graph, batches, histograms=histograms), said, rule, synthetic=True
+    )
+    assert set(found) >= set(graph.activations) - {graph.input}
