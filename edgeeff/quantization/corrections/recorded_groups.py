@@ -16,7 +16,11 @@ import numpy as np
 from edgeeff.errors import InputError
 from edgeeff.quantization.corrections.channel_groups import Members, take_apart
 from edgeeff.quantization.corrections.regions import Region, regions
-from edgeeff.quantization.corrections.swish_scaling import scale_through_swish, swish_inputs
+from edgeeff.quantization.corrections.swish_scaling import (
+    scale_through_swish,
+    swish_inputs,
+    unscaled,
+)
 from edgeeff.tflite.graph import Graph
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 METADATA_NAME = "EDGEEFF_CHANNELS"
 HEX = "0123456789abcdef"
+DIGITS = 9
+"""Of a factor: what is left is less than the last bit of a weight in float32."""
 DAMAGED = "the record of the channels' groups in the model is damaged"
 
 
@@ -31,15 +37,21 @@ def record(graph: Graph, done: Sequence[Grouped]) -> None:
     """Attach what ``grouping.group`` did to the network it was done to.
 
     JSON: for each region, by the name of the first layer that makes its channels, either a
-    hexadecimal digit for each channel, the number of its group, or by name of the tensor what each
-    channel was divided by. Tensors of factor 1 are left out.
+    hexadecimal digit for each channel, the number of its group, or by name of a swish's input what
+    each channel was divided by, from which all other factors follow. Those of factor 1 are left
+    out.
     """
     found: dict[str, str | dict[str, list[float]]] = {}
+    names = {graph.name(tensor) for tensor in graph.activations}
     for region in done:
         if region.tensors:
             found[region.name] = _digits(region.members)
         else:
-            found[region.name] = {name: f.tolist() for name, f in region.divided.items()}
+            found[region.name] = {
+                name: [float(f"{factor:.{DIGITS}g}") for factor in factors]
+                for name, factors in region.divided.items()
+                if unscaled(name) in names
+            }
     graph.attach(METADATA_NAME, json.dumps(found, separators=(",", ":")).encode())
 
 

@@ -160,10 +160,15 @@ def _divide(graph: Graph, layer: Operator, factor: Vector) -> None:
         graph.set_bias(layer, (bias / factor).astype(np.float32))
 
 
+def unscaled(name: str) -> str:
+    """What a swish's input is called where sigmoid has it as it was before it was divided."""
+    return f"{name}/unscaled"
+
+
 def _undo_for_sigmoid(graph: Graph, tensor: int, factor: Vector) -> None:
     """Let sigmoid read the tensor through a 1x1 depthwise layer that multiplies it again."""
     gate = next(reader for reader in graph.consumers[tensor] if reader.kind == "LOGISTIC")
-    name = f"{graph.name(tensor)}/unscaled"
+    name = unscaled(graph.name(tensor))
     channels = len(factor)
     kernel = graph.add_constant(f"{name}/kernel", factor.astype(np.float32).reshape(1, 1, 1, -1))
     bias = graph.add_constant(f"{name}/bias", np.zeros(channels, np.float32))
