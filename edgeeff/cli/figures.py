@@ -93,10 +93,10 @@ def _sqnr(ratio: float | None) -> str:
 
 
 def _summed(ratio: float | None, median: float | None) -> str:
-    """The ratio of the sums, and that it is of a few pictures where it is far below the median."""
-    from edgeeff.evaluation.grades import FEW_OWN_DB
+    """The ratio of the sums, and that a few pictures are why where they ruin it."""
+    from edgeeff.evaluation.grades import few_own
 
-    if ratio is None or median is None or median - ratio < FEW_OWN_DB:
+    if ratio is None or median is None or not few_own(ratio, median):
         return decibels(ratio)
     return f"{decibels(ratio)}: a few pictures own the error, and are answered much worse"
 

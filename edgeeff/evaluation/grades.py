@@ -44,10 +44,22 @@ SQNR_DB = Bounds(good=21, bad=LEAST_SQNR_DB)
 KL = Bounds(good=0.01, bad=MOST_KL)
 """Divergence of the probabilities, in nats."""
 
-
 FEW_OWN_DB = 4
 """From this much below the median picture's ratio on, that of the sums is of a few pictures: Lite
 networks measured at most 3.1 dB between the two, a B0 up to 28 (docs/results.md)."""
+
+
+def few_own(summed: float, median: float) -> bool:
+    """Whether a few pictures own the error of all together, and are answered much worse.
+
+    A sum that is good itself leaves no picture that is answered badly, however much better the
+    median picture has it.
+
+    Args:
+        summed: the ratio of the logits of all pictures, in dB.
+        median: that of the median picture.
+    """
+    return median - summed >= FEW_OWN_DB and SQNR_DB.grade(summed) != GOOD
 
 
 def agreement_grade(share: Share) -> tuple[str, bool]:

@@ -34,6 +34,11 @@ def test_a_sum_near_the_median_is_of_all_pictures() -> None:
     assert dict(fidelity_rows(FOUND | {"sqnr_db": 20.4}))["SQNR, all together"] == "20.4 dB"
 
 
+def test_a_sum_that_is_good_leaves_no_picture_that_is_answered_much_worse() -> None:
+    found = FOUND | {"median_image_sqnr_db": 44.9, "sqnr_db": 37.0}
+    assert dict(fidelity_rows(found))["SQNR, all together"] == "37.0 dB"
+
+
 def test_a_share_of_synthetic_pictures_gets_no_grade() -> None:
     told = dict(fidelity_rows(FOUND, synthetic=True))["same top-1"]
     assert told.startswith("20 of 20 pictures (83.9% to 100.0%); synthetic")

@@ -16,6 +16,7 @@ from edgeeff.evaluation.grades import (
     SQNR_DB,
     Bounds,
     agreement_grade,
+    few_own,
 )
 
 ORDER = [BAD, FAIR, GOOD]
@@ -50,3 +51,13 @@ def test_nearly_all_of_many_pictures_are_proof() -> None:
 def test_a_share_is_bad_only_if_its_whole_interval_is() -> None:
     assert agreement_grade(wilson(4, 5))[0] == FAIR
     assert agreement_grade(wilson(800, 1000))[0] == BAD
+
+
+@pytest.mark.parametrize(
+    ("summed", "median", "owned"),
+    [(20.5, 24.5, True), (20.5, 24.25, False), (21.0, 44.9, False), (3.3, 23.5, True)],
+)
+def test_few_pictures_own_a_sum_that_is_not_good_and_far_below_the_median(
+    summed: float, median: float, owned: bool
+) -> None:
+    assert few_own(summed, median) is owned

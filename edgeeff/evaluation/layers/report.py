@@ -49,6 +49,10 @@ USED = 0.6
 SPREAD = 16.0
 """Ratio of the widest channel to the median one from which it is named as a cause."""
 
+FAR_DB = 6.0
+"""From this much less error than its weights make, an activation is not what a layer loses by: even
+without it there would be 1 dB less error at most. Ranges of int16 are mostly empty, on purpose."""
+
 EQUALIZE, GROUP = "equalize it", "group the channels (recipe int8-swish)"
 """What helps where channels differ: corrections of a recipe."""
 
@@ -67,7 +71,8 @@ class LayerError:
         clipped: share of float values outside of the range.
         used: share of the range that the float values use.
         spread: how much farther the widest channel reaches than the median one.
-        cause: what stands out, in words; empty if nothing does.
+        cause: what stands out, in words; empty if nothing does. The range of the activation is
+            named only where rounding and clipping to it is what loses.
     """
 
     index: int
@@ -158,7 +163,13 @@ def layer_errors(
             real, stored = truth.activations(picture), found.activations(picture)
             for tally in tallies:
                 tally.add(real, stored)
-    return tuple(sorted((tally.error() for tally in tallies), key=lambda error: error.own_db))
+    usual = _usual([tally.weights.sqnr_db() for tally in tallies if tally.layer])
+    return tuple(sorted((tally.error(usual) for tally in tallies), key=lambda error: error.own_db))
+
+
+def _usual(ratios: Sequence[float]) -> float:
+    """What weights have in the middle one of the layers; infinite if none has any."""
+    return sorted(ratios)[len(ratios) // 2] if ratios else math.inf
 
 
 def _refuse_unlike(layer: Operator, graph: Graph, quantized: Graph) -> None:
@@ -236,36 +247,40 @@ class _Tally:
         if self.layer:
             self.weights.add(truth, self.layer.output(real))
 
-    def error(self) -> LayerError:
-        """What the pictures amount to."""
+    def error(self, usual: float) -> LayerError:
+        """What the pictures amount to; a layer without weights is judged by the usual ones."""
         reach = np.maximum(self.highest, -self.lowest)
         clipped = self.outside / self.count
         span = (self.levels.max - self.levels.min) * self.scale
         used = min(1.0, float(self.highest.max() - self.lowest.min()) / span)
         spread = float(reach.max() / max(float(np.median(reach)), 1e-9))
+        rounding, weights = self.rounding.sqnr_db(), self.weights.sqnr_db() if self.layer else None
+        loses = rounding < (usual if weights is None else weights) + FAR_DB
+        range_causes = _range_causes(clipped, used, spread, self.remedy) if loses else []
         return LayerError(
             self.index,
             self.operator.name,
             self.operator.kind,
             self.network.sqnr_db(),
-            self.rounding.sqnr_db(),
-            self.weights.sqnr_db() if self.layer else None,
+            rounding,
+            weights,
             clipped,
             used,
             spread,
-            _cause(clipped, used, spread, self.remedy, self.saturated),
+            "; ".join([*range_causes, *_bias_causes(self.saturated)]),
         )
 
 
-def _cause(clipped: float, used: float, spread: float, remedy: str, saturated: int) -> str:
-    causes = []
-    if clipped > CLIPPED:
-        causes.append(f"clips {clipped:.2%} of the values")
-    if used < USED:
-        causes.append(f"uses {used:.0%} of its range")
-    if spread > SPREAD and remedy:
-        reaches = f"one channel reaches {spread:.0f} times as far as the median one"
-        causes.append(f"{reaches}: {remedy}")
-    if saturated:
-        causes.append(f"biases beyond 32 bits: {saturated}")
-    return "; ".join(causes)
+def _range_causes(clipped: float, used: float, spread: float, remedy: str) -> list[str]:
+    """What stands out about the range of an activation."""
+    reaches = f"one channel reaches {spread:.0f} times as far as the median one"
+    causes = {
+        f"clips {clipped:.2%} of the values": clipped > CLIPPED,
+        f"uses {used:.0%} of its range": used < USED,
+        f"{reaches}: {remedy}": spread > SPREAD and bool(remedy),
+    }
+    return [cause for cause, found in causes.items() if found]
+
+
+def _bias_causes(saturated: int) -> list[str]:
+    return [f"biases beyond 32 bits: {saturated}"] if saturated else []
