@@ -57,6 +57,11 @@ class Plan:
         """The phase that an epoch is in."""
         return next(one for one in reversed(self.phases) if epoch >= one.first)
 
+    @property
+    def common_steps(self) -> int:
+        """Steps in which all layers learn."""
+        return self.steps * sum(one.epochs for one in self.phases if one.name == "all")
+
     def to_json(self) -> dict[str, Any]:
         """The numbers that decide, as JSON values."""
         return {

@@ -23,7 +23,7 @@ from edgeeff.errors import InputError, UsageError
 from edgeeff.network.weights import SAFETENSORS_FORMAT
 from edgeeff.pictures.images import Skipped
 from edgeeff.progress import Advance, Progress
-from edgeeff.training import runs
+from edgeeff.training import runs, statistics
 from edgeeff.training.data.batches import Share, judging_batches, training_batches
 from edgeeff.training.data.pictures import Pictures
 from edgeeff.training.data.reading import judged, kept_whole
@@ -44,9 +44,6 @@ LOOK_EVERY = 8
 
 UNEVEN = 3.0
 """``class_weights = "auto"`` acts where one class has so many times another's pictures."""
-
-FEW_FOR_STATISTICS = 16
-"""Pictures of a device's step below which BatchNorm's statistics of it mislead."""
 
 
 class Session:
@@ -96,8 +93,7 @@ class Session:
         check_memory(network.model, batch // self._parts, variant.name)
         self._read(scratch, progress)
         self.plan = self._planned(len(self._pixels))
-        self._frozen = self._keeps_batchnorm()
-        if self._frozen:
+        if statistics.frozen(settings.batchnorm, self.plan, trained=self._trained):
             freeze_batchnorm(network.model)
         self._learner = Learner(
             network,
@@ -111,8 +107,12 @@ class Session:
         self._batches: Iterator[Any] | None = None
 
     def _planned(self, pictures: int) -> Plan:
-        trained = self.weights.source != "none"
-        return plan(self._settings, pictures, trained=trained, parts=self._parts)
+        return plan(self._settings, pictures, trained=self._trained, parts=self._parts)
+
+    @property
+    def _trained(self) -> bool:
+        """Whether the layers below the classifier began with weights that know something."""
+        return self.weights.source != "none"
 
     def _built(self, variant: Variant, former: Run | None) -> Built:
         """The network with the weights to begin with; those of a former run come later."""
@@ -155,16 +155,6 @@ class Session:
             return np.ones(len(counts), np.float32)
         return np.asarray(counts.sum() / (len(counts) * counts), np.float32)
 
-    def _keeps_batchnorm(self) -> bool:
-        # Untrained weights have no statistics to keep.
-        few = self._few_for_statistics and self.weights.source != "none"
-        return self._settings.batchnorm == "frozen" or few
-
-    @property
-    def _few_for_statistics(self) -> bool:
-        """Whether a step is too small for BatchNorm, and it was left to us what to do."""
-        return self._settings.batchnorm == "auto" and self.plan.batch < FEW_FOR_STATISTICS
-
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user must be told, a sentence each."""
@@ -177,13 +167,9 @@ class Session:
             )
         if self.plan.batch < self._settings.batch:
             found.append(f"a step takes {self.plan.batch} pictures, for there are few")
-        if self._few_for_statistics:
-            found.append(
-                "steps of so few pictures leave BatchNorm as the weights have it"
-                if self._frozen
-                else "untrained weights have no statistics of BatchNorm, so it follows steps of "
-                'few pictures: batchnorm = "frozen" in --config may learn more'
-            )
+        told = statistics.note(self._settings.batchnorm, self.plan, trained=self._trained)
+        if told:
+            found.append(told)
         if (self._class_weights != 1).any():
             found.append("the classes are uneven: pictures of rare ones count more")
         return tuple(found)

@@ -119,7 +119,7 @@ class TrainingSettings:
         class_weights: ``balanced`` counts pictures of rare classes more, ``auto`` does that where
             a class has over three times as many as another.
         batchnorm: ``frozen`` keeps the statistics of the weights; ``auto`` does for trained ones
-            if a device's share of a batch has fewer than 16 pictures.
+            if a step has fewer than 16 pictures, or all layers learn in fewer than 400 steps.
         numbers: what is computed in; variables stay float32.
         strategy: ``one`` device, ``mirrored`` on all GPUs of this machine, ``multiworker`` over
             those that TF_CONFIG names; ``auto`` takes what is there.
