@@ -12,9 +12,8 @@ FEW_STEPS = 400
 
 Lite0 on digits at 64 pixels has 53% and 60% of val (two seeds) after the classifier alone. After 70
 more steps it has 29% and 36% if BatchNorm follows, 86% and 77% if it is frozen; after 245 steps 64%
-and 93% (one seed). With a momentum of 0.5 in place of 0.9 it was 28% after 70, so that it is not
-old statistics that are slow to go. Flowers have 94% after 546 steps in which BatchNorm follows, and
-stay so. Between, nothing was measured.
+and 93% (one seed). A momentum of 0.5 in place of 0.9 did not help: 28% after 70. Flowers have 94%
+after 546 steps in which BatchNorm follows, and stay so. Between, nothing was measured.
 """
 
 
