@@ -69,7 +69,7 @@ def test_names_that_no_graph_can_have_are_kept_out_of_it() -> None:
     network = keras.Sequential([keras.Input(PICTURE), *layers], name="my model (v2)")
     read = model_files.of_model(network)
     graph = model_export.exported(read, PICTURE, 1).graph
-    assert difference(read.name, read.call, graph.content(), from_options(SIDE, "0", "1")) < 1e-4
+    assert difference(read.name, read.call, graph.content(), PIXELS) < 1e-4
     assert network.name == "my model (v2)"
     assert [layer.name for layer in network.layers] == ["_flach", "Größe (1)"]
 
