@@ -93,6 +93,7 @@ def test_no_bias_of_a_quantized_network_saturates(lite0_float: Path) -> None:
         assert ends.min + 1 < values.min() <= values.max() < ends.max
 
 
+@pytest.mark.slow
 def test_16_bits_keep_lite0_though_biases_pass_their_steps(graph: Graph) -> None:
     """Ranges that made room for the biases would leave 12 bits, and take bytes for other pixels."""
     model = FloatModel(graph.content(), LITE)
