@@ -123,6 +123,9 @@ SURE = 0.5
 class Bench:
     """A network with its float .tflite in a folder, where the ways leave theirs."""
 
+    only = ""
+    """What is in the names of the ways that ``stream`` and ``show_real_b0`` go; all, if empty."""
+
     def __init__(self, subject: Subject, folder: Path, name: str = "") -> None:
         """Export the float network, unless it is there."""
         self.subject, self.folder, self.name = subject, folder, name or subject.name
@@ -244,7 +247,7 @@ def compare(bench: Bench) -> Rows:
 
 def stream(bench: Bench, judge: Judge, ways: Sequence[Way], *parts: Part) -> Rows:
     """A row for each way as soon as it is judged."""
-    for way in ways:
+    for way in (way for way in ways if bench.only in way.name):
         yield row(bench, judge(bench.make(way)), *parts)
 
 
@@ -319,11 +322,13 @@ def show_real_b0(
             found = feature_fields(judge.truth, judge.logits(one.path))
             yield named(bench, one.way) | {"judged": name} | found
 
-    for way in on_real_b0(bench.subject):
+    first, *others = on_real_b0(bench.subject)
+    for way in (first, *(way for way in others if bench.only in way.name)):
         yield from rows(bench.make(way))
-    best, why = best_setting(bench, chosen(calibration, preprocessing, CHOOSING))
-    yield from rows(best)
-    say(why)
+    if not bench.only:
+        best, why = best_setting(bench, chosen(calibration, preprocessing, CHOOSING))
+        yield from rows(best)
+        say(why)
     paths = [one.path for one in made]
     times = latency_of([*paths, bench.float_model], replace(preset("quick"), **TURNS))
     for one in made:
@@ -410,6 +415,7 @@ def main() -> None:
         "--every", type=int, default=EVERY, metavar="N", help="picture of these, with --real-b0"
     )
     parser.add_argument("--save", type=Path, metavar="FILE.json", help="put the rows into this")
+    parser.add_argument("--only", default="", metavar="TEXT", help="ways whose names have it")
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help="lite0, b0=FILE.weights.h5")
     given = parser.parse_args()
     mode, words, first = given.mode, given.networks, STOCK.name
@@ -431,7 +437,9 @@ def main() -> None:
         parser.error("which network?")
     for word in words:
         with tempfile.TemporaryDirectory() as folder:
-            for found in mode(Bench(Subject(word), Path(folder))):
+            bench = Bench(Subject(word), Path(folder))
+            bench.only = given.only
+            for found in mode(bench):
                 print(json.dumps(found), flush=True)
                 if given.save:
                     latency_to = first if "latency" in found else None

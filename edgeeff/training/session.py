@@ -23,7 +23,7 @@ from edgeeff.errors import InputError, UsageError
 from edgeeff.network.weights import SAFETENSORS_FORMAT
 from edgeeff.pictures.images import Skipped
 from edgeeff.progress import Advance, Progress
-from edgeeff.training import runs, statistics
+from edgeeff.training import batchnorm, runs
 from edgeeff.training.data.batches import Share, judging_batches, training_batches
 from edgeeff.training.data.pictures import Pictures
 from edgeeff.training.data.reading import judged, kept_whole
@@ -93,7 +93,7 @@ class Session:
         check_memory(network.model, batch // self._parts, variant.name)
         self._read(scratch, progress)
         self.plan = self._planned(len(self._pixels))
-        if statistics.frozen(settings.batchnorm, self.plan, trained=self._trained):
+        if batchnorm.frozen(settings.batchnorm, self.plan, trained=self._trained):
             freeze_batchnorm(network.model)
         self._learner = Learner(
             network,
@@ -167,7 +167,7 @@ class Session:
             )
         if self.plan.batch < self._settings.batch:
             found.append(f"a step takes {self.plan.batch} pictures, for there are few")
-        told = statistics.note(self._settings.batchnorm, self.plan, trained=self._trained)
+        told = batchnorm.note(self._settings.batchnorm, self.plan, trained=self._trained)
         if told:
             found.append(told)
         if (self._class_weights != 1).any():

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from edgeeff.quantization.calibration import ranges
 from edgeeff.quantization.calibration.observation import Observed
+from edgeeff.quantization.calibration.pictures import CalibrationSet
 from edgeeff.tflite.graph import Graph
 from edgeeff.tflite.statistics import TensorStatistics
 
@@ -169,21 +170,18 @@ def of_observation(
     graph: Graph,
     observed: Mapping[int, Observed],
     batchnorm: Mapping[int, TensorStatistics],
-    pictures: Sequence[int],
+    calibration: CalibrationSet,
     *,
     odd: tuple[str, ...] = (),
-    copies: int = 0,
 ) -> Coverage | None:
-    """The coverage of what one pass over pictures saw.
+    """The coverage of what one pass over pictures saw; copies would seem to widen nothing.
 
     Args:
         graph: the network.
         observed: of every activation (``observation.observe``).
         batchnorm: the statistics whose word counts above pictures (``ranges.trusted``).
-        pictures: the places of those that count; a last batch may have been filled up with the
-            first ones, and copies would seem to widen nothing.
+        calibration: the pictures; a last batch may have been filled up with the first ones.
         odd: names of pictures that were left out of these.
-        copies: how many were left out because they are the same as one of these.
 
     Returns:
         ``None`` if no range depends on the pictures.
@@ -191,8 +189,10 @@ def of_observation(
     tensors = list(ranges.from_pictures(graph, batchnorm))
     if not tensors:
         return None
-    extremes = np.array([observed[tensor].extremes for tensor in tensors])[:, list(pictures)]
+    unlike = calibration.unlike
+    extremes = np.array([observed[tensor].extremes for tensor in tensors])[:, list(unlike)]
     found = coverage([graph.name(tensor) for tensor in tensors], extremes)
+    copies = len(calibration.pictures) - len(unlike)
     return replace(found, odd=odd, copies=copies) if found else None
 
 

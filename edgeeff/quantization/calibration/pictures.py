@@ -107,12 +107,10 @@ class CalibrationSet:
 
     def _twins(self) -> list[tuple[str, str]]:
         """The names of pictures that are the same as an earlier one, after that one's."""
-        known: dict[str, str] = {}
-        return [
-            (known[digest], name)
-            for name, digest in zip(self.names, self.digests, strict=True)
-            if known.setdefault(digest, name) != name
-        ]
+        unlike = self.unlike
+        first = {self.digests[place]: self.names[place] for place in unlike}
+        others = sorted(set(range(len(self.names))) - set(unlike))
+        return [(first[self.digests[place]], self.names[place]) for place in others]
 
 
 def synthetic_set(count: int, preprocessing: Preprocessing, seed: int = 0) -> CalibrationSet:

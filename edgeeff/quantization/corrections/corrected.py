@@ -138,16 +138,8 @@ def correct_network(
         observed = look()
     known = Known(observed, ranges.credible(said, observed, outdated=outdated))
     if covered and recipe.static:
-        unlike = calibration.unlike
-        found = coverage.of_observation(
-            graph,
-            observed,
-            trust(known.batchnorm),
-            unlike,
-            odd=names,
-            copies=len(calibration.pictures) - len(unlike),
-        )
-        covered(found)
+        counted = trust(known.batchnorm)
+        covered(coverage.of_observation(graph, observed, counted, calibration, odd=names))
     known = _equalized(graph, recipe, known, trust, look)
     known = _grouped(graph, recipe, known, trust, look)
     grids = _grids(graph, recipe, known, preprocessing, synthetic=calibration.synthetic)

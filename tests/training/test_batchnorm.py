@@ -1,8 +1,8 @@
 import pytest
 
+from edgeeff.training.batchnorm import FEW_PICTURES, FEW_STEPS, frozen, note
 from edgeeff.training.schedule import plan
 from edgeeff.training.settings import TrainingSettings
-from edgeeff.training.statistics import FEW_PICTURES, FEW_STEPS, frozen, note
 
 FLOWERS = {"pictures": 2934, "epochs": 7}
 """Of docs/training.md: what was measured there must stay."""
